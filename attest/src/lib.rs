@@ -1,0 +1,20 @@
+//! The words everybody in Vitrine shares: digests, PCRs, event logs, quotes, evidence, statements.
+//!
+//! No I/O, no clock, no C library of a TPM: every function here takes bytes and gives a value,
+//! so it can be unit-tested, fuzzed, and reused by somebody who trusts nothing else of ours.
+#![forbid(unsafe_code)]
+
+pub mod boot;
+pub mod canonical;
+pub mod config;
+pub mod digest;
+pub mod error;
+pub mod evidence;
+pub mod expected;
+pub mod fingerprint;
+pub mod lengths;
+pub mod pcr;
+pub mod statement;
+
+pub use digest::Sha256;
+pub use error::{Blame, Error, Result};

@@ -1,0 +1,94 @@
+//! Release statements: in-toto Statement v1 in a DSSE envelope, signed with Ed25519.
+
+use crate::config::Config;
+use crate::expected::ExpectedBoot;
+use crate::fingerprint::Fingerprint;
+use crate::Sha256;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// `_type` of every statement (in-toto Attestation Framework, Statement v1).
+pub const STATEMENT_TYPE: &str = "https://in-toto.io/Statement/v1";
+/// `predicateType` of a release.
+pub const RELEASE_TYPE: &str = "urn:vitrine:release:v1";
+/// DSSE `payloadType`.
+pub const PAYLOAD_TYPE: &str = "application/vnd.in-toto+json";
+
+/// in-toto Statement v1. The subject is the unsigned image, so that anybody can rebuild it without a signing key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Statement {
+    #[serde(rename = "_type")]
+    pub kind: String,
+    pub subject: Vec<Subject>,
+    #[serde(rename = "predicateType")]
+    pub predicate_type: String,
+    pub predicate: Release,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Subject {
+    pub name: String,
+    /// `{"sha256": …}`
+    pub digest: BTreeMap<String, Sha256>,
+}
+
+/// What a release promises about one image.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Release {
+    pub fingerprint: Fingerprint,
+    pub image: Image,
+    /// The whole effective configuration, and its digest.
+    pub config: Config,
+    pub config_digest: Sha256,
+    /// The boot on a machine with Secure Boot and the operator's keys.
+    pub boot: ExpectedBoot,
+    /// The kernel command line, for people and for `--explain`.
+    pub cmdline: String,
+    /// Debian packages and own programs that the image is made of.
+    pub inputs: Vec<Input>,
+    /// Exceptions to screen rules, with their reasons.
+    pub waivers: Vec<Waiver>,
+    /// Sequence number: later releases of one name have greater ones.
+    pub seq: u64,
+    /// Last day the release may be used, RFC 3339 date (`2027-11-20`), or none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_after: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Image {
+    pub name: String,
+    pub version: String,
+    /// SHA-256 of `2-lock.toml`.
+    pub lock: Sha256,
+    /// Authenticode SHA-256 of the image.
+    pub authenticode: Sha256,
+    /// SHA-256 and length of the uncompressed initramfs.
+    pub initramfs: Sha256,
+    /// Version of the systemd-stub.
+    pub stub_version: u32,
+}
+
+/// One input.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Input {
+    /// `deb` or `program`.
+    pub kind: String,
+    pub name: String,
+    pub version: String,
+    pub sha256: Sha256,
+}
+
+/// An exception to a screen rule, published with the image.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Waiver {
+    pub rule: String,
+    pub path: String,
+    pub reason: String,
+}
