@@ -1,0 +1,69 @@
+# Two commands matter: `make demo` runs the main job from nothing, `make test` passes all tests.
+# The rest: build, programs, check (format, lint, licences, docs), bench, prove, clean.
+
+SHELL := /bin/bash
+TARGET ?= $(or $(CARGO_TARGET_DIR),target)
+TRIPLE := x86_64-unknown-linux-gnu
+CARGO_DIR := $(or $(CARGO_HOME),$(HOME)/.cargo)
+# Paths of this machine must not reach the bytes of a program that goes into an image
+REMAP := --remap-path-prefix=$(CURDIR)=/vitrine --remap-path-prefix=$(CARGO_DIR)=/cargo
+PROGRAMS := $(TARGET)/image-programs
+export CARGO_TARGET_DIR := $(abspath $(TARGET))
+export PATH := $(abspath $(TARGET))/release:$(PATH)
+
+.PHONY: help deps build programs verifier images demo test check bench clean
+
+help:
+	@echo "make demo    the main job from nothing: lock, build, boot, tunnel, verdict, three refusals"
+	@echo "make test    all tests, with virtual machines"
+	@echo "make check   format, lint, licences, documentation"
+	@echo "make bench   times, sizes and memory, written as a table"
+	@echo "make build   the three programs: vitrine, vitrine-verify, vitrine-qemu"
+
+deps:
+	@tools/deps.sh
+
+build: deps programs verifier
+	cargo build --release --locked -p vitrine-builder -p vitrine-qemu
+
+# What goes into the image: PID 1 static, the agent against the host's libtss2 headers
+programs: deps
+	RUSTFLAGS="-C target-feature=+crt-static $(REMAP)" cargo build --locked --profile image --target $(TRIPLE) \
+		--target-dir $(CARGO_TARGET_DIR)/static -p vitrine-guest
+	RUSTFLAGS="$(REMAP)" cargo build --locked --profile image --target $(TRIPLE) \
+		--target-dir $(CARGO_TARGET_DIR)/dynamic -p vitrine-agent
+	@mkdir -p $(PROGRAMS)
+	@install -m 0755 $(CARGO_TARGET_DIR)/static/$(TRIPLE)/image/vitrine-init $(PROGRAMS)/vitrine-init
+	@install -m 0755 $(CARGO_TARGET_DIR)/dynamic/$(TRIPLE)/image/vitrine-agent $(PROGRAMS)/vitrine-agent
+
+# What an outsider downloads: one static file
+verifier: deps
+	RUSTFLAGS="-C target-feature=+crt-static $(REMAP)" cargo build --locked --profile image --target $(TRIPLE) \
+		--target-dir $(CARGO_TARGET_DIR)/static -p vitrine-verifier
+	@mkdir -p $(CARGO_TARGET_DIR)/release
+	@install -m 0755 $(CARGO_TARGET_DIR)/static/$(TRIPLE)/image/vitrine-verify $(CARGO_TARGET_DIR)/release/vitrine-verify
+
+demo: build
+	@tools/demo.sh
+
+# The images that all VM tests share
+images: build
+	@tools/test-images.sh
+
+test: images
+	cargo test --workspace --locked
+	@echo "all tests passed"
+
+check: deps
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+	@tools/deny.sh
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked --document-private-items
+	@tools/check-tree.sh
+
+bench: build
+	@tools/bench.sh
+
+clean:
+	cargo clean
+	rm -rf out

@@ -1,0 +1,20 @@
+#!/usr/bin/env bash
+# Promises about the tree itself that no compiler checks.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+fail=0
+complain() { echo "check-tree: $*" >&2; fail=1; }
+
+# A registry's or mirror's host name in the tree would tie a build to one server
+hosts=$(git grep -nIE '://[a-z0-9.-]*(debian|pypi|npmjs|crates)[a-z0-9.-]*(/|"|$)' -- ':!Cargo.lock' ':!tools/check-tree.sh' || true)
+[ -z "$hosts" ] || complain "a registry host name: $hosts"
+
+# The verifier must not need a TPM library
+if cargo tree --locked -p vitrine-verifier -e normal | grep -q tss-esapi; then complain "tss-esapi is in the verifier's graph"; fi
+if cargo tree --locked -p vitrine-attest -e normal | grep -q tss-esapi; then complain "tss-esapi is in attest's graph"; fi
+
+# Every promise names its proof or says "pending" or why it cannot be shown
+while IFS= read -r line; do
+  complain "docs/promises.md: a promise without proof: $line"
+done < <(grep -E '^\|' docs/promises.md | grep -vE '^\| *(claim|promise|---|-+)' | grep -vE '`[^`]+`|pending|cannot be shown' || true)
+exit $fail

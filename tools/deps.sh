@@ -1,0 +1,24 @@
+#!/usr/bin/env bash
+# Installs what the host lacks, by apt; silent and without network when nothing is missing.
+set -euo pipefail
+
+packages=(
+  gcc pkg-config libtss2-dev          # to build the agent
+  qemu-system-x86 ovmf swtpm swtpm-tools  # to boot
+  debian-archive-keyring              # to check the archive's signature
+  sbsigntool tpm2-tools cpio          # peers that judge our output in tests
+)
+missing=()
+for package in "${packages[@]}"; do
+  dpkg-query -W -f='${db:Status-Abbrev}' "$package" 2>/dev/null | grep -q '^ii' || missing+=("$package")
+done
+[ ${#missing[@]} -eq 0 ] && exit 0
+
+as_root=()
+if [ "$(id -u)" -ne 0 ]; then
+  command -v sudo >/dev/null || { echo "missing: ${missing[*]}" >&2; echo "install them as root: apt-get install ${missing[*]}" >&2; exit 2; }
+  as_root=(sudo)
+fi
+echo "installing: ${missing[*]}" >&2
+"${as_root[@]}" apt-get update -q
+DEBIAN_FRONTEND=noninteractive "${as_root[@]}" apt-get install -q -y --no-install-recommends "${missing[@]}"
