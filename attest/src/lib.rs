@@ -8,13 +8,16 @@ pub mod boot;
 pub mod canonical;
 pub mod config;
 pub mod digest;
+pub mod dsse;
 pub mod error;
 pub mod evidence;
 pub mod expected;
 pub mod fingerprint;
 pub mod lengths;
+pub mod order;
 pub mod pcr;
 pub mod statement;
+pub mod vkey;
 
 pub use digest::Sha256;
 pub use error::{Blame, Error, Result};
