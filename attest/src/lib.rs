@@ -7,6 +7,7 @@
 pub mod boot;
 pub mod canonical;
 pub mod config;
+mod cursor;
 pub mod digest;
 pub mod dsse;
 pub mod error;
@@ -16,6 +17,7 @@ pub mod fingerprint;
 pub mod lengths;
 pub mod order;
 pub mod pcr;
+pub mod secure_boot;
 pub mod statement;
 pub mod vkey;
 
