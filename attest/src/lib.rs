@@ -17,6 +17,7 @@ pub mod fingerprint;
 pub mod lengths;
 pub mod order;
 pub mod pcr;
+pub mod pe;
 pub mod secure_boot;
 pub mod statement;
 pub mod vkey;
