@@ -7,8 +7,8 @@
 pub mod boot;
 pub mod canonical;
 pub mod config;
-mod cursor;
 pub mod credential;
+mod cursor;
 pub mod digest;
 pub mod dsse;
 pub mod error;
@@ -19,13 +19,8 @@ pub mod lengths;
 pub mod order;
 pub mod pcr;
 pub mod pe;
-pub mod predict;
-pub mod section;
 pub mod secure_boot;
-mod signer;
 pub mod statement;
-#[cfg(test)]
-pub mod stub_cpio;
 mod testing;
 pub mod tpm;
 pub mod vkey;

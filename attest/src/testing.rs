@@ -1,4 +1,5 @@
 //! For tests: real-world vectors, which are not part of the repository.
+#![cfg(test)]
 
 use std::path::PathBuf;
 
