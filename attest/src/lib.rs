@@ -19,6 +19,7 @@ pub mod lengths;
 pub mod order;
 pub mod pcr;
 pub mod pe;
+pub mod section;
 pub mod secure_boot;
 pub mod statement;
 mod testing;
