@@ -11,6 +11,7 @@ pub mod credential;
 mod cursor;
 pub mod digest;
 pub mod dsse;
+pub mod ek;
 pub mod error;
 pub mod evidence;
 pub mod expected;
