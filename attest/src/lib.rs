@@ -13,6 +13,7 @@ pub mod digest;
 pub mod dsse;
 pub mod ek;
 pub mod error;
+pub mod event_log;
 pub mod evidence;
 pub mod expected;
 pub mod fingerprint;
