@@ -1,0 +1,167 @@
+//! Sockets, deadlines, threads. A fixed number of threads each take one connection at a time, so the number of
+//! connections, and with it memory, is bounded; who comes while all are busy waits in the kernel's backlog.
+//!
+//! The address of a client is never asked for (`incoming` drops it), and nothing of a request outlives its answer.
+
+use crate::fault::Failure;
+use crate::http::{head_end, parse_head, Refusal, Response, HEAD_LIMIT};
+use std::io::{ErrorKind, Read as _, Write as _};
+use std::net::{Ipv4Addr, Ipv6Addr, Shutdown, TcpListener, TcpStream};
+use std::time::{Duration, Instant};
+use vitrine_attest::evidence::REQUEST_LIMIT;
+
+/// Connections served at once. Init allows this program 64 threads.
+const CONNECTIONS: usize = 32;
+/// Bytes of one thread's stack; the deepest thing on it is a JSON parser with a depth limit of 128.
+const STACK: usize = 256 << 10;
+/// What is read and thrown away behind a refused request, so that closing does not destroy the answer
+/// (RFC 9112 §9.6).
+const LINGER_LIMIT: usize = 64 << 10;
+
+/// Times for one connection, each for the whole of its part, however slowly the bytes drip.
+#[derive(Debug, Clone, Copy)]
+pub struct Deadlines {
+    /// The request.
+    pub read: Duration,
+    /// The answer. Evidence with the largest firmware log has 1.4 MiB.
+    pub write: Duration,
+    /// The rest of a refused request.
+    pub linger: Duration,
+}
+
+impl Deadlines {
+    pub const SERVICE: Self =
+        Self { read: Duration::from_secs(5), write: Duration::from_secs(10), linger: Duration::from_millis(500) };
+}
+
+/// Answers one complete request: path and body.
+pub trait Handler: Sync {
+    fn answer(&self, path: &str, body: &[u8]) -> Response;
+}
+
+/// Listens on all addresses, IPv6 and IPv4: Linux gives an IPv6 socket both as long as `net.ipv6.bindv6only`
+/// is 0, its default. A kernel without IPv6 gets IPv4 alone.
+pub fn listen(port: u16) -> Result<TcpListener, Failure> {
+    TcpListener::bind((Ipv6Addr::UNSPECIFIED, port))
+        .or_else(|_| TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)))
+        .map_err(|_| Failure::Bind)
+}
+
+/// Starts all threads. Returns when that is done; they run as long as the process.
+pub fn serve(listener: TcpListener, handler: &'static impl Handler) -> Result<(), Failure> {
+    for _ in 0..CONNECTIONS {
+        let listener = listener.try_clone().map_err(|_| Failure::Threads)?;
+        std::thread::Builder::new()
+            .stack_size(STACK)
+            .spawn(move || accept_all(&listener, handler))
+            .map_err(|_| Failure::Threads)?;
+    }
+    Ok(())
+}
+
+fn accept_all(listener: &TcpListener, handler: &impl Handler) {
+    for stream in listener.incoming() {
+        match stream {
+            Ok(stream) => serve_connection(&stream, handler, Deadlines::SERVICE),
+            // out of descriptors or memory, or the client is gone already: nothing to do but not to spin
+            Err(_) => std::thread::sleep(Duration::from_millis(10)),
+        }
+    }
+}
+
+/// One request, one answer, closed.
+pub fn serve_connection(stream: &TcpStream, handler: &impl Handler, deadlines: Deadlines) {
+    let (response, refused) = match read_request(stream, Instant::now() + deadlines.read) {
+        Ok((path, body)) => (handler.answer(&path, &body), false),
+        Err(Some(refusal)) => (refusal.into(), true),
+        Err(None) => return,
+    };
+    let sent = write_all(stream, &response.bytes(), Instant::now() + deadlines.write);
+    if sent && refused && stream.shutdown(Shutdown::Write).is_ok() {
+        drain(stream, Instant::now() + deadlines.linger);
+    }
+}
+
+/// Path and body. `Err(None)`: the client went away, there is nobody to answer.
+fn read_request(stream: &TcpStream, deadline: Instant) -> Result<(String, Vec<u8>), Option<Refusal>> {
+    let mut bytes = Vec::with_capacity(1024);
+    let end = loop {
+        let seen = bytes.len();
+        if seen >= HEAD_LIMIT {
+            return Err(Some(Refusal::HeadTooLarge));
+        }
+        read_some(stream, &mut bytes, HEAD_LIMIT - seen, deadline)?;
+        if let Some(end) = head_end(&bytes, seen) {
+            break end;
+        }
+    };
+    let head = parse_head(&bytes[..end]).map_err(Some)?;
+    if head.length > REQUEST_LIMIT {
+        return Err(Some(Refusal::BodyTooLarge));
+    }
+    let mut body = bytes.split_off(end);
+    while body.len() < head.length {
+        let missing = head.length - body.len();
+        read_some(stream, &mut body, missing, deadline)?;
+    }
+    // Bytes behind the body would be a second request; there is none on a connection that closes (RFC 9112 §9.6).
+    body.truncate(head.length);
+    Ok((head.path, body))
+}
+
+/// Appends at least one and at most `limit` bytes.
+fn read_some(
+    mut stream: &TcpStream,
+    bytes: &mut Vec<u8>,
+    limit: usize,
+    deadline: Instant,
+) -> Result<(), Option<Refusal>> {
+    let mut buffer = [0; 2048];
+    let room = limit.min(buffer.len());
+    loop {
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(Some(Refusal::Timeout));
+        }
+        stream.set_read_timeout(Some(left)).map_err(|_| None)?;
+        match stream.read(&mut buffer[..room]) {
+            Ok(0) => return Err(None),
+            Ok(n) => {
+                bytes.extend_from_slice(&buffer[..n]);
+                return Ok(());
+            }
+            Err(e) if matches!(e.kind(), ErrorKind::Interrupted | ErrorKind::WouldBlock | ErrorKind::TimedOut) => {}
+            Err(_) => return Err(None),
+        }
+    }
+}
+
+/// False when the client is gone or too slow.
+fn write_all(mut stream: &TcpStream, mut bytes: &[u8], deadline: Instant) -> bool {
+    while !bytes.is_empty() {
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() || stream.set_write_timeout(Some(left)).is_err() {
+            return false;
+        }
+        match stream.write(bytes) {
+            Ok(0) => return false,
+            Ok(n) => bytes = &bytes[n..],
+            Err(e) if matches!(e.kind(), ErrorKind::Interrupted | ErrorKind::WouldBlock | ErrorKind::TimedOut) => {}
+            Err(_) => return false,
+        }
+    }
+    true
+}
+
+fn drain(stream: &TcpStream, deadline: Instant) {
+    let mut total = 0;
+    let mut bytes = Vec::new();
+    while total < LINGER_LIMIT && read_some(stream, &mut bytes, 2048, deadline).is_ok() {
+        total += bytes.len();
+        bytes.clear();
+    }
+}
+
+#[cfg(test)]
+#[path = "server_tests.rs"]
+mod tests;
