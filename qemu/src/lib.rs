@@ -1,1 +1,29 @@
-//! x
+//! Boots Vitrine images under QEMU with UEFI, Secure Boot and a TPM, without root, and leaves nothing behind.
+//!
+//! ```no_run
+//! # fn main() -> vitrine_attest::Result<()> {
+//! use vitrine_qemu::boot::{Arrival, Guest, Options, SecureBoot, PATIENCE};
+//! let image = std::fs::read("out/image.efi").unwrap();
+//! let mut guest = Guest::start(&Options::new(image, SecureBoot::Off), &mut |line| eprintln!("{line}"))?;
+//! assert!(matches!(guest.wait(PATIENCE)?, Arrival::Up(_)));
+//! println!("{} {}", guest.url(), guest.ek_roots().display());
+//! # Ok(()) }
+//! ```
+
+pub mod boot;
+pub mod cache;
+pub mod esp;
+pub mod firmware;
+pub mod http;
+pub mod interrupt;
+pub mod kvm;
+pub mod machine;
+pub mod process;
+pub mod qmp;
+pub mod random;
+pub mod scratch;
+pub mod text;
+pub mod tpm;
+pub mod vars;
+pub mod web;
+pub mod wireguard;

@@ -1,0 +1,352 @@
+//! A guest from power-on to the end: everything it needs in one folder, everything gone when it is dropped.
+
+use crate::esp::{self, EspFile};
+use crate::firmware::Firmware;
+use crate::http;
+use crate::interrupt;
+use crate::machine::{Accel, CommandLine, Machine, Ports, QEMU, QEMU_PACKAGE, STANDARD_PORTS};
+use crate::process::{version, Process};
+use crate::qmp::Qmp;
+use crate::scratch::Scratch;
+use crate::text;
+use crate::tpm::{Pristine, Tpm, EK_ROOTS};
+use crate::vars;
+use std::fs::File;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+use vitrine_attest::secure_boot::Variables;
+use vitrine_attest::{Error, Result};
+
+/// How long a guest may take until it answers. Under TCG an idle machine needs 12–17 s, a loaded one minutes.
+pub const PATIENCE: Duration = Duration::from_secs(300);
+/// How often another pair of ports is tried when somebody took ours in between.
+const PORT_ATTEMPTS: usize = 3;
+
+/// What the firmware holds at first boot.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SecureBoot {
+    /// These keys, and Secure Boot is on.
+    On(Variables),
+    /// The same firmware with an empty variable store.
+    Off,
+}
+
+/// What to boot, and how.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The boot image, `image.efi`.
+    pub image: Vec<u8>,
+    pub secure_boot: SecureBoot,
+    pub memory_mib: u32,
+    pub accel: Accel,
+    /// Ports of 127.0.0.1; free ones are chosen for those that are `None`.
+    pub wireguard_port: Option<u16>,
+    pub attestation_port: Option<u16>,
+    /// Where the services listen inside the guest.
+    pub guest_ports: Ports,
+    /// More files on the boot disk.
+    pub esp_files: Vec<EspFile>,
+    /// More QEMU arguments.
+    pub extra: Vec<String>,
+    /// Which TPM: two names are two different TPMs, with different makers.
+    pub tpm: String,
+    /// Leave the folder behind.
+    pub keep: bool,
+}
+
+impl Options {
+    pub fn new(image: Vec<u8>, secure_boot: SecureBoot) -> Self {
+        Self {
+            image,
+            secure_boot,
+            memory_mib: 1024,
+            accel: Accel::Tcg,
+            wireguard_port: None,
+            attestation_port: None,
+            guest_ports: STANDARD_PORTS,
+            esp_files: Vec::new(),
+            extra: Vec::new(),
+            tpm: "default".into(),
+            keep: false,
+        }
+    }
+
+    /// Adds a string to the SMBIOS table of type 11 (OEM strings, SMBIOS 3.6 §7.12).
+    #[must_use]
+    pub fn smbios_string(mut self, text: &str) -> Self {
+        self.extra.extend(["-smbios".into(), format!("type=11,value={}", text.replace(',', ",,"))]);
+        self
+    }
+
+    #[must_use]
+    pub fn esp_file(mut self, path: &str, data: &[u8]) -> Self {
+        self.esp_files.push(EspFile::new(path, data));
+        self
+    }
+}
+
+/// How a boot ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Arrival {
+    /// The agent answers, this long after power-on.
+    Up(Duration),
+    /// The firmware did not start the image; its own words.
+    RefusedByFirmware(String),
+}
+
+/// A running guest. Dropping it stops QEMU and swtpm and removes the folder.
+#[derive(Debug)]
+pub struct Guest {
+    // Fields are dropped in this order.
+    qmp: Qmp,
+    qemu: Process,
+    _tpm: Tpm,
+    ports: Ports,
+    command_line: CommandLine,
+    powered_on: Instant,
+    scratch: Scratch,
+}
+
+impl Guest {
+    /// Prepares disk, variables and TPM and powers the machine on. `log` gets the lines a person needs to
+    /// repeat it: versions, firmware hash, the exact command.
+    ///
+    /// # Errors
+    /// When the host lacks something, a file is wrong, or QEMU does not start.
+    pub fn start(options: &Options, log: &mut dyn FnMut(&str)) -> Result<Self> {
+        interrupt::check()?;
+        let firmware = Firmware::find()?;
+        log(&version(QEMU, QEMU_PACKAGE)?);
+        log(&version("swtpm", "swtpm")?);
+        log(&firmware.to_string());
+        let mut scratch = Scratch::new()?;
+        if options.keep {
+            scratch.keep();
+            log(&format!("the folder {} will be kept", scratch.path().display()));
+        }
+        let pristine = Pristine::named(&options.tpm)?;
+        let machine = prepare(options, &firmware, &scratch)?;
+        power_on(options, &pristine, machine, scratch, log)
+    }
+
+    /// Where the agent answers, `http://127.0.0.1:<port>`.
+    pub fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.ports.attestation)
+    }
+
+    pub fn ports(&self) -> Ports {
+        self.ports
+    }
+
+    /// Where the guest's WireGuard is reached.
+    pub fn wireguard(&self) -> SocketAddr {
+        (Ipv4Addr::LOCALHOST, self.ports.wireguard).into()
+    }
+
+    /// Certificates of the maker of its TPM.
+    pub fn ek_roots(&self) -> PathBuf {
+        self.scratch.join(EK_ROOTS)
+    }
+
+    /// Its variable store, as the firmware left it.
+    pub fn vars(&self) -> PathBuf {
+        self.scratch.join("vars.fd")
+    }
+
+    pub fn folder(&self) -> &Path {
+        self.scratch.path()
+    }
+
+    pub fn command_line(&self) -> &CommandLine {
+        &self.command_line
+    }
+
+    pub fn qmp(&mut self) -> &mut Qmp {
+        &mut self.qmp
+    }
+
+    /// What came out of the first serial port so far (its last 64 KiB), escape sequences removed.
+    pub fn console(&self) -> String {
+        text::clean(&text::tail(&self.scratch.join("console.log")))
+    }
+
+    /// Waits until the agent answers or the firmware refuses the image.
+    ///
+    /// # Errors
+    /// When QEMU ends, nothing of both happens within `patience`, or somebody asked us to stop.
+    pub fn wait(&mut self, patience: Duration) -> Result<Arrival> {
+        self.wait_for(patience, |guest| {
+            if let Some(words) = firmware_refusal(&guest.console()) {
+                return Some(Arrival::RefusedByFirmware(words));
+            }
+            let address = (Ipv4Addr::LOCALHOST, guest.ports.attestation).into();
+            http::answers(address).then(|| Arrival::Up(guest.powered_on.elapsed()))
+        })
+    }
+
+    /// Waits until the console holds `words`; for images with a console.
+    ///
+    /// # Errors
+    /// As [`Self::wait`].
+    pub fn wait_for_console(&mut self, words: &str, patience: Duration) -> Result<()> {
+        self.wait_for(patience, |guest| guest.console().contains(words).then_some(()))
+    }
+
+    fn wait_for<T>(&mut self, patience: Duration, mut ask: impl FnMut(&Self) -> Option<T>) -> Result<T> {
+        let deadline = Instant::now() + patience;
+        let answer = interrupt::poll(deadline, Duration::from_millis(200), || {
+            if let Some(answer) = ask(self) {
+                return Ok(Some(answer));
+            }
+            match self.qemu.ended() {
+                Some(status) => Err(self.failure(&format!("QEMU ended ({status}) before the guest answered"))),
+                None => Ok(None),
+            }
+        })?;
+        answer.ok_or_else(|| self.failure(&format!("the guest did not answer within {} s", patience.as_secs())))
+    }
+
+    fn failure(&self, what: &str) -> Error {
+        let mut hint = String::from("boot it with `vitrine-qemu boot --keep` and look into its folder");
+        for (name, file) in [("QEMU", "qemu.log"), ("console", "console.log")] {
+            let lines = text::last_lines(&self.scratch.join(file), 8);
+            if !lines.is_empty() {
+                hint = format!("{hint}\n{name} said last:\n{lines}");
+            }
+        }
+        Error::host(what, hint)
+    }
+
+    /// Whether QEMU is still there.
+    pub fn is_running(&mut self) -> bool {
+        self.qemu.ended().is_none()
+    }
+
+    /// Ends the guest and removes its folder.
+    pub fn stop(mut self) {
+        self.qmp.quit();
+        self.qemu.stop();
+    }
+}
+
+/// Writes disk and variable store.
+fn prepare(options: &Options, firmware: &Firmware, scratch: &Scratch) -> Result<Machine> {
+    let vars = match &options.secure_boot {
+        SecureBoot::On(keys) => vars::enroll(&firmware.empty_vars, keys)?,
+        SecureBoot::Off => firmware.empty_vars.clone(),
+    };
+    let vars = scratch.write("vars.fd", &vars)?;
+    let mut machine = Machine::new(firmware, vars, scratch.join("qmp.sock"), scratch.join("console.log"));
+    machine.disk = Some(scratch.write("esp.img", &esp::build(&options.image, &options.esp_files)?)?);
+    machine.memory_mib = options.memory_mib;
+    machine.accel = options.accel;
+    machine.guest_ports = options.guest_ports;
+    machine.extra.clone_from(&options.extra);
+    Ok(machine)
+}
+
+/// Starts swtpm and QEMU; with other ports when somebody took the chosen ones in between.
+fn power_on(
+    options: &Options,
+    pristine: &Pristine,
+    mut machine: Machine,
+    scratch: Scratch,
+    log: &mut dyn FnMut(&str),
+) -> Result<Guest> {
+    for attempt in 1.. {
+        let ports = ports(options)?;
+        let tpm = pristine.start(&scratch)?;
+        machine.tpm = Some(tpm.socket.clone());
+        machine.host_ports = Some(ports);
+        let command_line = machine.command_line();
+        log(&command_line.to_string());
+        let powered_on = Instant::now();
+        let mut qemu = launch(&command_line, &scratch)?;
+        match connect(&mut qemu, &machine.qmp, &scratch) {
+            Ok(qmp) => return Ok(Guest { qmp, qemu, _tpm: tpm, ports, command_line, powered_on, scratch }),
+            Err(error) if error.hint.contains("host forwarding") && attempt < PORT_ATTEMPTS => continue,
+            Err(error) => return Err(error),
+        }
+    }
+    Err(Error::bug("no attempt was made to start QEMU"))
+}
+
+fn launch(command_line: &CommandLine, scratch: &Scratch) -> Result<Process> {
+    let log = File::create(scratch.join("qemu.log")).map_err(|e| Error::host(format!("qemu.log: {e}"), ""))?;
+    let mut command = command_line.command();
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).current_dir(scratch.path());
+    Process::start(QEMU, QEMU_PACKAGE, command)
+}
+
+/// Waits until QEMU has opened its control socket.
+pub(crate) fn connect(qemu: &mut Process, socket: &Path, scratch: &Scratch) -> Result<Qmp> {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    let qmp = interrupt::poll(deadline, Duration::from_millis(20), || {
+        if let Some(status) = qemu.ended() {
+            let lines = text::last_lines(&scratch.join("qemu.log"), 5);
+            return Err(Error::host(format!("QEMU ended at once ({status})"), format!("it said: {lines}")));
+        }
+        if !socket.exists() {
+            return Ok(None);
+        }
+        // The socket file is there a moment before QEMU listens.
+        Ok(Qmp::connect(socket).ok())
+    })?;
+    qmp.ok_or_else(|| Error::host("QEMU did not open its control socket within 30 s", ""))
+}
+
+/// The wanted ports, or free ones: the kernel names a port nobody uses, and we give it to QEMU at once.
+fn ports(options: &Options) -> Result<Ports> {
+    let failed = |what: &str, e: std::io::Error| Error::host(format!("no free {what} port on 127.0.0.1: {e}"), "");
+    let any = (Ipv4Addr::LOCALHOST, 0);
+    let wireguard = match options.wireguard_port {
+        Some(port) => port,
+        None => UdpSocket::bind(any).and_then(|s| s.local_addr()).map_err(|e| failed("UDP", e))?.port(),
+    };
+    let attestation = match options.attestation_port {
+        Some(port) => port,
+        None => TcpListener::bind(any).and_then(|s| s.local_addr()).map_err(|e| failed("TCP", e))?.port(),
+    };
+    Ok(Ports { wireguard, attestation })
+}
+
+/// The line in which the firmware says that it did not start an image for its signature's sake:
+/// `BdsDxe: failed to load Boot0001 "…" from …: Access Denied` (edk2, `BdsEntry`/`BmBoot`: EFI_ACCESS_DENIED
+/// and EFI_SECURITY_VIOLATION).
+fn firmware_refusal(console: &str) -> Option<String> {
+    let refused = |line: &&str| {
+        line.contains("failed to") && (line.contains("Access Denied") || line.contains("Security Violation"))
+    };
+    console.lines().find(refused).map(|line| line.trim().to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refusals_are_recognised() {
+        let console = "BdsDxe: loading Boot0001\nBdsDxe: failed to load Boot0001 \"UEFI Misc Device\" \
+                       from PciRoot(0x0)/Pci(0x3,0x0): Access Denied\n";
+        assert!(firmware_refusal(console).unwrap().ends_with("Access Denied"));
+        assert_eq!(firmware_refusal("BdsDxe: failed to load Boot0002 \"UEFI PXEv4\": Not Found"), None);
+        assert_eq!(firmware_refusal(""), None);
+    }
+
+    #[test]
+    fn chosen_ports_are_kept_and_others_are_free() {
+        let mut options = Options::new(vec![], SecureBoot::Off);
+        options.wireguard_port = Some(4000);
+        let ports = ports(&options).unwrap();
+        assert_eq!(ports.wireguard, 4000);
+        assert!(TcpListener::bind((Ipv4Addr::LOCALHOST, ports.attestation)).is_ok());
+    }
+
+    #[test]
+    fn smbios_strings_survive_qemus_parser() {
+        let options = Options::new(vec![], SecureBoot::Off).smbios_string("a=b,c");
+        assert_eq!(options.extra, ["-smbios", "type=11,value=a=b,,c"]);
+    }
+}

@@ -1,0 +1,226 @@
+//! The machine as a QEMU command line.
+
+use crate::firmware::{Firmware, Smm};
+use crate::process::shell_quote;
+use std::fmt;
+use std::path::PathBuf;
+use std::process::Command;
+
+/// The program, and the Debian package that has it.
+pub const QEMU: &str = "qemu-system-x86_64";
+pub const QEMU_PACKAGE: &str = "qemu-system-x86";
+
+/// Who executes the guest's instructions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Accel {
+    /// QEMU's own translator: works everywhere.
+    Tcg,
+    /// The processor. Chosen only after a probe boot, see [`crate::kvm`].
+    Kvm,
+}
+
+/// Ports of 127.0.0.1 that lead into the guest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ports {
+    /// UDP, to the guest's WireGuard.
+    pub wireguard: u16,
+    /// TCP, to the guest's agent.
+    pub attestation: u16,
+}
+
+/// Everything that makes the command line.
+#[derive(Debug, Clone)]
+pub struct Machine {
+    pub code: PathBuf,
+    pub smm: Smm,
+    /// The guest's own copy of the variable store; it is written to.
+    pub vars: PathBuf,
+    /// FAT disk, read-only for the guest. None: nothing to boot from.
+    pub disk: Option<PathBuf>,
+    /// swtpm's control socket.
+    pub tpm: Option<PathBuf>,
+    pub qmp: PathBuf,
+    /// First serial port. The firmware prints its refusals there.
+    pub console: PathBuf,
+    pub memory_mib: u32,
+    pub accel: Accel,
+    pub host_ports: Option<Ports>,
+    /// Where the services listen inside the guest.
+    pub guest_ports: Ports,
+    /// For tests: `-smbios type=11,value=…` and the like.
+    pub extra: Vec<String>,
+}
+
+/// Ports of the standard recipes.
+pub const STANDARD_PORTS: Ports = Ports { wireguard: 51820, attestation: 8787 };
+
+impl Machine {
+    pub fn new(firmware: &Firmware, vars: PathBuf, qmp: PathBuf, console: PathBuf) -> Self {
+        Self {
+            code: firmware.code.clone(),
+            smm: firmware.smm,
+            vars,
+            disk: None,
+            tpm: None,
+            qmp,
+            console,
+            memory_mib: 1024,
+            accel: Accel::Tcg,
+            host_ports: None,
+            guest_ports: STANDARD_PORTS,
+            extra: Vec::new(),
+        }
+    }
+
+    pub fn command_line(&self) -> CommandLine {
+        let mut line = CommandLine(Vec::new());
+        self.board(&mut line);
+        self.flash(&mut line);
+        self.devices(&mut line);
+        line.0.extend(self.extra.iter().cloned());
+        line
+    }
+
+    fn board(&self, line: &mut CommandLine) {
+        // smm: the firmware keeps Secure Boot's variables behind it.
+        let smm = if self.smm == Smm::Required { "on" } else { "off" };
+        line.pair("-machine", format!("q35,smm={smm},vmport=off"));
+        match self.accel {
+            Accel::Tcg => line.pair("-accel", "tcg,thread=multi").pair("-cpu", "max"),
+            Accel::Kvm => line.pair("-accel", "kvm").pair("-cpu", "host"),
+        };
+        line.pair("-m", self.memory_mib.to_string()).pair("-smp", "2").flag("-nodefaults").flag("-no-user-config");
+        line.pair("-display", "none").pair("-monitor", "none");
+        line.pair("-serial", format!("file:{}", comma(&self.console)));
+        line.pair("-qmp", format!("unix:{},server=on,wait=off", comma(&self.qmp)));
+    }
+
+    fn flash(&self, line: &mut CommandLine) {
+        if self.smm == Smm::Required {
+            // Only SMM may write the variables; OVMF refuses to start with S3 and this together on q35.
+            line.pair("-global", "driver=cfi.pflash01,property=secure,value=on");
+            line.pair("-global", "ICH9-LPC.disable_s3=1");
+        }
+        line.pair("-drive", format!("if=pflash,format=raw,unit=0,readonly=on,file={}", comma(&self.code)));
+        line.pair("-drive", format!("if=pflash,format=raw,unit=1,file={}", comma(&self.vars)));
+    }
+
+    fn devices(&self, line: &mut CommandLine) {
+        if let Some(disk) = &self.disk {
+            // First in the boot order: every failed entry before it would add events to PCR 4.
+            line.pair("-drive", format!("if=none,id=esp,format=raw,readonly=on,file={}", comma(disk)));
+            line.pair("-device", "virtio-blk-pci,drive=esp,bootindex=0");
+        }
+        if let Some(tpm) = &self.tpm {
+            line.pair("-chardev", format!("socket,id=tpm,path={}", comma(tpm)));
+            line.pair("-tpmdev", "emulator,id=tpm0,chardev=tpm").pair("-device", "tpm-crb,tpmdev=tpm0");
+        }
+        match self.host_ports {
+            Some(host) => {
+                let guest = self.guest_ports;
+                line.pair(
+                    "-netdev",
+                    format!(
+                        "user,id=net0,hostfwd=udp:127.0.0.1:{}-:{},hostfwd=tcp:127.0.0.1:{}-:{}",
+                        host.wireguard, guest.wireguard, host.attestation, guest.attestation
+                    ),
+                );
+                // romfile= : no option ROM, which would be measured and would offer network boot.
+                line.pair("-device", "virtio-net-pci,netdev=net0,romfile=");
+            }
+            None => {
+                line.pair("-nic", "none");
+            }
+        }
+    }
+}
+
+/// QEMU's option parser takes `,,` for one comma.
+fn comma(path: &std::path::Path) -> String {
+    path.display().to_string().replace(',', ",,")
+}
+
+/// Arguments after the program's name. Displayed as one line that a shell takes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CommandLine(Vec<String>);
+
+impl CommandLine {
+    fn pair(&mut self, option: &str, value: impl Into<String>) -> &mut Self {
+        self.0.extend([option.into(), value.into()]);
+        self
+    }
+
+    fn flag(&mut self, option: &str) -> &mut Self {
+        self.0.push(option.into());
+        self
+    }
+
+    pub fn arguments(&self) -> &[String] {
+        &self.0
+    }
+
+    pub fn command(&self) -> Command {
+        let mut command = Command::new(QEMU);
+        command.args(&self.0);
+        command
+    }
+}
+
+impl fmt::Display for CommandLine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(QEMU)?;
+        for word in &self.0 {
+            write!(f, " {}", shell_quote(word))?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use vitrine_attest::Sha256;
+
+    fn machine() -> Machine {
+        let firmware = Firmware {
+            code: "/fw/code.fd".into(),
+            code_sha256: Sha256::ZERO,
+            vars: "/fw/vars.fd".into(),
+            empty_vars: vec![],
+            smm: Smm::Required,
+        };
+        let mut machine = Machine::new(&firmware, "/t/vars.fd".into(), "/t/qmp".into(), "/t/a,b".into());
+        machine.disk = Some("/t/esp.img".into());
+        machine.tpm = Some("/t/tpm.sock".into());
+        machine.host_ports = Some(Ports { wireguard: 1001, attestation: 1002 });
+        machine.extra = vec!["-smbios".into(), "type=11,value=a b".into()];
+        machine
+    }
+
+    #[test]
+    fn the_whole_line() {
+        assert_eq!(
+            machine().command_line().to_string(),
+            "qemu-system-x86_64 -machine q35,smm=on,vmport=off -accel tcg,thread=multi -cpu max -m 1024 -smp 2 \
+             -nodefaults -no-user-config -display none -monitor none -serial file:/t/a,,b \
+             -qmp unix:/t/qmp,server=on,wait=off \
+             -global driver=cfi.pflash01,property=secure,value=on -global ICH9-LPC.disable_s3=1 \
+             -drive if=pflash,format=raw,unit=0,readonly=on,file=/fw/code.fd \
+             -drive if=pflash,format=raw,unit=1,file=/t/vars.fd \
+             -drive if=none,id=esp,format=raw,readonly=on,file=/t/esp.img \
+             -device virtio-blk-pci,drive=esp,bootindex=0 \
+             -chardev socket,id=tpm,path=/t/tpm.sock -tpmdev emulator,id=tpm0,chardev=tpm \
+             -device tpm-crb,tpmdev=tpm0 \
+             -netdev user,id=net0,hostfwd=udp:127.0.0.1:1001-:51820,hostfwd=tcp:127.0.0.1:1002-:8787 \
+             -device virtio-net-pci,netdev=net0,romfile= -smbios 'type=11,value=a b'"
+        );
+    }
+
+    #[test]
+    fn without_network_disk_and_tpm() {
+        let mut machine = machine();
+        (machine.disk, machine.tpm, machine.host_ports) = (None, None, None);
+        let text = machine.command_line().to_string();
+        assert!(text.contains("-nic none") && !text.contains("tpm") && !text.contains("esp"));
+    }
+}
