@@ -1,0 +1,39 @@
+//! Authenticode: the signature that UEFI firmware checks before it starts an image.
+//!
+//! Who signs is open: a key file, an outside command, or somebody far away whose signature is attached later. All
+//! three sign the same bytes, [`bytes_to_sign`], and every signature is verified with the certificate before use.
+
+pub mod attach;
+mod certificate;
+mod der;
+mod signer;
+mod spc;
+
+pub use certificate::Certificate;
+pub use signer::{Key, Signer};
+
+use vitrine_attest::{pe, Result};
+
+/// The DER of the authenticated attributes: what a signer signs with RSA PKCS#1 v1.5 and SHA-256.
+///
+/// # Errors
+/// When `image` is no PE file.
+pub fn bytes_to_sign(image: &[u8]) -> Result<Vec<u8>> {
+    Ok(spc::signed_bytes(pe::authenticode(image)?))
+}
+
+/// Gives the image with its certificate table. The same image, key and certificate give the same bytes.
+///
+/// # Errors
+/// When the image is malformed or signed already, the signer fails, or its signature does not verify.
+pub fn sign(image: &[u8], signer: &Signer) -> Result<Vec<u8>> {
+    let digest = pe::authenticode(image)?;
+    let message = spc::signed_bytes(digest);
+    let signature = signer.sign(&message)?;
+    let certificate = signer.certificate();
+    certificate.verify(&message, &signature)?;
+    attach::attach(image, &spc::signed_data(digest, certificate, &signature))
+}
+
+#[cfg(test)]
+mod tests;

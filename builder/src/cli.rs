@@ -1,0 +1,252 @@
+//! The command line: structs only, so that completions and man pages come from the same place.
+
+use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
+use std::path::PathBuf;
+
+/// Builds VPN servers that cannot log, as signed and measured boot images.
+#[derive(Debug, Parser)]
+#[command(name = "vitrine", version, max_term_width = 80, propagate_version = true, disable_help_subcommand = true)]
+#[command(after_help = "\
+Example:
+  vitrine keygen --out keys
+  vitrine lock recipes/exit.toml
+  vitrine build recipes/exit.toml --out out/exit --keys keys
+
+Exit codes: 0 done or alike, 1 refused or different, 2 could not do it.")]
+pub struct Cli {
+    /// Print results as JSON
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Show no progress
+    #[arg(short, long, global = true)]
+    pub quiet: bool,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    Keygen(Keygen),
+    Lock(Lock),
+    Build(Build),
+    Screen(Screen),
+    Inspect(Inspect),
+    Predict(Predict),
+    Diff(Diff),
+    Sign(Sign),
+    Completions(Completions),
+    Man(Man),
+}
+
+/// Make release, owner and Secure Boot keys
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  vitrine keygen --out keys")]
+pub struct Keygen {
+    /// Folder for the keys; nothing in it is overwritten
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+    /// Name of the release key in statements and logs
+    #[arg(long, default_value = "vitrine-release")]
+    pub name: String,
+}
+
+/// Resolve a recipe's packages and write down every hash
+///
+/// Reads the signed release files and package indices of the Debian archive, checks them
+/// against the archive's keyring, and follows the dependencies of the recipe's packages.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  vitrine lock recipes/exit.toml")]
+pub struct Lock {
+    /// Recipe (TOML)
+    pub recipe: PathBuf,
+    /// Where the lock goes [default: beside the recipe, NAME.lock.toml]
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// The archive's public keys
+    #[arg(long, value_name = "FILE", default_value = "/usr/share/keyrings/debian-archive-keyring.gpg")]
+    pub keyring: PathBuf,
+    #[command(flatten)]
+    pub mirrors: Mirrors,
+    #[command(flatten)]
+    pub set: Set,
+}
+
+/// Build an image from a recipe and its lock
+///
+/// Leaves one file per stage in the output folder. The unsigned image,
+/// 6-image.unsigned.efi, has the same bytes wherever it is built.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  vitrine build recipes/exit.toml --out out/exit --keys keys
+  vitrine build recipes/exit.toml --out out/again --unsigned")]
+pub struct Build {
+    #[command(flatten)]
+    pub inputs: Inputs,
+    /// Output folder; what an earlier build left there is replaced
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+    /// Folder of `vitrine keygen`
+    #[arg(long, value_name = "DIR", required_unless_present = "unsigned")]
+    pub keys: Option<PathBuf>,
+    /// Stop before signing: no image.efi, no statement
+    #[arg(long, conflicts_with = "sign_with")]
+    pub unsigned: bool,
+    #[command(flatten)]
+    pub outside: OutsideSigner,
+}
+
+/// Check what a recipe puts into its image, without building it
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  vitrine screen recipes/exit.toml")]
+pub struct Screen {
+    #[command(flatten)]
+    pub inputs: Inputs,
+}
+
+/// Show what is in an image or an output folder
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  vitrine inspect out/exit")]
+pub struct Inspect {
+    /// Image, or output folder of a build
+    pub path: PathBuf,
+}
+
+/// Predict the TPM's registers for an image, from its bytes alone
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  vitrine predict out/exit/image.efi --secure-boot keys/secure-boot.json")]
+pub struct Predict {
+    /// Image, signed or not
+    pub image: PathBuf,
+    /// What is enrolled in the firmware; without it only a boot with Secure Boot
+    /// off is predicted
+    #[arg(long, value_name = "FILE")]
+    pub secure_boot: Option<PathBuf>,
+}
+
+/// Name the first stage in which two builds differ
+///
+/// Exit code 0: alike. 1: different. Signatures are not compared.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  vitrine diff out/exit out/again")]
+pub struct Diff {
+    /// Output folder, or image
+    pub a: PathBuf,
+    /// Output folder, or image
+    pub b: PathBuf,
+}
+
+/// Sign an image, or attach a signature made elsewhere
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example, with a key that is not on this machine:
+  vitrine sign out/exit/6-image.unsigned.efi --print-attributes > to-sign
+  openssl dgst -sha256 -sign db.key -out signature to-sign
+  vitrine sign out/exit/6-image.unsigned.efi --attach signature \\
+    --cert db.crt --out image.efi")]
+#[command(group = clap::ArgGroup::new("how").required(true).args(["keys", "sign_with", "attach", "print_attributes"]))]
+pub struct Sign {
+    /// Unsigned image, such as 6-image.unsigned.efi
+    pub image: PathBuf,
+    /// Folder of `vitrine keygen`: sign with its db.key
+    #[arg(long, value_name = "DIR")]
+    pub keys: Option<PathBuf>,
+    #[command(flatten)]
+    pub outside: OutsideSigner,
+    /// Raw RSA signature to attach
+    #[arg(long, value_name = "SIG", requires = "cert")]
+    pub attach: Option<PathBuf>,
+    /// Print the bytes that have to be signed (RSA PKCS#1 v1.5, SHA-256)
+    #[arg(long, conflicts_with = "out")]
+    pub print_attributes: bool,
+    /// Signed image to write
+    #[arg(long, value_name = "FILE", required_unless_present = "print_attributes")]
+    pub out: Option<PathBuf>,
+}
+
+/// Print a completion script for a shell
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  vitrine completions bash")]
+pub struct Completions {
+    pub shell: Shell,
+}
+
+/// Print the manual page, or write one page per command
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  vitrine man --out man1")]
+pub struct Man {
+    /// Folder for vitrine.1, vitrine-build.1 and so on
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+}
+
+/// A signer that is not a key file.
+#[derive(Debug, Args)]
+pub struct OutsideSigner {
+    /// Signing command, run by sh: gets the bytes to sign on stdin, prints the raw
+    /// RSA PKCS#1 v1.5 SHA-256 signature
+    #[arg(long, value_name = "COMMAND", requires = "cert")]
+    pub sign_with: Option<String>,
+    /// Certificate of the outside key (PEM or DER)
+    #[arg(long, value_name = "FILE")]
+    pub cert: Option<PathBuf>,
+}
+
+/// What an image is built from.
+#[derive(Debug, Args)]
+pub struct Inputs {
+    /// Recipe (TOML)
+    pub recipe: PathBuf,
+    /// Lock [default: beside the recipe, NAME.lock.toml]
+    #[arg(long, value_name = "FILE")]
+    pub lock: Option<PathBuf>,
+    /// Use no network: every package must be in the store
+    #[arg(long, conflicts_with = "mirror")]
+    pub offline: bool,
+    /// Folder with vitrine-init and vitrine-agent
+    /// [default: image-programs beside this program's folder]
+    #[arg(long, value_name = "DIR", env = "VITRINE_PROGRAMS", hide_env_values = true)]
+    pub programs: Option<PathBuf>,
+    #[command(flatten)]
+    pub mirrors: Mirrors,
+    #[command(flatten)]
+    pub set: Set,
+}
+
+/// Where packages come from.
+#[derive(Debug, Args)]
+pub struct Mirrors {
+    /// Debian mirror, may be given several times
+    /// [default: VITRINE_MIRROR, else the host's apt sources]
+    #[arg(long, value_name = "URL")]
+    pub mirror: Vec<String>,
+}
+
+/// Changes to the recipe.
+#[derive(Debug, Args)]
+pub struct Set {
+    /// Change one value of the recipe, such as config.wireguard.port=51821
+    #[arg(long, value_name = "KEY=VALUE", value_parser = pair)]
+    pub set: Vec<(String, String)>,
+}
+
+fn pair(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.is_empty() => Ok((key.into(), value.into())),
+        _ => Err("write it like config.wireguard.port=51821".into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn definition_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}
