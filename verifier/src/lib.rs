@@ -1,1 +1,20 @@
-//! x
+//! `vitrine-verify`: what an outsider installs, alone.
+//!
+//! Asks a server for evidence and judges it against a signed statement. No TPM library, no QEMU, no TLS; a saved
+//! conversation can be judged again without a network.
+#![forbid(unsafe_code)]
+
+pub mod case;
+pub mod checks;
+pub mod cli;
+pub mod clock;
+pub mod commands;
+pub mod exchange;
+pub mod explanation;
+pub mod files;
+pub mod limits;
+pub mod outcome;
+pub mod report;
+pub mod server;
+pub mod session;
+pub mod verdict;

@@ -1,0 +1,162 @@
+//! Everything the checks look at, read once. What cannot be read stays here as a reason, so that every check can
+//! still run and say why it was not reached.
+
+use crate::exchange::Exchange;
+use crate::outcome::Failure;
+use subtle::ConstantTimeEq as _;
+use vitrine_attest::boot::{BootFacts, BootRecord};
+use vitrine_attest::dsse::{self, Envelope};
+use vitrine_attest::ek::Roots;
+use vitrine_attest::event_log::EventLog;
+use vitrine_attest::evidence::Evidence;
+use vitrine_attest::pcr::{Pcr, PcrValues};
+use vitrine_attest::statement::{Release, Statement};
+use vitrine_attest::tpm::{Attest, Malformed, Public, Quote, Signature};
+use vitrine_attest::vkey::NoteKey;
+use vitrine_attest::{Error, Sha256};
+
+/// What a person gives.
+pub struct Inputs {
+    pub exchange: Exchange,
+    pub envelope: Envelope,
+    pub key: NoteKey,
+    /// None: the EK's certificate is not looked at, and no more than level L1 is reached.
+    pub roots: Option<Roots>,
+    /// Seconds since 1970, UTC.
+    pub now: u64,
+}
+
+/// Inputs and what was read from them.
+pub struct Case {
+    pub inputs: Inputs,
+    /// The statement, when its signature holds.
+    statement: Result<Statement, Error>,
+    evidence: Result<Evidence, String>,
+    structures: Option<Structures>,
+}
+
+/// The TPM structures inside the evidence.
+pub struct Structures {
+    pub ek: Result<Public, Malformed>,
+    pub ak: Result<Public, Malformed>,
+    pub attest: Result<Attest, Malformed>,
+    pub signature: Result<Signature, Malformed>,
+}
+
+type Usable<T> = Result<T, Failure>;
+
+impl Case {
+    pub fn new(inputs: Inputs) -> Self {
+        let statement = dsse::verify(&inputs.envelope, inputs.key.key());
+        let evidence = serde_json::from_slice::<Evidence>(&inputs.exchange.evidence).map_err(|e| e.to_string());
+        let structures = evidence.as_ref().ok().map(|evidence| Structures {
+            ek: Public::parse(&evidence.ek_pub),
+            ak: Public::parse(&evidence.ak_pub),
+            attest: Attest::parse(&evidence.attest),
+            signature: Signature::parse(&evidence.signature),
+        });
+        Self { inputs, statement, evidence, structures }
+    }
+
+    pub fn statement(&self) -> &Result<Statement, Error> {
+        &self.statement
+    }
+
+    pub fn parsed_evidence(&self) -> &Result<Evidence, String> {
+        &self.evidence
+    }
+
+    pub fn structures(&self) -> Option<&Structures> {
+        self.structures.as_ref()
+    }
+
+    /// The release, when the statement's signature holds.
+    pub fn release(&self) -> Usable<&Release> {
+        self.statement
+            .as_ref()
+            .map(|statement| &statement.predicate)
+            .map_err(|_| Failure::not_reached("the statement's signature does not hold (V21)"))
+    }
+
+    pub fn evidence(&self) -> Usable<&Evidence> {
+        self.evidence.as_ref().map_err(|_| Failure::not_reached("the evidence cannot be read (V02)"))
+    }
+
+    pub fn ek(&self) -> Usable<&Public> {
+        self.structure(|s| s.ek.as_ref().ok(), "the EK's public area cannot be read (V02)")
+    }
+
+    pub fn ak(&self) -> Usable<&Public> {
+        self.structure(|s| s.ak.as_ref().ok(), "the AK's public area cannot be read (V02)")
+    }
+
+    pub fn attest(&self) -> Usable<&Attest> {
+        self.structure(|s| s.attest.as_ref().ok(), "the attestation structure cannot be read (V02)")
+    }
+
+    pub fn signature(&self) -> Usable<&Signature> {
+        self.structure(|s| s.signature.as_ref().ok(), "the signature cannot be read (V02)")
+    }
+
+    pub fn quote(&self) -> Usable<&Quote> {
+        let quote = self.attest()?.quote.as_ref();
+        quote.ok_or_else(|| Failure::not_reached("the attestation structure is no quote (V10)"))
+    }
+
+    fn structure<T>(&self, get: impl Fn(&Structures) -> Option<&T>, because: &str) -> Usable<&T> {
+        self.evidence()?;
+        self.structures.as_ref().and_then(get).ok_or_else(|| Failure::not_reached(because))
+    }
+
+    /// The AK's name, 34 bytes.
+    pub fn ak_name(&self) -> Usable<Vec<u8>> {
+        self.ak()?.name().ok_or_else(|| Failure::not_reached("the AK's name is not a SHA-256 name (V05)"))
+    }
+
+    /// What PCR 15 must record: the statement's configuration, the keys of the evidence, a sealed boot.
+    pub fn boot_record(&self) -> Usable<BootRecord> {
+        let (release, evidence) = (self.release()?, self.evidence()?);
+        Ok(BootRecord {
+            config_digest: release.config_digest,
+            wg_pub: evidence.wg_pub,
+            channel_pub: evidence.channel_pub,
+            ak_name: self.ak_name()?,
+            facts: BootFacts::sealed(),
+        })
+    }
+
+    /// The values that every quoted register must have: the statement's, and PCR 15 recomputed.
+    pub fn predicted(&self) -> Usable<PcrValues> {
+        let mut values = self.release()?.boot.pcrs.clone();
+        let pcr15 = self.boot_record()?.pcr15().map_err(|e| Failure::not_reached(&e.what))?;
+        values.0.insert(Pcr::RUNTIME, pcr15);
+        Ok(values)
+    }
+
+    /// The quoted registers as the server's logs tell them: the firmware's log, then the runtime log for PCR 15.
+    /// A register without events is zero. Untrusted, until V19 has compared them with the quote.
+    pub fn replayed(&self) -> Usable<PcrValues> {
+        let evidence = self.evidence()?;
+        let log = EventLog::parse(&evidence.firmware_log)
+            .and_then(|log| log.replay_sha256())
+            .map_err(|_| Failure::not_reached("the firmware's log cannot be replayed (V18)"))?;
+        let quoted = |&pcr: &Pcr| (pcr, log.get(pcr).unwrap_or(Sha256::ZERO));
+        let mut values = PcrValues(Pcr::QUOTED.iter().map(quoted).collect());
+        for event in &evidence.runtime_log {
+            values.extend(Pcr::RUNTIME, event.digest);
+        }
+        Ok(values)
+    }
+
+    /// Compares in constant time.
+    pub fn same(&self, a: &[u8], b: &[u8]) -> bool {
+        a.ct_eq(b).into()
+    }
+}
+
+/// `SHA-256(value ‖ value …)` in the order of [`Pcr::QUOTED`], as a TPM computes it for one SHA-256 selection
+/// (TPM 2.0 Part 3, TPM2_Quote). None when a register is missing.
+pub fn pcr_digest(values: &PcrValues) -> Option<Sha256> {
+    let values: Option<Vec<[u8; 32]>> = Pcr::QUOTED.iter().map(|&pcr| values.get(pcr).map(|value| value.0)).collect();
+    Some(Sha256::of(&values?.concat()))
+}

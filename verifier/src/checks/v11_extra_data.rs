@@ -1,0 +1,40 @@
+//! V11: the quote holds our nonce, the server's keys, the configuration's digest and the image's name.
+//!
+//! Proves that the quote was made after we asked, and that none of these can be swapped. With a nonce that the person
+//! named instead of a fresh one it proves no more than that the nonce was known to the server.
+
+use super::Check;
+use crate::case::Case;
+use crate::outcome::{CheckResult, Failure};
+use vitrine_attest::digest::hex;
+use vitrine_attest::evidence::Binding;
+
+pub const CHECK: Check = Check { code: "V11", title: "the quote is fresh and bound to the server's keys", run };
+
+/// Names are bounded so that they can be length-prefixed; real ones have under 150 bytes.
+const IMAGE_ID_LIMIT: usize = 1024;
+
+fn run(case: &Case) -> CheckResult {
+    let (evidence, release, attest) = (case.evidence()?, case.release()?, case.attest()?);
+    if evidence.image_id.len() > IMAGE_ID_LIMIT {
+        return Err(Failure::new("image-id-too-long", "the image's name has more than 1024 bytes").into());
+    }
+    let nonce = case.inputs.exchange.nonce;
+    let expected = Binding {
+        nonce: &nonce,
+        wg_pub: &evidence.wg_pub,
+        channel_pub: &evidence.channel_pub,
+        config_digest: &release.config_digest,
+        image_id: &evidence.image_id,
+    }
+    .extra_data();
+    if case.same(&expected.0, &attest.extra_data) {
+        return Ok(String::new());
+    }
+    let detail = if evidence.nonce == nonce {
+        "the quote is not bound to these keys, this configuration and this image"
+    } else {
+        "the quote answers another nonce: it may be an old one"
+    };
+    Err(Failure::differs("extra-data-differs", detail, expected, hex(&attest.extra_data)).into())
+}

@@ -1,0 +1,55 @@
+//! V20: the statement predicts every register of the policy, and each one is as predicted in the logs.
+//!
+//! 12, 13 and 14 have to be zero: a statement that allows something else there is refused. Names the register that
+//! differs; that the values are the TPM's own is V15's and V19's. PCR 0–3 (the firmware) are not compared.
+
+use super::Check;
+use crate::case::Case;
+use crate::outcome::{CheckResult, Failure};
+use vitrine_attest::pcr::{Pcr, PcrValues};
+use vitrine_attest::Sha256;
+
+pub const CHECK: Check = Check { code: "V20", title: "every quoted register is as predicted", run };
+
+fn run(case: &Case) -> CheckResult {
+    check_prediction(&case.release()?.boot.pcrs)?;
+    let (predicted, replayed) = (case.predicted()?, case.replayed()?);
+    for pcr in Pcr::QUOTED {
+        let (expected, got) = (predicted.get(pcr).unwrap_or(Sha256::ZERO), replayed.get(pcr).unwrap_or(Sha256::ZERO));
+        if expected != got {
+            return Err(Failure::differs(reason(pcr), format!("{pcr}: {}", pcr.meaning()), expected, got).into());
+        }
+    }
+    Ok("PCR 0-3 are not compared".into())
+}
+
+fn check_prediction(predicted: &PcrValues) -> Result<(), Failure> {
+    let policy: Vec<Pcr> = Pcr::QUOTED.into_iter().filter(|&pcr| pcr != Pcr::RUNTIME).collect();
+    let stated: Vec<Pcr> = predicted.0.keys().copied().collect();
+    if stated != policy {
+        let list = |pcrs: &[Pcr]| pcrs.iter().map(|pcr| pcr.index().to_string()).collect::<Vec<_>>().join(",");
+        let detail = "registers in the statement";
+        return Err(Failure::differs("prediction-incomplete", detail, list(&policy), list(&stated)));
+    }
+    for pcr in [Pcr::KERNEL_OVERRIDES, Pcr::EXTENSIONS, Pcr::FUSE] {
+        let value = predicted.get(pcr).unwrap_or(Sha256::ZERO);
+        if value != Sha256::ZERO {
+            let detail = format!("the statement allows a {pcr} that is not zero");
+            return Err(Failure::differs("prediction-not-zero", detail, Sha256::ZERO, value));
+        }
+    }
+    Ok(())
+}
+
+fn reason(pcr: Pcr) -> &'static str {
+    match pcr.index() {
+        4 => "pcr-4-differs",
+        7 => "pcr-7-differs",
+        9 => "pcr-9-differs",
+        11 => "pcr-11-differs",
+        12 => "pcr-12-not-zero",
+        13 => "pcr-13-not-zero",
+        14 => "pcr-14-not-zero",
+        _ => "pcr-15-differs",
+    }
+}

@@ -1,0 +1,63 @@
+//! V21: the statement is signed by the given key, agrees with itself, and has not run out.
+//!
+//! Proves that the key's holder promised this image and these values. It does not prove that the statement is in a
+//! public log, that it is the newest, or that the promise about the image's content is true.
+
+use super::Check;
+use crate::case::Case;
+use crate::clock::date;
+use crate::outcome::{CheckResult, Failure};
+use vitrine_attest::fingerprint::Fingerprint;
+use vitrine_attest::statement::Release;
+
+pub const CHECK: Check = Check { code: "V21", title: "the statement is signed by the given key", run };
+
+fn run(case: &Case) -> CheckResult {
+    let statement =
+        case.statement().as_ref().map_err(|e| Failure::new("statement-signature-invalid", e.what.clone()))?;
+    agrees(&statement.predicate)?;
+    let today = date(case.inputs.now);
+    match &statement.predicate.not_after {
+        Some(last) if !is_date(last) => {
+            Err(Failure::new("statement-inconsistent", "its last day is no date of the form 2027-11-20").into())
+        }
+        Some(last) if *last < today => {
+            Err(Failure::differs("statement-expired", "last day of the statement", last, today).into())
+        }
+        _ => Ok(format!("key {}", case.inputs.key.name())),
+    }
+}
+
+fn agrees(release: &Release) -> Result<(), Failure> {
+    let digest = release.config.digest().map_err(|e| Failure::new("statement-inconsistent", e.what))?;
+    if release.config_digest != digest {
+        let detail = "digest of the configuration in the statement";
+        return Err(Failure::differs("statement-inconsistent", detail, digest, release.config_digest));
+    }
+    let fingerprint = Fingerprint::new(release.image.authenticode, digest);
+    if release.fingerprint != fingerprint {
+        let detail = "fingerprint in the statement";
+        return Err(Failure::differs("statement-inconsistent", detail, fingerprint, release.fingerprint));
+    }
+    Ok(())
+}
+
+/// `YYYY-MM-DD`, so that dates compare as text.
+fn is_date(text: &str) -> bool {
+    let digits = |part: &str, count| part.len() == count && part.bytes().all(|byte| byte.is_ascii_digit());
+    let parts: Vec<&str> = text.split('-').collect();
+    parts.len() == 3 && digits(parts[0], 4) && digits(parts[1], 2) && digits(parts[2], 2)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_date;
+
+    #[test]
+    fn dates() {
+        assert!(is_date("2027-11-20"));
+        for bad in ["", "2027-11", "2027-1-20", "27-11-20", "2027-11-2x", "2027-11-20Z", "9"] {
+            assert!(!is_date(bad), "{bad} was taken");
+        }
+    }
+}

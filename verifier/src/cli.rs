@@ -1,0 +1,170 @@
+//! The command line, and nothing else.
+
+use crate::verdict::Level;
+use clap::{Args, Parser, Subcommand};
+use std::path::PathBuf;
+use vitrine_attest::config::Cidr;
+use vitrine_attest::digest::Key32;
+use vitrine_attest::Sha256;
+
+/// Check that a VPN server runs exactly a published image
+#[derive(Debug, Parser)]
+#[command(
+    name = "vitrine-verify",
+    version,
+    max_term_width = 80,
+    after_help = "\
+Exit codes: 0 accepted or done, 1 rejected, 2 could not judge.
+
+Example:
+  vitrine-verify check http://203.0.113.7:8787 \\
+      --statement release.dsse.json --key release.pub --ek-roots tpm-ca.pem"
+)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    Check(Check),
+    Peers(Peers),
+    EventLog(EventLog),
+    Completions(Completions),
+    Man,
+}
+
+/// Ask a server for evidence and judge it
+///
+/// Asks with a fresh nonce, has the server's TPM open a secret, and compares
+/// what the TPM signed with what the statement predicts. Every check is
+/// reported, and so is what is not proven.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  vitrine-verify check http://[2001:db8::7]:8787 \\
+      --statement release.dsse.json --key release.pub --ek-roots tpm-ca.pem")]
+pub struct Check {
+    /// Server (http://HOST:PORT), or a file of saved evidence
+    #[arg(value_name = "URL|FILE")]
+    pub target: String,
+    #[command(flatten)]
+    pub trust: Trust,
+    /// Nonce that a file of bare evidence has to answer, 64 hex digits
+    #[arg(long, value_name = "HEX")]
+    pub nonce: Option<Sha256>,
+    /// Print the report as JSON
+    #[arg(long)]
+    pub json: bool,
+    /// Name the first event that differs, and its likely cause
+    #[arg(long)]
+    pub explain: bool,
+    /// Keep the messages in a file that can be checked again
+    #[arg(long, value_name = "FILE")]
+    pub save: Option<PathBuf>,
+}
+
+/// What the person trusts.
+#[derive(Debug, Args)]
+pub struct Trust {
+    /// Signed release statement (release.dsse.json)
+    #[arg(long, value_name = "FILE")]
+    pub statement: PathBuf,
+    /// Key the statement has to be signed with (release.pub)
+    #[arg(long, value_name = "FILE")]
+    pub key: PathBuf,
+    /// Certificates of TPM vendors, PEM or DER, one or many
+    #[arg(long, value_name = "FILE")]
+    pub ek_roots: Option<PathBuf>,
+    /// Lowest level that is accepted; L1 does without TPM vendor
+    #[arg(long, value_name = "LEVEL", default_value = "L2")]
+    pub accept_level: Level,
+    /// Seconds to wait for each answer
+    #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=600))]
+    pub timeout: u64,
+}
+
+/// Add or remove a WireGuard peer of a server
+///
+/// Checks the server first. Only when it is accepted, an order signed with the
+/// owner's key is sealed to the key that the server's TPM vouched for, and sent.
+#[derive(Debug, Args)]
+pub struct Peers {
+    #[command(subcommand)]
+    pub action: PeerAction,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum PeerAction {
+    Add(AddPeer),
+    Remove(RemovePeer),
+}
+
+/// Add a peer, or change the networks of one
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  vitrine-verify peers add --server http://203.0.113.7:8787 \\
+      --statement release.dsse.json --key release.pub --ek-roots tpm-ca.pem \\
+      --owner-key keys/owner.key --peer \"$(wg pubkey < client.key)\" \\
+      --allowed-ips 10.66.0.7/32,fd66::7/128")]
+pub struct AddPeer {
+    #[command(flatten)]
+    pub order: OrderArgs,
+    /// Networks that the peer may use, separated by commas
+    #[arg(long, value_name = "CIDR,…", required = true, value_delimiter = ',')]
+    pub allowed_ips: Vec<Cidr>,
+}
+
+/// Remove a peer
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  vitrine-verify peers remove --server http://203.0.113.7:8787 \\
+      --statement release.dsse.json --key release.pub --ek-roots tpm-ca.pem \\
+      --owner-key keys/owner.key --peer mBTl…=")]
+pub struct RemovePeer {
+    #[command(flatten)]
+    pub order: OrderArgs,
+}
+
+#[derive(Debug, Args)]
+pub struct OrderArgs {
+    /// Server, http://HOST:PORT
+    #[arg(long, value_name = "URL")]
+    pub server: String,
+    #[command(flatten)]
+    pub trust: Trust,
+    /// The owner's secret key (owner.key), readable by you alone
+    #[arg(long, value_name = "FILE")]
+    pub owner_key: PathBuf,
+    /// WireGuard public key of the peer, base64
+    #[arg(long, value_name = "KEY")]
+    pub peer: Key32,
+    /// Print the result as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Print a firmware event log and the PCR values it leads to
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  vitrine-verify event-log \\
+      /sys/kernel/security/tpm0/binary_bios_measurements")]
+pub struct EventLog {
+    /// Binary log as the kernel gives it
+    pub file: PathBuf,
+    /// Print it as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Print completions for a shell
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  vitrine-verify completions bash > ~/.local/share/bash-completion/vitrine-verify")]
+pub struct Completions {
+    pub shell: clap_complete::Shell,
+}

@@ -1,0 +1,41 @@
+//! `vitrine-verify check`
+
+use super::trust::Trusted;
+use super::Done;
+use crate::cli::Check;
+use crate::exchange::{Exchange, FILE_LIMIT};
+use crate::report::judge;
+use crate::server::Server;
+use crate::verdict::Verdict;
+use crate::{explanation, files, session};
+use std::path::Path;
+use std::time::Duration;
+use vitrine_attest::{Error, Result};
+
+pub fn run(args: &Check) -> Result<Done> {
+    let trusted = Trusted::read(&args.trust)?;
+    let exchange = exchange(args)?;
+    if let Some(path) = &args.save {
+        files::write(path, &exchange.to_record()?)?;
+    }
+    let (case, mut report) = judge(trusted.inputs(exchange)?, args.trust.accept_level);
+    if args.explain && report.verdict != Verdict::Accepted {
+        report.explanation = explanation::explain(&case);
+    }
+    let stdout = if args.json { report.json()? } else { report.text() };
+    Ok(Done { stdout, exit_code: report.verdict.exit_code() })
+}
+
+fn exchange(args: &Check) -> Result<Exchange> {
+    if args.target.contains("://") {
+        if args.nonce.is_some() {
+            return Err(Error::input(
+                "a server is always asked with a fresh nonce",
+                "leave --nonce out; it is for files of bare evidence",
+            ));
+        }
+        return session::converse(&Server::new(&args.target, Duration::from_secs(args.trust.timeout))?);
+    }
+    let bytes = files::read(Path::new(&args.target), FILE_LIMIT)?;
+    Exchange::from_file(&args.target, &bytes, args.nonce)
+}

@@ -1,0 +1,33 @@
+//! One file for each verb.
+
+mod check;
+mod documents;
+mod event_log;
+mod peers;
+mod trust;
+
+use crate::cli::{Cli, Command};
+use vitrine_attest::Result;
+
+/// What a command leaves: its result, and the exit code.
+#[derive(Debug)]
+pub struct Done {
+    pub stdout: String,
+    pub exit_code: u8,
+}
+
+impl Done {
+    fn ok(stdout: String) -> Self {
+        Self { stdout, exit_code: 0 }
+    }
+}
+
+pub fn run(cli: Cli) -> Result<Done> {
+    match cli.command {
+        Command::Check(args) => check::run(&args),
+        Command::Peers(args) => peers::run(&args),
+        Command::EventLog(args) => event_log::run(&args),
+        Command::Completions(args) => documents::completions(args.shell),
+        Command::Man => documents::man(),
+    }
+}

@@ -1,0 +1,69 @@
+//! Files in and out, with limits.
+
+use std::io::Read as _;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
+use vitrine_attest::{Error, Result};
+
+/// Reads a file of at most `limit` bytes.
+pub fn read(path: &Path, limit: usize) -> Result<Vec<u8>> {
+    let failed = |e: std::io::Error| Error::input(format!("{}: {e}", path.display()), "check the file's name");
+    let mut bytes = Vec::new();
+    std::fs::File::open(path).map_err(failed)?.take(limit as u64 + 1).read_to_end(&mut bytes).map_err(failed)?;
+    if bytes.len() > limit {
+        let what = format!("{} has more than {limit} bytes", path.display());
+        return Err(Error::input(what, "give the right file: this one is too large"));
+    }
+    Ok(bytes)
+}
+
+/// Reads a secret key's file, and refuses one that others can read.
+pub fn read_secret(path: &Path, limit: usize) -> Result<zeroize::Zeroizing<Vec<u8>>> {
+    let metadata = std::fs::metadata(path)
+        .map_err(|e| Error::input(format!("{}: {e}", path.display()), "check the file's name"))?;
+    if metadata.mode() & 0o077 != 0 {
+        return Err(Error::input(
+            format!("{} can be read by others (mode {:04o})", path.display(), metadata.mode() & 0o7777),
+            format!("run `chmod 600 {}`; if others had it, make a new key", path.display()),
+        ));
+    }
+    read(path, limit).map(zeroize::Zeroizing::new)
+}
+
+/// Writes a file whole or not at all: beside it first, then into place.
+pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
+    let failed =
+        |e: std::io::Error| Error::host(format!("{}: {e}", path.display()), "choose another place with --save");
+    let mut name = path.file_name().unwrap_or_default().to_os_string();
+    name.push(format!(".{}.part", std::process::id()));
+    let part = path.with_file_name(name);
+    std::fs::write(&part, bytes).and_then(|()| std::fs::rename(&part, path)).map_err(|e| {
+        let _ = std::fs::remove_file(&part);
+        failed(e)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt as _;
+
+    #[test]
+    fn limits_modes_and_replacement() {
+        let folder = std::env::temp_dir().join(format!("vitrine-verify-files-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let path = folder.join("a");
+        write(&path, b"one").unwrap();
+        write(&path, b"three").unwrap();
+        assert_eq!(read(&path, 5).unwrap(), b"three");
+        assert_eq!(read(&path, 4).unwrap_err().exit_code(), 2);
+        assert!(read(&folder.join("b"), 4).is_err());
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o640)).unwrap();
+        assert!(read_secret(&path, 9).unwrap_err().what.contains("0640"));
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+        assert_eq!(read_secret(&path, 9).unwrap().as_slice(), b"three");
+        assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 1, "something was left");
+        assert!(write(&folder.join("no/such"), b"x").is_err());
+        std::fs::remove_dir_all(&folder).unwrap();
+    }
+}

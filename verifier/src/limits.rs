@@ -1,0 +1,32 @@
+//! What a verdict does not prove. Printed with every report, accepted or not.
+
+use crate::exchange::Source;
+use crate::verdict::Level;
+
+/// For every verdict.
+const ALWAYS: [&str; 10] = [
+    "that nothing was broken into since boot: a quote shows what was started and what it recorded then",
+    "what a hypervisor, a management controller or a router outside the server records",
+    "that nobody with physical access reads or drives the bus to the TPM, or resets the TPM alone",
+    "that a virtual TPM was not copied or rolled back: with a cloud's TPM you trust the cloud",
+    "which firmware runs: PCR 0-3 are not compared, and no minimum version of the TPM's firmware is asked for",
+    "that memory is hidden from the machine's owner: there is no CPU report (level L3)",
+    "that the statement is in a public log, and that others are shown the same one",
+    "that no newer release has replaced this one, and that this one was not revoked",
+    "that the image does what its recipe says: read the recipe and rebuild it",
+    "anything about traffic outside the tunnel with the WireGuard key above",
+];
+
+/// The list for one verdict.
+pub fn not_proven(source: &Source, level: Option<Level>) -> Vec<String> {
+    let mut list: Vec<String> = ALWAYS.iter().map(|line| (*line).into()).collect();
+    if level != Some(Level::L2) {
+        list.insert(0, "that there is a real TPM: the operator could run one in software".into());
+    }
+    match source {
+        Source::Server(_) => {}
+        Source::Record(_) => list.insert(0, "that the server is still the same, and that the file is true".into()),
+        Source::Evidence(_) => list.insert(0, "that the server exists now: the file may be old".into()),
+    }
+    list
+}

@@ -1,0 +1,194 @@
+//! What a check gives to read: by people, or as JSON with a stable form.
+
+use crate::case::{Case, Inputs};
+use crate::exchange::Source;
+use crate::outcome::{CheckReport, Status};
+use crate::verdict::{Level, Verdict};
+use crate::{checks, limits};
+use serde::Serialize;
+use std::fmt::Write as _;
+use vitrine_attest::canonical::to_canonical_json;
+use vitrine_attest::digest::Key32;
+use vitrine_attest::event_log::printable;
+use vitrine_attest::fingerprint::Fingerprint;
+use vitrine_attest::{Result, Sha256};
+
+/// Version of the JSON form.
+const VERSION: u32 = 1;
+
+/// The result of one check, complete.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Report {
+    pub v: u32,
+    pub verdict: Verdict,
+    /// What the first line says beside the verdict. Never empty when a check was skipped.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub remarks: Vec<String>,
+    pub level: Option<Level>,
+    pub source: Source,
+    /// What the statement says; none when its signature does not hold.
+    pub release: Option<ReleaseReport>,
+    /// The keys to use; none unless accepted, so that nobody takes those of a rejected server.
+    pub keys: Option<Keys>,
+    pub checks: Vec<CheckReport>,
+    /// What differs first, and why, when it was asked for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub explanation: Vec<String>,
+    pub not_proven: Vec<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ReleaseReport {
+    pub fingerprint: Fingerprint,
+    pub image: String,
+    pub version: String,
+    pub lock: Sha256,
+    pub config_digest: Sha256,
+    pub wireguard_port: u16,
+    pub waivers: usize,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Keys {
+    pub wireguard: Key32,
+    pub channel: Key32,
+}
+
+/// Runs every check and gives the verdict.
+pub fn judge(inputs: Inputs, accept: Level) -> (Case, Report) {
+    let case = Case::new(inputs);
+    let checks: Vec<CheckReport> = checks::ALL.iter().map(|check| check.report(&case)).collect();
+    let (verdict, level) = Verdict::of(&checks, accept);
+    let keys = case.evidence().ok().filter(|_| verdict == Verdict::Accepted);
+    let report = Report {
+        v: VERSION,
+        verdict,
+        remarks: remarks(&case.inputs.exchange.source, &checks, verdict),
+        level,
+        source: case.inputs.exchange.source.clone(),
+        release: release(&case),
+        keys: keys.map(|evidence| Keys { wireguard: evidence.wg_pub, channel: evidence.channel_pub }),
+        not_proven: limits::not_proven(&case.inputs.exchange.source, level),
+        explanation: vec![],
+        checks,
+    };
+    (case, report)
+}
+
+fn release(case: &Case) -> Option<ReleaseReport> {
+    let release = case.release().ok()?;
+    Some(ReleaseReport {
+        fingerprint: release.fingerprint,
+        image: release.image.name.clone(),
+        version: release.image.version.clone(),
+        lock: release.image.lock,
+        config_digest: release.config_digest,
+        wireguard_port: release.config.wireguard.port,
+        waivers: release.waivers.len(),
+    })
+}
+
+fn remarks(source: &Source, checks: &[CheckReport], verdict: Verdict) -> Vec<String> {
+    let mut remarks = Vec::new();
+    let skipped: Vec<&str> = checks.iter().filter(|c| c.status == Status::Skipped).map(|c| c.code).collect();
+    if !skipped.is_empty() {
+        let skipped = skipped.join(" and ");
+        remarks.push(match verdict {
+            Verdict::Accepted => format!("at level L1 only, as asked: {skipped} skipped"),
+            Verdict::Rejected => format!("{skipped} skipped"),
+            Verdict::CouldNotJudge => format!("{skipped} skipped: give what is missing, or --accept-level L1"),
+        });
+    }
+    match source {
+        Source::Server(_) => {}
+        Source::Record(name) => remarks.push(format!("from messages saved in {name}, not asked now")),
+        Source::Evidence(name) => remarks.push(format!("from a file, {name}: as fresh as the nonce you gave")),
+    }
+    remarks
+}
+
+impl Report {
+    /// Canonical JSON and a line end.
+    pub fn json(&self) -> Result<String> {
+        let mut bytes = to_canonical_json(self)?;
+        bytes.push(b'\n');
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
+    }
+
+    /// For people, verdict first. Everything that came from the server is cleaned of control characters.
+    pub fn text(&self) -> String {
+        let mut out = self.verdict.to_string();
+        for remark in &self.remarks {
+            let _ = write!(out, "; {}", printable(remark));
+        }
+        out.push_str("\n\n");
+        self.write_facts(&mut out);
+        out.push_str("\nChecks\n");
+        for check in &self.checks {
+            write_check(&mut out, check);
+        }
+        write_list(&mut out, "Explanation", &self.explanation);
+        write_list(&mut out, "Not proven", &self.not_proven);
+        out
+    }
+
+    fn write_facts(&self, out: &mut String) {
+        let mut fact = |name: &str, value: String| {
+            let _ = writeln!(out, "{name:<14} {}", printable(&value));
+        };
+        match &self.source {
+            Source::Server(name) => fact("Server", name.clone()),
+            Source::Record(name) | Source::Evidence(name) => fact("File", name.clone()),
+        }
+        if let Some(release) = &self.release {
+            fact("Fingerprint", release.fingerprint.to_string());
+            fact("Image", format!("{} {}", release.image, release.version));
+            fact("Lock", release.lock.to_string());
+            fact("Configuration", release.config_digest.to_string());
+            fact("Waivers", format!("{} exceptions to screen rules, in the statement", release.waivers));
+        }
+        match &self.keys {
+            Some(keys) => fact("WireGuard key", keys.wireguard.to_string()),
+            None => fact("WireGuard key", "not shown: use no key of a server that was not accepted".into()),
+        }
+        match self.level {
+            Some(level) => fact("Level", format!("{level}: {}", level.trust())),
+            None => fact("Level", "none reached".into()),
+        }
+    }
+}
+
+fn write_check(out: &mut String, check: &CheckReport) {
+    let mark = match check.status {
+        Status::Passed => '✓',
+        Status::Failed => '✗',
+        Status::Skipped => '-',
+    };
+    let _ = write!(out, "  {mark} {} {}", check.code, check.title);
+    if check.status == Status::Skipped {
+        out.push_str(" [skipped]");
+    }
+    if let Some(reason) = check.reason {
+        let _ = write!(out, " [{reason}]");
+    }
+    out.push('\n');
+    for (name, value) in [
+        ("", (!check.detail.is_empty()).then_some(&check.detail)),
+        ("expected ", check.expected.as_ref()),
+        ("got      ", check.got.as_ref()),
+    ] {
+        if let Some(value) = value {
+            let _ = writeln!(out, "        {name}{}", printable(value));
+        }
+    }
+}
+
+fn write_list(out: &mut String, title: &str, lines: &[String]) {
+    if lines.is_empty() {
+        return;
+    }
+    let _ = write!(out, "\n{title}\n");
+    for line in lines {
+        let _ = writeln!(out, "  - {}", printable(line));
+    }
+}

@@ -1,0 +1,68 @@
+//! One conversation with a server: M1 to M4.
+
+use crate::exchange::{Activation, Answer, Exchange, Source};
+use crate::server::{random, Server};
+use vitrine_attest::canonical::to_canonical_json;
+use vitrine_attest::credential::make_credential;
+use vitrine_attest::evidence::{
+    transcript, ActivationRequest, Evidence, EvidenceRequest, ACTIVATE_PATH, EVIDENCE_LIMIT, EVIDENCE_PATH,
+    REQUEST_LIMIT, VERSION,
+};
+use vitrine_attest::tpm::Public;
+use vitrine_attest::{Error, Result, Sha256};
+
+const JSON: &str = "application/json";
+
+/// Asks for evidence with a fresh nonce, then has a credential activated.
+///
+/// # Errors
+/// When the server cannot be asked, or gives no evidence. Evidence that is wrong is no error here.
+pub fn converse(server: &Server) -> Result<Exchange> {
+    let nonce = Sha256(random()?);
+    let m1 = to_canonical_json(&EvidenceRequest { v: VERSION, nonce })?;
+    let m2 = server.post(EVIDENCE_PATH, JSON, &m1, EVIDENCE_LIMIT)?;
+    if m2.status != 200 {
+        return Err(Error::host(
+            format!("{} gives no evidence: {}", server.name(), m2.code()),
+            "try again; if it stays, the server cannot prove anything",
+        ));
+    }
+    let answer = activate(server, &m1, &m2.body)?;
+    Ok(Exchange {
+        source: Source::Server(server.name().into()),
+        nonce,
+        evidence: m2.body,
+        activation: Some(Activation { m1, answer }),
+    })
+}
+
+fn activate(server: &Server, m1: &[u8], m2: &[u8]) -> Result<Answer> {
+    let secret = random()?;
+    let m3 = match challenge(m1, m2, &secret) {
+        Ok(m3) => m3,
+        Err(why) => return Ok(Answer::NotAsked(why)),
+    };
+    let m4 = server.post(ACTIVATE_PATH, JSON, &m3, REQUEST_LIMIT)?;
+    match m4.status {
+        200 => Ok(Answer::Given { m3, m4: m4.body, secret }),
+        // busy or broken: says nothing about the evidence
+        429 | 502..=504 => Err(Error::host(format!("{} does not activate: {}", server.name(), m4.code()), "try again")),
+        _ => Ok(Answer::Refused(m4.code())),
+    }
+}
+
+/// M3, or why none can be made for this evidence.
+fn challenge(m1: &[u8], m2: &[u8], secret: &[u8; 32]) -> std::result::Result<Vec<u8>, String> {
+    let evidence: Evidence = serde_json::from_slice(m2).map_err(|_| "the evidence cannot be read (V02)")?;
+    let unreadable = |_| "a key's public area cannot be read (V02)";
+    let ek = Public::parse(&evidence.ek_pub).map_err(unreadable)?;
+    let name = Public::parse(&evidence.ak_pub).map_err(unreadable)?.name().ok_or("the AK has no SHA-256 name (V05)")?;
+    let credential = make_credential(&ek, &name, secret).map_err(|e| e.what)?;
+    let request = ActivationRequest {
+        v: VERSION,
+        transcript: transcript(m1, m2),
+        credential: credential.id_object,
+        secret: credential.encrypted_secret,
+    };
+    to_canonical_json(&request).map_err(|e| e.what)
+}
