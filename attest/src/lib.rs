@@ -16,6 +16,7 @@ pub mod error;
 pub mod event_log;
 pub mod evidence;
 pub mod expected;
+pub mod explain;
 pub mod fingerprint;
 pub mod lengths;
 pub mod order;
