@@ -1,0 +1,190 @@
+//! A recipe: what goes into an image, in TOML, with everything its parents say merged in.
+//!
+//! Sample (`recipes/exit.toml`):
+//! ```toml
+//! name = "exit"
+//! inherits = ["base.toml"]          # read first, in this order; what stands here wins
+//!
+//! [image]
+//! modules.add = ["tun"]             # the parent's list and this; without `.add` the list is replaced
+//! cmdline.add = "mitigations=auto"  # the parent's text, a space, and this
+//!
+//! [config]
+//! wireguard.addresses = ["10.66.0.1/24", "fd66::1/64"]
+//! ```
+//! Merging: tables deep, values and lists replaced by the later one unless the key is written with `.add`;
+//! `[[waiver]]` entries add up. Unknown fields are refused with file and line.
+
+mod inherit;
+mod problems;
+mod tree;
+
+use crate::recipe::tree::Place;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use vitrine_attest::canonical::to_canonical_json;
+use vitrine_attest::config::Config;
+use vitrine_attest::statement::Waiver;
+use vitrine_attest::{Error, Result, Sha256};
+
+/// The archive that [`Debian::suite`] belongs to.
+pub const MAIN_ARCHIVE: &str = "debian";
+
+/// A merged and checked recipe.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Recipe {
+    /// `exit`; `dev` and `dev-…` are refused by verifiers.
+    pub name: String,
+    pub version: String,
+    pub debian: Debian,
+    #[serde(default)]
+    pub image: ImageSpec,
+    pub config: Config,
+    #[serde(default)]
+    pub release: ReleaseSpec,
+    /// Exceptions to screen rules, published with the image.
+    #[serde(default, rename = "waiver", skip_serializing_if = "Vec::is_empty")]
+    pub waivers: Vec<Waiver>,
+    /// Where it was read from, for messages. Not part of the recipe.
+    #[serde(skip)]
+    pub file: PathBuf,
+}
+
+/// Which Debian packages the image's files come from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Debian {
+    /// A suite or codename, such as `trixie`. Not a host: see [`crate::archive::Mirrors`].
+    pub suite: String,
+    #[serde(default = "default_components")]
+    pub components: Vec<String>,
+    #[serde(default = "default_architecture")]
+    pub architecture: String,
+    pub packages: Vec<String>,
+    /// Suites that are read besides, such as `trixie-security` of the archive `debian-security`.
+    /// The highest version wins.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub extra: Vec<ExtraSuite>,
+    /// Dependencies that are not followed, each with its reason.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub without: BTreeMap<String, String>,
+}
+
+impl Debian {
+    /// What a lock was made for: SHA-256 of this table's canonical JSON.
+    pub fn digest(&self) -> Result<Sha256> {
+        Ok(Sha256::of(&to_canonical_json(self)?))
+    }
+}
+
+/// One more suite, with the same components.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ExtraSuite {
+    pub suite: String,
+    /// `debian` or `debian-security`: the folder on a mirror.
+    #[serde(default = "default_archive")]
+    pub archive: String,
+}
+
+/// What is taken out of the packages, and how it is packed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ImageSpec {
+    /// Absolute paths in the packages, `*` allowed, besides what the programs link to.
+    pub include: Vec<String>,
+    /// Kernel modules by name; what they depend on follows.
+    pub modules: Vec<String>,
+    /// The kernel command line, measured.
+    pub cmdline: String,
+    pub compression: Compression,
+    /// zstd 1–22, gzip 0–9.
+    pub level: i32,
+    /// Our own programs.
+    pub programs: Vec<String>,
+    /// Path of the kernel in the packages.
+    pub kernel: String,
+    /// Path of the systemd-stub in the packages.
+    pub stub: String,
+}
+
+impl Default for ImageSpec {
+    fn default() -> Self {
+        Self {
+            include: vec![],
+            modules: vec![],
+            cmdline: String::new(),
+            compression: Compression::Zstd,
+            level: 9,
+            programs: vec!["vitrine-init".into(), "vitrine-agent".into()],
+            kernel: "/boot/vmlinuz-*".into(),
+            stub: "/usr/lib/systemd/boot/efi/linuxx64.efi.stub".into(),
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Compression {
+    Zstd,
+    Gzip,
+}
+
+/// What the release statement says about its place among other releases.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ReleaseSpec {
+    /// Later releases of one name have greater numbers.
+    pub seq: u64,
+    /// Last day of use: `2027-11-20`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub not_after: Option<String>,
+}
+
+fn default_components() -> Vec<String> {
+    vec!["main".into()]
+}
+fn default_architecture() -> String {
+    "amd64".into()
+}
+fn default_archive() -> String {
+    MAIN_ARCHIVE.into()
+}
+
+impl Recipe {
+    /// Reads a recipe with its parents, then applies `--set key=value` pairs (`("config.wireguard.port", "51821")`).
+    ///
+    /// # Errors
+    /// [`vitrine_attest::Blame::Input`], with file and line: unreadable or malformed file, unknown field, wrong type,
+    /// inheritance cycle, a value that cannot be used.
+    pub fn load(path: &Path, set: &[(String, String)]) -> Result<Self> {
+        let mut merged = inherit::read_with_parents(path)?;
+        for (key, value) in set {
+            merged.set(key, value)?;
+        }
+        let text = toml::to_string(&merged.to_value())
+            .map_err(|e| Error::bug(format!("merged recipe has no TOML form: {e}")))?;
+        let mut recipe: Self =
+            toml::from_str(&text).map_err(|e| at(merged.place_of(&text, e.span()), path, e.message()))?;
+        recipe.file = path.to_path_buf();
+        problems::refuse(&recipe)?;
+        Ok(recipe)
+    }
+
+    /// The merged recipe, always spelled the same way: `1-recipe.toml`. [`Self::load`] reads it back.
+    pub fn to_toml(&self) -> Result<String> {
+        toml::to_string(self).map_err(|e| Error::bug(format!("recipe has no TOML form: {e}")))
+    }
+}
+
+/// `recipes/exit.toml:7: unknown field …`
+fn at(place: Option<Place>, path: &Path, message: &str) -> Error {
+    let place = place.map_or_else(|| path.display().to_string(), |p| p.to_string());
+    let message = message.trim_end().replace('\n', ": ");
+    Error::input(format!("{place}: {message}"), format!("correct {}", place.split(':').next().unwrap_or(&place)))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,273 @@
+//! The content store: packages and indices by SHA-256, in the user's cache folder.
+//!
+//! ```text
+//! ~/.cache/vitrine/                  XDG_CACHE_HOME/vitrine, or what VITRINE_CACHE says
+//!   sha256/ab/abcd…                  whole, checked files; a name here is a promise about the bytes
+//!   partial/abcd….part               downloads under way, resumed later
+//!   bad/abcd…                        files that no longer had their hash, set aside
+//!   cache/layers/abcd…               derived data: 32 bytes SHA-256 of the rest, then the rest
+//! ```
+//! Nothing half-written gets a final name: bytes go to a scratch file, are synced, then renamed.
+
+use crate::lock::LockedPackage;
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use vitrine_attest::{Error, Result, Sha256};
+
+/// Largest file read back from the store: an index or a package, see [`crate::lock::PACKAGE_LIMIT`].
+const FILE_LIMIT: u64 = 1 << 30;
+
+/// A folder of content. Several programs may use one at the same time.
+#[derive(Debug, Clone)]
+pub struct Store {
+    root: PathBuf,
+}
+
+impl Store {
+    /// Opens the store, making its folders. `dir` wins over `VITRINE_CACHE`, `XDG_CACHE_HOME` and `HOME`.
+    pub fn open(dir: Option<&Path>) -> Result<Self> {
+        let root = match dir {
+            Some(dir) => dir.to_path_buf(),
+            None => default_root()?,
+        };
+        for part in ["sha256", "partial", "bad", "cache"] {
+            fs::create_dir_all(root.join(part)).map_err(|e| failed("store folder cannot be made", &root, &e))?;
+        }
+        Ok(Self { root })
+    }
+
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Where a file with this hash lies, if it does. The bytes are not checked here: [`Self::read`] does.
+    pub fn path(&self, sha: &Sha256) -> Option<PathBuf> {
+        let path = self.place(sha);
+        path.is_file().then_some(path)
+    }
+
+    /// The bytes with this hash.
+    ///
+    /// # Errors
+    /// [`vitrine_attest::Blame::Host`] when the store lacks it, [`vitrine_attest::Blame::Artefact`] when the file
+    /// has other bytes; that file is then set aside, so that the next build with a network fetches it again.
+    pub fn read(&self, sha: &Sha256) -> Result<Vec<u8>> {
+        let path = self.place(sha);
+        let bytes = read_bounded(&path).map_err(|e| match e.kind() {
+            io::ErrorKind::NotFound => Error::host(
+                format!("{} is not in the store {}", sha.short(), self.root.display()),
+                "run the same command without `--offline`",
+            ),
+            _ => failed("stored file cannot be read", &path, &e),
+        })?;
+        let found = Sha256::of(&bytes);
+        if found != *sha {
+            self.set_aside(sha);
+            return Err(Error::artefact(
+                format!("stored file was altered: expected {sha}, got {found}"),
+                "it is set aside; run the same command without `--offline` to fetch it again",
+            ));
+        }
+        Ok(bytes)
+    }
+
+    /// [`Self::read`] with errors that name the package.
+    pub fn read_package(&self, package: &LockedPackage) -> Result<Vec<u8>> {
+        self.read(&package.sha256).map_err(|e| e.within(format!("package {}", package.label())))
+    }
+
+    /// Stores bytes, and says under which hash.
+    pub fn put(&self, bytes: &[u8]) -> Result<Sha256> {
+        let sha = Sha256::of(bytes);
+        let path = self.place(&sha);
+        if !path.is_file() {
+            make_parent(&path)?;
+            write_atomically(&path, bytes)?;
+        }
+        Ok(sha)
+    }
+
+    /// Takes a finished file of [`Self::partial`] in. The caller has checked its hash.
+    pub(crate) fn import(&self, part: &Path, sha: &Sha256) -> Result<()> {
+        let path = self.place(sha);
+        make_parent(&path)?;
+        fs::rename(part, &path).map_err(|e| failed("download cannot be moved into the store", &path, &e))
+    }
+
+    /// Where a download of this file collects.
+    pub(crate) fn partial(&self, sha: &Sha256) -> PathBuf {
+        self.root.join("partial").join(format!("{sha}.part"))
+    }
+
+    /// Moves a file that does not have its hash out of the way; it stays to be looked at.
+    pub(crate) fn set_aside(&self, sha: &Sha256) {
+        let from = self.place(sha);
+        if fs::rename(&from, self.root.join("bad").join(sha.to_string())).is_err() {
+            let _ = fs::remove_file(&from);
+        }
+    }
+
+    /// Derived data under a key, or nothing when there is none or it was altered.
+    ///
+    /// `kind` is a folder name of ours (`layers`), `key` a hash over everything the data depends on.
+    pub fn cache_get(&self, kind: &str, key: &Sha256) -> Option<Vec<u8>> {
+        let path = self.cache_place(kind, key);
+        let mut bytes = read_bounded(&path).ok()?;
+        if bytes.len() < 32 {
+            let _ = fs::remove_file(&path);
+            return None;
+        }
+        let body = bytes.split_off(32);
+        if Sha256::of(&body).0[..] != bytes[..] {
+            let _ = fs::remove_file(&path);
+            return None;
+        }
+        Some(body)
+    }
+
+    /// Keeps derived data. It may be dropped at any time.
+    pub fn cache_put(&self, kind: &str, key: &Sha256, bytes: &[u8]) -> Result<()> {
+        let path = self.cache_place(kind, key);
+        make_parent(&path)?;
+        let mut framed = Sha256::of(bytes).0.to_vec();
+        framed.extend_from_slice(bytes);
+        write_atomically(&path, &framed)
+    }
+
+    fn place(&self, sha: &Sha256) -> PathBuf {
+        let name = sha.to_string();
+        self.root.join("sha256").join(&name[..2]).join(name)
+    }
+
+    fn cache_place(&self, kind: &str, key: &Sha256) -> PathBuf {
+        self.root.join("cache").join(kind).join(key.to_string())
+    }
+}
+
+fn default_root() -> Result<PathBuf> {
+    let named = |name: &str| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
+    if let Some(dir) = named("VITRINE_CACHE") {
+        return Ok(dir);
+    }
+    // XDG Base Directory Specification: a relative XDG_CACHE_HOME is to be ignored
+    let cache = named("XDG_CACHE_HOME").filter(|dir| dir.is_absolute());
+    let cache = cache.or_else(|| named("HOME").map(|home| home.join(".cache")));
+    cache.map(|dir| dir.join("vitrine")).ok_or_else(|| {
+        Error::host(
+            "there is no cache folder: HOME is not set",
+            "name a folder with the environment variable VITRINE_CACHE",
+        )
+    })
+}
+
+fn read_bounded(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(FILE_LIMIT + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > FILE_LIMIT {
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, "larger than anything stored here"));
+    }
+    Ok(bytes)
+}
+
+fn make_parent(path: &Path) -> Result<()> {
+    let parent = path.parent().unwrap_or(Path::new("."));
+    fs::create_dir_all(parent).map_err(|e| failed("folder cannot be made", parent, &e))
+}
+
+/// Writes a scratch file in the same folder, syncs it, renames it over `path`. On failure nothing stays behind.
+pub(crate) fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
+    static COUNTER: AtomicU64 = AtomicU64::new(0);
+    let number = COUNTER.fetch_add(1, Ordering::Relaxed);
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let scratch = path.with_file_name(format!(".{name}.{}.{number}", std::process::id()));
+    let write = || -> io::Result<()> {
+        let mut file = File::create(&scratch)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        fs::rename(&scratch, path)
+    };
+    write().map_err(|e| {
+        let _ = fs::remove_file(&scratch);
+        failed("file cannot be written", path, &e)
+    })
+}
+
+/// A failure of the file system, with what helps against it.
+pub(crate) fn failed(what: &str, path: &Path, error: &io::Error) -> Error {
+    let hint = match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            "the disk is full: make room, or name another folder with VITRINE_CACHE; what is complete is kept"
+        }
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+            "name a folder that you may write to, for the store with VITRINE_CACHE"
+        }
+        _ => "check the folder and the disk, then run the same command again",
+    };
+    Error::host(format!("{what}: {}: {error}", path.display()), hint)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use vitrine_attest::Blame;
+
+    fn store() -> (tempfile::TempDir, Store) {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(Some(dir.path())).unwrap();
+        (dir, store)
+    }
+
+    #[test]
+    fn put_and_read() {
+        let (_dir, store) = store();
+        let sha = store.put(b"abc").unwrap();
+        assert_eq!(sha, Sha256::of(b"abc"));
+        assert_eq!(store.put(b"abc").unwrap(), sha);
+        assert_eq!(store.read(&sha).unwrap(), b"abc");
+        assert!(store.path(&sha).is_some() && store.path(&Sha256::ZERO).is_none());
+        assert_eq!(store.read(&Sha256::ZERO).unwrap_err().blame, Blame::Host);
+    }
+
+    #[test]
+    fn a_flipped_byte_names_the_package_and_is_set_aside() {
+        let (_dir, store) = store();
+        let mut package = crate::lock::tests::sample().packages.remove(0);
+        package.sha256 = store.put(b"package").unwrap();
+        fs::write(store.path(&package.sha256).unwrap(), b"pAckage").unwrap();
+        let error = store.read_package(&package).unwrap_err();
+        assert_eq!(error.blame, Blame::Artefact);
+        assert!(error.what.contains("libc6") && error.what.contains(&package.sha256.to_string()), "{error}");
+        assert!(store.path(&package.sha256).is_none());
+        assert_eq!(fs::read_dir(store.root().join("bad")).unwrap().count(), 1);
+        store.put(b"package").unwrap();
+        assert!(store.read_package(&package).is_ok());
+    }
+
+    #[test]
+    fn derived_data_is_checked() {
+        let (_dir, store) = store();
+        let key = Sha256::of(b"key");
+        assert_eq!(store.cache_get("layers", &key), None);
+        store.cache_put("layers", &key, b"data").unwrap();
+        assert_eq!(store.cache_get("layers", &key).unwrap(), b"data");
+        let path = store.cache_place("layers", &key);
+        for bad in [&b"short"[..], &[7; 40]] {
+            fs::write(&path, bad).unwrap();
+            assert_eq!(store.cache_get("layers", &key), None);
+            assert!(!path.exists());
+        }
+    }
+
+    #[test]
+    fn a_failed_write_leaves_nothing() {
+        let (dir, _store) = store();
+        let target = dir.path().join("folder");
+        fs::create_dir_all(target.join("full")).unwrap();
+        assert_eq!(write_atomically(&target, b"x").unwrap_err().blame, Blame::Host);
+        assert!(!fs::read_dir(dir.path()).unwrap().any(|e| e.unwrap().file_name().to_string_lossy().starts_with('.')));
+        let error = failed("x", &target, &io::Error::from(io::ErrorKind::StorageFull));
+        assert!(error.hint.contains("disk is full"));
+    }
+}
