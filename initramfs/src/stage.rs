@@ -1,0 +1,241 @@
+//! Stage: the chosen files of the packages, what they link to, the modules, our programs, the configuration.
+
+use crate::cache::{Cache, Content};
+use crate::kernel;
+use crate::libraries;
+use crate::modules::{Catalogue, Module};
+use crate::path::ImagePath;
+use crate::sources::{Form, Package, Sources};
+use crate::take::Taker;
+use crate::tree::{Layer, Tree, OWN};
+use std::collections::BTreeSet;
+use vitrine_attest::{Error, Result};
+
+/// Where the guest's init reads which modules to load: absolute paths, one a line, dependencies first.
+pub const MODULE_LIST: &str = "/etc/vitrine/modules";
+
+/// Folders that are there for init to mount something on, and to put its links into. They are empty:
+/// `/dev` becomes a devtmpfs (the archive holds no device nodes, `/dev/console` neither), `/proc` and `/sys` the
+/// kernel's own, `/run`, `/tmp` and `/var/log` small tmpfs.
+pub const MOUNT_POINTS: [&str; 8] = ["/dev", "/etc", "/proc", "/run", "/sys", "/tmp", "/var", "/var/log"];
+
+/// What a recipe wants in its image.
+#[derive(Debug, Clone, Default)]
+pub struct Selection {
+    /// Paths, patterns, folders (with a final `/`) of packages.
+    pub include: Vec<String>,
+    /// Kernel modules by name.
+    pub modules: Vec<String>,
+    /// Path or pattern of the kernel, such as `/boot/vmlinuz-*`. It is not put into the tree.
+    pub kernel: String,
+    /// Path or pattern of the systemd-stub. It is not put into the tree.
+    pub stub: String,
+    pub programs: Vec<Program>,
+    pub files: Vec<TextFile>,
+}
+
+/// One of our own programs: layer `programs`, mode 0555.
+#[derive(Debug, Clone)]
+pub struct Program {
+    /// Where it goes in the image.
+    pub path: String,
+    pub bytes: Vec<u8>,
+    /// `vitrine-init`
+    pub name: String,
+}
+
+/// A file made from the recipe: layer `configuration`.
+#[derive(Debug, Clone)]
+pub struct TextFile {
+    pub path: String,
+    pub bytes: Vec<u8>,
+    /// Permission bits only.
+    pub mode: u32,
+}
+
+/// What [`stage`] gives.
+#[derive(Debug)]
+pub struct Staged {
+    pub tree: Tree,
+    /// The kernel image as the package has it, signature included.
+    pub kernel: Vec<u8>,
+    /// `uname -r`
+    pub kernel_release: String,
+    pub stub: Vec<u8>,
+    /// Names of the packages that gave something: a file, a module, the kernel, the stub.
+    pub contributed: BTreeSet<String>,
+}
+
+/// Takes the chosen files out of the packages and adds what they need.
+///
+/// # Errors
+/// A damaged or altered package; something the recipe names that no package has; a file that may not be in an image;
+/// a library that is missing or too old. Each names the path and the package.
+pub fn stage(
+    packages: &[Package],
+    selection: &Selection,
+    cache: &dyn Cache,
+    progress: &dyn Fn(&str),
+) -> Result<Staged> {
+    let sources = Sources::open(packages, cache, progress)?;
+    let mut taker = Taker::new(&sources);
+    add_own(&mut taker.tree, selection)?;
+    for wanted in &selection.include {
+        taker.include(wanted)?;
+    }
+    libraries::close(&mut taker)?;
+    let (kernel, kernel_package) = single(&taker, &selection.kernel, "kernel")?;
+    let (stub, stub_package) = single(&taker, &selection.stub, "stub")?;
+    let kernel_release = kernel::release(&kernel)?;
+    let Taker { mut tree, mut contributed, .. } = taker;
+    contributed.extend([kernel_package, stub_package]);
+    let modules = Catalogue::new(&sources, &kernel_release)?.close(&selection.modules, progress)?;
+    add_modules(&mut tree, &mut contributed, modules)?;
+    progress(&format!("staged {} entries from {} packages", tree.len(), contributed.len()));
+    Ok(Staged { tree, kernel, kernel_release, stub, contributed })
+}
+
+fn add_own(tree: &mut Tree, selection: &Selection) -> Result<()> {
+    for path in MOUNT_POINTS {
+        tree.add_directory(ImagePath::parse(path)?, Layer::Configuration, OWN)?;
+    }
+    for program in &selection.programs {
+        let content = Content::new(program.bytes.clone());
+        tree.add_file(place(&program.path)?, content, 0o555, Layer::Programs, &format!("program {}", program.name))?;
+    }
+    for file in &selection.files {
+        let content = Content::new(file.bytes.clone());
+        tree.add_file(place(&file.path)?, content, file.mode, Layer::Configuration, "recipe")?;
+    }
+    Ok(())
+}
+
+fn place(path: &str) -> Result<ImagePath> {
+    Ok(ImagePath::parse(path)?.merged().0)
+}
+
+/// The one file that a pattern names, and its package.
+fn single(taker: &Taker<'_>, pattern: &str, what: &str) -> Result<(Vec<u8>, String)> {
+    let paths = taker.matching(pattern);
+    let [path] = paths.as_slice() else {
+        let found: Vec<&str> = paths.iter().map(ImagePath::as_str).collect();
+        let (what, hint) = match paths.len() {
+            0 => (
+                format!("no package of the lock has the {what} {pattern}"),
+                "add its package to [debian] packages and run `vitrine lock`",
+            ),
+            _ => (format!("the {what} {pattern} is ambiguous: {}", found.join(", ")), "name one of them in the recipe"),
+        };
+        return Err(Error::input(what, hint));
+    };
+    let found = taker.sources.find(path)?.ok_or_else(|| Error::bug(format!("{path} was listed and is gone")))?;
+    let content = taker.sources.read(path, found, Form::Stored)?;
+    Ok((content.bytes, taker.sources.package_name(found).to_string()))
+}
+
+fn add_modules(tree: &mut Tree, contributed: &mut BTreeSet<String>, modules: Vec<Module>) -> Result<()> {
+    let list: String = modules.iter().map(|module| format!("{}\n", module.path)).collect();
+    let path = ImagePath::parse(MODULE_LIST)?;
+    tree.add_file(path, Content::new(list.into_bytes()), 0o444, Layer::Configuration, "recipe")?;
+    for module in modules {
+        contributed.insert(module.package);
+        tree.add_file(module.path, module.content, 0o444, Layer::Modules, &module.origin)?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cache::MemoryCache;
+    use crate::fixture::{bzimage, deb, module, program, Tar, Wants};
+    use crate::unpack::{pack, Coding};
+    use vitrine_attest::Sha256;
+
+    fn linux() -> Vec<u8> {
+        let tar = Tar::new()
+            .file("boot/vmlinuz-6.12", 0o644, &bzimage("6.12"))
+            .file("usr/lib/modules/6.12/kernel/a.ko.xz", 0o644, &pack(&module("6.12", "b", ""), Coding::Xz))
+            .file("usr/lib/modules/6.12/kernel/b.ko.xz", 0o644, &pack(&module("6.12", "", ""), Coding::Xz));
+        deb("linux", "6.12", Coding::Xz, tar)
+    }
+
+    fn libc() -> Vec<u8> {
+        let libc = program(&Wants { soname: Some("libc.so.6"), ..Wants::default() });
+        deb("libc6", "2.41", Coding::Zstd, Tar::new().file("usr/lib/x86_64-linux-gnu/libc.so.6", 0o755, &libc))
+    }
+
+    fn stub() -> Vec<u8> {
+        deb("systemd-boot-efi", "257", Coding::Gzip, Tar::new().file("usr/lib/x.stub", 0o644, b"MZ"))
+    }
+
+    fn selection() -> Selection {
+        let agent = program(&Wants { needed: &["libc.so.6"], ..Wants::default() });
+        Selection {
+            include: vec![],
+            modules: vec!["a".into()],
+            kernel: "/boot/vmlinuz-*".into(),
+            stub: "/usr/lib/x.stub".into(),
+            programs: vec![Program {
+                path: "/usr/lib/vitrine/agent".into(),
+                bytes: agent,
+                name: "vitrine-agent".into(),
+            }],
+            files: vec![TextFile { path: "/etc/os-release".into(), bytes: b"ID=vitrine\n".to_vec(), mode: 0o444 }],
+        }
+    }
+
+    fn staged(selection: &Selection, cache: &dyn Cache) -> Result<Staged> {
+        let (linux, libc, stub) = (linux(), libc(), stub());
+        let loads: [&(dyn Fn() -> Result<Vec<u8>> + Sync); 3] =
+            [&|| Ok(linux.clone()), &|| Ok(libc.clone()), &|| Ok(stub.clone())];
+        let packages = [
+            Package { name: "linux", version: "6.12", sha256: Sha256::of(b"1"), load: loads[0] },
+            Package { name: "libc6", version: "2.41", sha256: Sha256::of(b"2"), load: loads[1] },
+            Package { name: "systemd-boot-efi", version: "257", sha256: Sha256::of(b"3"), load: loads[2] },
+        ];
+        stage(&packages, selection, cache, &|_| ())
+    }
+
+    #[test]
+    fn whole_tree_cold_and_warm() {
+        let cache = MemoryCache::default();
+        let cold = staged(&selection(), &cache).unwrap();
+        assert_eq!((cold.kernel_release.as_str(), cold.stub.as_slice()), ("6.12", b"MZ".as_slice()));
+        assert_eq!(
+            cold.contributed.iter().map(String::as_str).collect::<Vec<_>>(),
+            ["libc6", "linux", "systemd-boot-efi"]
+        );
+        let list = cold.tree.get(&ImagePath::parse(MODULE_LIST).unwrap()).unwrap();
+        assert_eq!(list.bytes(), b"/usr/lib/modules/6.12/kernel/b.ko\n/usr/lib/modules/6.12/kernel/a.ko\n");
+        for path in MOUNT_POINTS.into_iter().chain(["/usr/lib/x86_64-linux-gnu/libc.so.6", "/usr/lib/vitrine/agent"]) {
+            assert!(cold.tree.get(&ImagePath::parse(path).unwrap()).is_some(), "{path}");
+        }
+        assert!(cold.tree.get(&ImagePath::parse("/boot").unwrap()).is_none());
+        let warm = staged(&selection(), &cache).unwrap();
+        assert_eq!(warm.tree, cold.tree);
+        assert_eq!(warm.tree.listing(), cold.tree.listing());
+    }
+
+    #[test]
+    fn refusals_name_what_is_missing() {
+        let with = |change: &dyn Fn(&mut Selection)| {
+            let mut selection = selection();
+            change(&mut selection);
+            staged(&selection, &crate::cache::NoCache).unwrap_err().what
+        };
+        for (what, why) in [
+            (with(&|s| s.kernel = "/boot/bzImage*".into()), "no package of the lock has the kernel /boot/bzImage*"),
+            (with(&|s| s.kernel = "/usr/lib/modules/6.12/kernel/?.ko.xz".into()), "is ambiguous"),
+            (with(&|s| s.kernel = "/usr/lib/x.stub".into()), "no Linux bzImage"),
+            (with(&|s| s.stub = "/none".into()), "no package of the lock has the stub /none"),
+            (with(&|s| s.modules = vec!["zz".into()]), "has no module zz"),
+            (with(&|s| s.include = vec!["/usr/bin/none".into()]), "no package of the lock has /usr/bin/none"),
+            (with(&|s| s.files[0].mode = 0o4755), "set-user-ID"),
+            (with(&|s| s.files[0].path = "/usr/lib/vitrine/agent".into()), "is there twice"),
+            (with(&|s| s.files[0].path = "etc/x".into()), "is not absolute"),
+        ] {
+            assert!(what.contains(why), "{what:?} lacks {why:?}");
+        }
+    }
+}
