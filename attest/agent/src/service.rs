@@ -6,12 +6,12 @@ use crate::http::{Refusal, Response};
 use crate::queue::Queue;
 use crate::server::Handler;
 use crate::tpm::{Identity, Quoter};
-use hmac::{Hmac, Mac as _};
 use serde::Deserialize;
 use vitrine_attest::boot::RuntimeEvent;
+use vitrine_attest::credential::proof;
 use vitrine_attest::evidence::{
-    ActivationRequest, ActivationResponse, Binding, Evidence, EvidenceRequest, ACTIVATE_DOMAIN, ACTIVATE_PATH,
-    EVIDENCE_PATH, ORDER_PATH, VERSION,
+    ActivationRequest, ActivationResponse, Binding, Evidence, EvidenceRequest, ACTIVATE_PATH, EVIDENCE_PATH,
+    ORDER_PATH, VERSION,
 };
 use vitrine_attest::Sha256;
 
@@ -105,14 +105,6 @@ fn refusal(fault: Fault) -> Refusal {
         Fault::Tpm => Refusal::Tpm,
         Fault::Request => Refusal::Credential,
     }
-}
-
-/// `HMAC-SHA256(s, domain ‖ SHA-256(M3))`.
-fn proof(secret: &[u8; 32], m3: &[u8]) -> Sha256 {
-    let mut mac = <Hmac<sha2::Sha256>>::new_from_slice(secret).expect("HMAC takes keys of any length (RFC 2104 §2)");
-    mac.update(ACTIVATE_DOMAIN);
-    mac.update(&Sha256::of(m3).0);
-    Sha256(mac.finalize().into_bytes().into())
 }
 
 /// A fixed word of init; anything else is not passed on.

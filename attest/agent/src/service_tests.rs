@@ -10,6 +10,7 @@ use std::os::unix::net::UnixStream;
 use std::time::Duration;
 use vitrine_attest::boot::BootFacts;
 use vitrine_attest::digest::Key32;
+use vitrine_attest::evidence::ACTIVATE_DOMAIN;
 use zeroize::Zeroizing;
 
 /// Signs nothing: hands back extraData as the attest, and opens only the credential `[1]`.
