@@ -4,6 +4,11 @@
 //! Stricter than both where an odd file could be hashed in two ways: bytes that no digest covers, overlapping
 //! sections, data behind the certificate table, two sections of one name are all refused.
 
+#[cfg(test)]
+pub(crate) mod testpe;
+#[cfg(test)]
+mod tests;
+
 use crate::cursor::{Cursor, Short};
 use crate::{Error, Result, Sha256};
 use sha2::Digest as _;
@@ -336,156 +341,4 @@ fn section(table: &mut Cursor<'_>) -> Result<Section> {
     let (raw_size, raw_offset) = (entry.u32()?, entry.u32()?);
     entry.take(12)?;
     Ok(Section { name, virtual_size, virtual_address, raw_size, raw_offset, characteristics: entry.u32()? })
-}
-
-/// Small PE files for the tests of this crate.
-#[cfg(test)]
-pub(crate) mod testpe {
-    /// SizeOfHeaders and alignments of what [`build`] makes.
-    pub const HEADERS: usize = 0x400;
-
-    /// A PE32+ with these sections; FileAlignment 512, SectionAlignment 4096.
-    pub fn build(sections: &[(&str, &[u8])]) -> Vec<u8> {
-        let mut out = vec![0; HEADERS];
-        out[..2].copy_from_slice(b"MZ");
-        out[0x3c..0x40].copy_from_slice(&0x40u32.to_le_bytes());
-        out[0x40..0x44].copy_from_slice(b"PE\0\0");
-        put16(&mut out, 0x44, 0x8664);
-        put16(&mut out, 0x46, sections.len() as u16);
-        put16(&mut out, 0x54, 0xf0);
-        put16(&mut out, 0x58, 0x20b);
-        put32(&mut out, 0x78, 0x1000);
-        put32(&mut out, 0x7c, 0x200);
-        put32(&mut out, 0x94, HEADERS as u32);
-        put32(&mut out, 0xc4, 16);
-        let (mut table, mut address) = (0x148, 0x1000);
-        for (name, data) in sections {
-            let (raw, padded) = (out.len(), data.len().next_multiple_of(512));
-            out[table..table + name.len()].copy_from_slice(name.as_bytes());
-            for (field, value) in [(8, data.len()), (12, address), (16, padded), (20, raw)] {
-                put32(&mut out, table + field, value as u32);
-            }
-            out.extend_from_slice(data);
-            out.resize(raw + padded, 0);
-            table += 40;
-            address = (address + data.len()).next_multiple_of(0x1000);
-        }
-        put32(&mut out, 0x90, address as u32);
-        out
-    }
-
-    /// Appends a certificate table with one PKCS#7 blob, and writes a CheckSum.
-    pub fn sign(mut pe: Vec<u8>, pkcs7: &[u8]) -> Vec<u8> {
-        let (start, length) = (pe.len(), 8 + pkcs7.len());
-        pe.extend_from_slice(&(length as u32).to_le_bytes());
-        pe.extend_from_slice(&[0, 2, 2, 0]);
-        pe.extend_from_slice(pkcs7);
-        pe.resize(start + length.next_multiple_of(8), 0);
-        let size = pe.len() - start;
-        put32(&mut pe, 0xc8 + 32, start as u32);
-        put32(&mut pe, 0xc8 + 36, size as u32);
-        put32(&mut pe, 0x98, 0x1234);
-        pe
-    }
-
-    pub fn put16(bytes: &mut [u8], at: usize, value: u16) {
-        bytes[at..at + 2].copy_from_slice(&value.to_le_bytes());
-    }
-    pub fn put32(bytes: &mut [u8], at: usize, value: u32) {
-        bytes[at..at + 4].copy_from_slice(&value.to_le_bytes());
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::testpe::{build, put32, sign, HEADERS};
-    use super::*;
-
-    fn sample() -> Vec<u8> {
-        build(&[(".text", b"code"), (".cmdline", b"quiet"), (".linux", &[7; 600])])
-    }
-
-    #[test]
-    fn sections_and_contents() {
-        let bytes = sample();
-        let pe = Pe::parse(&bytes).unwrap();
-        assert_eq!(pe.sections().len(), 3);
-        let cmdline = pe.section(".cmdline").unwrap();
-        assert_eq!((cmdline.raw_size, cmdline.virtual_size), (512, 5));
-        assert_eq!(pe.contents(cmdline).unwrap(), b"quiet");
-        assert!(pe.section(".initrd").is_none());
-        assert_eq!(pe.certificate_table(), (0, 0));
-        assert!(pe.signatures().unwrap().is_empty());
-    }
-
-    #[test]
-    fn signing_does_not_change_the_digest_but_every_other_byte_does() {
-        let plain = sample();
-        let digest = authenticode(&plain).unwrap();
-        let signed = sign(plain.clone(), b"a pkcs7 blob");
-        assert_eq!(authenticode(&signed).unwrap(), digest);
-        assert_eq!(Pe::parse(&signed).unwrap().signatures().unwrap(), vec![b"a pkcs7 blob"]);
-        for at in [2, 0x48, HEADERS - 1, HEADERS, plain.len() - 1] {
-            let mut changed = plain.clone();
-            changed[at] ^= 1;
-            assert_ne!(authenticode(&changed).unwrap(), digest, "byte {at}");
-        }
-        let longer = [plain, vec![0; 8]].concat();
-        assert_ne!(authenticode(&longer).unwrap(), digest, "trailing data is hashed");
-    }
-
-    #[test]
-    fn every_prefix_is_refused_or_read_without_panic() {
-        let signed = sign(sample(), b"a pkcs7 blob");
-        for end in 0..signed.len() {
-            assert!(Pe::parse(&signed[..end]).is_err(), "{end} bytes were taken");
-        }
-    }
-
-    /// One defect each: (offset of a 32-bit field, its new value, what is wrong).
-    #[test]
-    fn defects_are_refused() {
-        let table = 0x148;
-        let defects: &[(usize, u32, &str)] = &[
-            (0x3c, 0xffff_fff0, "PE header beyond the end"),
-            (0x44, 0x14c, "another machine"),
-            (0x7c, 0x300, "file alignment is no power of two"),
-            (0x90, 0x1000, "SizeOfImage too small"),
-            (0x94, 0x10, "SizeOfHeaders too small"),
-            (0x94, 0xffff_ffff, "SizeOfHeaders too great"),
-            (0xc4, 0xffff_ffff, "huge number of directories"),
-            (table + 12, 0x1001, "unaligned address"),
-            (table + 40 + 12, 0x1000, "loaded over the section before"),
-            (table + 40 + 20, HEADERS as u32, "raw data over the section before"),
-            (table + 40 + 16, 0xffff_ffff, "raw data beyond the end"),
-            (table + 80 + 20, 0xa00, "hole before a section"),
-            (table + 40, u32::from_le_bytes(*b".tex"), "name changed to a double, part 1"),
-        ];
-        for (at, value, what) in defects {
-            let mut bytes = sample();
-            put32(&mut bytes, *at, *value);
-            if what.starts_with("name") {
-                bytes[table + 40..table + 48].copy_from_slice(b".text\0\0\0");
-            }
-            assert!(Pe::parse(&bytes).is_err(), "{what} was taken");
-        }
-    }
-
-    #[test]
-    fn certificate_table_must_be_last() {
-        let signed = sign(sample(), b"a pkcs7 blob");
-        assert!(Pe::parse(&[signed.clone(), vec![0; 8]].concat()).is_err());
-        let mut inside = signed;
-        put32(&mut inside, 0xc8 + 32, HEADERS as u32);
-        assert!(Pe::parse(&inside).is_err());
-    }
-
-    #[test]
-    fn zero_filled_contents_are_refused() {
-        let mut bytes = sample();
-        put32(&mut bytes, 0x148 + 80 + 8, 5000);
-        put32(&mut bytes, 0x90, 0x10000);
-        let pe = Pe::parse(&bytes).unwrap();
-        assert!(pe.contents(pe.section(".linux").unwrap()).is_err());
-    }
 }
