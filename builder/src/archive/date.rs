@@ -1,0 +1,53 @@
+//! Dates of release files: `Sat, 12 Sep 2026 07:55:41 UTC`.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+
+/// Seconds since 1970, UTC.
+pub fn parse_date(text: &str) -> Option<u64> {
+    let words: Vec<&str> = text.split_ascii_whitespace().collect();
+    let [_, day, month, year, time, "UTC" | "GMT" | "+0000" | "Z"] = words[..] else { return None };
+    let month = MONTHS.iter().position(|name| *name == month)? as u64 + 1;
+    let number = |text: &str, low: u64, high: u64| text.parse::<u64>().ok().filter(|n| (low..=high).contains(n));
+    let (day, year) = (number(day, 1, 31)?, number(year, 1970, 9999)?);
+    let parts: Vec<&str> = time.split(':').collect();
+    let [hour, minute, second] = parts[..] else { return None };
+    let (hour, minute, second) = (number(hour, 0, 23)?, number(minute, 0, 59)?, number(second, 0, 60)?);
+    Some(days_since_1970(year, month, day) * 86_400 + hour * 3600 + minute * 60 + second)
+}
+
+/// Days of the Gregorian calendar, for years from 1970 on: a year begins in March, so that the leap day is its last.
+fn days_since_1970(year: u64, month: u64, day: u64) -> u64 {
+    let (year, month) = if month <= 2 { (year - 1, month + 9) } else { (year, month - 3) };
+    let leap_days = year / 4 - year / 100 + year / 400;
+    year * 365 + leap_days + (month * 153 + 2) / 5 + day - 1 - 719_468
+}
+
+/// Seconds since 1970.
+pub fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Expected values from `date -u -d … +%s`.
+    #[test]
+    fn known_dates() {
+        for (text, seconds) in [
+            ("Thu, 01 Jan 1970 00:00:00 UTC", 0),
+            ("Tue, 29 Feb 2000 12:00:00 UTC", 951_825_600),
+            ("Sat, 12 Sep 2026 07:55:41 UTC", 1_789_199_741),
+            ("Sun, 01 Mar 2100 00:00:00 UTC", 4_107_542_400),
+        ] {
+            assert_eq!(parse_date(text), Some(seconds), "{text}");
+        }
+        for bad in
+            ["", "Sat, 12 Sep 2026", "Sat, 32 Sep 2026 07:55:41 UTC", "Sat, 12 Sep 2026 07:55:41 CET", "a b c d e UTC"]
+        {
+            assert_eq!(parse_date(bad), None, "{bad}");
+        }
+    }
+}
