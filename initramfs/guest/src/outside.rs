@@ -1,0 +1,90 @@
+//! Addresses and routes of the outer interface, from DHCP or from the configuration.
+
+use crate::dhcp::machine::{Action, Machine, Time};
+use crate::dhcp::message::Client;
+use crate::dhcp::socket::DhcpSocket;
+use crate::net::outer::Outer;
+use crate::net::rtnl::Routing;
+use crate::stop::Step;
+use std::net::IpAddr;
+use std::os::fd::{AsFd as _, BorrowedFd};
+use std::time::Instant;
+use vitrine_attest::config::{Config, Network};
+
+pub struct Outside {
+    routing: Routing,
+    outer: Outer,
+    started: Instant,
+    /// None with a static network.
+    dhcp: Option<(Machine, DhcpSocket)>,
+}
+
+impl Outside {
+    /// Brings the interface up and gives it its addresses, or asks for them; the answer comes in [`Self::receive`].
+    pub fn open(config: &Config, routing: Routing, outer: Outer) -> Step<Self> {
+        let started = Instant::now();
+        let dhcp = match &config.network {
+            Network::Dhcp => Some((Machine::new(client(outer.mac)?, Time::ZERO), DhcpSocket::open()?)),
+            Network::Static { .. } => None,
+        };
+        routing.up(outer.index)?;
+        if let Network::Static { addresses, gateway4, gateway6 } = &config.network {
+            addresses.iter().try_for_each(|address| routing.add_address(outer.index, *address))?;
+            let gateways = gateway4.map(IpAddr::V4).into_iter().chain(gateway6.map(IpAddr::V6));
+            gateways.into_iter().try_for_each(|gateway| routing.set_gateway(outer.index, gateway))?;
+        }
+        Ok(Self { routing, outer, started, dhcp })
+    }
+
+    /// To be polled for reading.
+    pub fn fd(&self) -> Option<BorrowedFd<'_>> {
+        self.dhcp.as_ref().map(|(_, socket)| socket.as_fd())
+    }
+
+    /// When [`Self::tick`] has something to do.
+    pub fn wake(&self) -> Option<Instant> {
+        self.dhcp.as_ref().map(|(machine, _)| self.started + machine.wake())
+    }
+
+    pub fn tick(&mut self) {
+        let now = self.started.elapsed();
+        let actions = self.dhcp.as_mut().map(|(machine, _)| machine.tick(now));
+        self.act(actions.unwrap_or_default());
+    }
+
+    /// Takes in one datagram.
+    pub fn receive(&mut self) {
+        let now = self.started.elapsed();
+        let actions = self.dhcp.as_mut().and_then(|(machine, socket)| Some(machine.receive(&socket.receive()?, now)));
+        self.act(actions.unwrap_or_default());
+    }
+
+    /// What the kernel refuses here (an address that is gone already, a gateway of a link that went down) comes
+    /// right with the next lease; there is nobody to tell.
+    fn act(&self, actions: Vec<Action>) {
+        for action in actions {
+            match action {
+                Action::Send { to, bytes } => {
+                    if let Some((_, socket)) = &self.dhcp {
+                        socket.send(to, &bytes);
+                    }
+                }
+                Action::Configure(lease) => {
+                    let _ = self.routing.add_address(self.outer.index, lease.cidr());
+                    if let Some(gateway) = lease.gateway {
+                        let _ = self.routing.set_gateway(self.outer.index, IpAddr::V4(gateway));
+                    }
+                }
+                Action::Remove(lease) => {
+                    let _ = self.routing.remove_address(self.outer.index, lease.cidr());
+                }
+            }
+        }
+    }
+}
+
+fn client(mac: [u8; 6]) -> Step<Client> {
+    let mut xid = [0; 4];
+    crate::keys::fill(&mut xid)?;
+    Ok(Client { mac, xid: u32::from_ne_bytes(xid) })
+}

@@ -1,0 +1,80 @@
+//! What PID 1 gives up once the server is set up. Never to come back: the bounding set only shrinks.
+
+use crate::stop::{OrStop, Step};
+use rustix::process::{set_dumpable_behavior, setrlimit, DumpableBehavior, Resource, Rlimit};
+use rustix::thread::{
+    remove_capability_from_bounding_set, set_capabilities, set_capabilities_secure_bits, CapabilitiesSecureBits,
+    CapabilitySet, CapabilitySets,
+};
+
+/// What a running PID 1 needs:
+/// - `NET_ADMIN`: peers of the tunnel, the address of a renewed lease;
+/// - `SETUID`, `SETGID`, `SETPCAP`: to start the agent again as its own user with an empty bounding set;
+/// - `KILL`: to end an agent that hangs.
+const KEPT: CapabilitySet = CapabilitySet::NET_ADMIN
+    .union(CapabilitySet::SETUID)
+    .union(CapabilitySet::SETGID)
+    .union(CapabilitySet::SETPCAP)
+    .union(CapabilitySet::KILL);
+
+/// CAP_CHECKPOINT_RESTORE is 40 in Linux 6.12; the kernel refuses numbers it does not know, and they are tried
+/// up to the last bit so that a newer kernel's capabilities go as well.
+const LAST: u32 = 63;
+
+/// No core dump from the first moment on, and nobody may trace PID 1 or read its memory.
+pub fn harden() -> Step {
+    setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) }).or_stop("rlimit")?;
+    set_dumpable_behavior(DumpableBehavior::NotDumpable).or_stop("dumpable")
+}
+
+/// Keeps [`KEPT`] and drops all others: no mounting, no modules, no raw or packet sockets, no BPF, no kernel log,
+/// no accounting, no changing of clocks, no reboot.
+pub fn drop_most() -> Step {
+    drop_from_bounding_set(CapabilitySet::all().difference(KEPT)).or_stop("capabilities")?;
+    // An exec as root gains nothing
+    let bits = CapabilitiesSecureBits::NO_ROOT | CapabilitiesSecureBits::NO_ROOT_LOCKED;
+    set_capabilities_secure_bits(bits).or_stop("capabilities")?;
+    let sets = CapabilitySets { effective: KEPT, permitted: KEPT, inheritable: CapabilitySet::empty() };
+    set_capabilities(None, sets).or_stop("capabilities")
+}
+
+/// For a child, before it leaves uid 0. Makes system calls only.
+pub fn empty_bounding_set() -> rustix::io::Result<()> {
+    drop_from_bounding_set(CapabilitySet::all())
+}
+
+fn drop_from_bounding_set(unwanted: CapabilitySet) -> rustix::io::Result<()> {
+    for bit in 0..=LAST {
+        let capability = CapabilitySet::from_bits_retain(1 << bit);
+        if !CapabilitySet::all().contains(capability) || unwanted.contains(capability) {
+            match remove_capability_from_bounding_set(capability) {
+                Ok(()) | Err(rustix::io::Errno::INVAL) => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_residue_needs_is_given_up() {
+        let given_up = [
+            CapabilitySet::SYS_ADMIN,
+            CapabilitySet::SYS_MODULE,
+            CapabilitySet::NET_RAW,
+            CapabilitySet::BPF,
+            CapabilitySet::PERFMON,
+            CapabilitySet::SYSLOG,
+            CapabilitySet::SYS_PACCT,
+            CapabilitySet::SYS_RAWIO,
+            CapabilitySet::SYS_PTRACE,
+            CapabilitySet::DAC_OVERRIDE,
+            CapabilitySet::SYS_BOOT,
+        ];
+        assert!(given_up.iter().all(|capability| !KEPT.intersects(*capability)));
+    }
+}

@@ -1,0 +1,82 @@
+//! How this boot ends when a step fails: quietly, without a tunnel.
+
+use rustix::system::{reboot, RebootCommand};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// A step that failed, by a code fixed at compile time. It has no room for text made at run time,
+/// so no message can carry an address, a key or a name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stop(pub &'static str);
+
+/// What every step gives.
+pub type Step<T = ()> = Result<T, Stop>;
+
+/// Forgets the cause of a failure and keeps a fixed code.
+pub trait OrStop<T> {
+    fn or_stop(self, code: &'static str) -> Step<T>;
+}
+
+impl<T, E> OrStop<T> for Result<T, E> {
+    fn or_stop(self, code: &'static str) -> Step<T> {
+        self.map_err(|_| Stop(code))
+    }
+}
+
+impl<T> OrStop<T> for Option<T> {
+    fn or_stop(self, code: &'static str) -> Step<T> {
+        self.ok_or(Stop(code))
+    }
+}
+
+/// Set once the measured os-release names a dev image.
+static DEV_IMAGE: AtomicBool = AtomicBool::new(false);
+
+/// From now on [`halt`] may write its code to the console. Only images that every verifier refuses get here.
+pub fn this_is_a_dev_image() {
+    DEV_IMAGE.store(true, Ordering::Relaxed);
+}
+
+/// Switches the machine off. A dev image with a console shows the code first.
+pub fn halt(stop: Stop) -> ! {
+    if DEV_IMAGE.load(Ordering::Relaxed) {
+        show(stop.0);
+    }
+    loop {
+        // Needs CAP_SYS_BOOT, which is dropped once the server runs; PID 1 that returns makes the kernel panic,
+        // and `panic=-1` on the measured command line restarts the machine.
+        if reboot(RebootCommand::PowerOff).is_err() {
+            std::process::exit(1);
+        }
+    }
+}
+
+/// One line on the dev image's console: `vitrine-init: <code>`.
+pub fn show(code: &'static str) {
+    use rustix::fs::{open, Mode, OFlags};
+    if !DEV_IMAGE.load(Ordering::Relaxed) {
+        return;
+    }
+    let Ok(console) = open("/dev/console", OFlags::WRONLY | OFlags::NOCTTY | OFlags::CLOEXEC, Mode::empty()) else {
+        return;
+    };
+    for part in [b"vitrine-init: ".as_slice(), code.as_bytes(), b"\n"] {
+        if rustix::io::write(&console, part).is_err() {
+            return;
+        }
+    }
+    // Otherwise the power goes before the line is out; nothing is lost when it cannot be waited for.
+    let _ = rustix::termios::tcdrain(&console);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn causes_are_forgotten() {
+        let cause: Result<(), &str> = Err("198.51.100.7");
+        assert_eq!(cause.or_stop("mounts"), Err(Stop("mounts")));
+        assert_eq!(None::<u8>.or_stop("x"), Err(Stop("x")));
+        assert_eq!(Some(1).or_stop("x"), Ok(1));
+    }
+}

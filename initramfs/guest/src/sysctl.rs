@@ -1,0 +1,146 @@
+//! Kernel settings, as a table. Sources: the kernel's Documentation/admin-guide/sysctl and networking/ip-sysctl.
+
+use crate::stop::{OrStop, Step, Stop};
+use std::fs::OpenOptions;
+use std::io::{ErrorKind, Write as _};
+use vitrine_attest::config::Forward;
+
+/// Whether an image may boot on a kernel that does not know the setting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Presence {
+    Required,
+    /// Missing from some kernels; without it there is nothing to switch off.
+    Optional,
+}
+use Presence::{Optional, Required};
+
+struct Setting(&'static str, &'static str, Presence);
+
+/// Before any module is loaded, so that every interface is born with these defaults.
+/// `net.*.conf.default` is copied into an interface when it appears.
+const BEFORE_MODULES: &[Setting] = &[
+    Setting("kernel/dmesg_restrict", "1", Required),
+    Setting("kernel/kptr_restrict", "2", Required),
+    Setting("kernel/perf_event_paranoid", "3", Required),
+    Setting("kernel/kexec_load_disabled", "1", Optional),
+    Setting("kernel/sysrq", "0", Required),
+    // An empty pattern and no pid: no core dump is written (core(5))
+    Setting("kernel/core_uses_pid", "0", Required),
+    Setting("kernel/core_pattern", "", Required),
+    Setting("fs/suid_dumpable", "0", Required),
+    Setting("kernel/yama/ptrace_scope", "3", Required),
+    // No helper program: the kernel cannot ask for a module
+    Setting("kernel/modprobe", "", Required),
+    Setting("kernel/unprivileged_bpf_disabled", "1", Required),
+    Setting("net/core/bpf_jit_harden", "2", Optional),
+    Setting("kernel/io_uring_disabled", "2", Optional),
+    Setting("user/max_user_namespaces", "0", Required),
+    Setting("vm/unprivileged_userfaultfd", "0", Optional),
+    Setting("dev/tty/ldisc_autoload", "0", Optional),
+    Setting("vm/swappiness", "0", Required),
+    Setting("net/ipv4/tcp_no_metrics_save", "1", Required),
+    Setting("net/ipv6/conf/all/accept_source_route", "-1", Required),
+    Setting("net/ipv6/conf/default/accept_source_route", "-1", Required),
+];
+
+/// Forwarding comes first: switching it resets `accept_redirects` of IPv4.
+const FORWARDING: &[Setting] =
+    &[Setting("net/ipv4/ip_forward", "1", Required), Setting("net/ipv6/conf/all/forwarding", "1", Required)];
+
+/// IPv4 and IPv6 behaviour of all interfaces, existing and future.
+const INTERFACES: &[Setting] = &[
+    Setting("net/ipv4/conf/all/accept_redirects", "0", Required),
+    Setting("net/ipv4/conf/default/accept_redirects", "0", Required),
+    Setting("net/ipv4/conf/all/secure_redirects", "0", Required),
+    Setting("net/ipv4/conf/default/secure_redirects", "0", Required),
+    Setting("net/ipv4/conf/all/send_redirects", "0", Required),
+    Setting("net/ipv4/conf/default/send_redirects", "0", Required),
+    Setting("net/ipv4/conf/all/accept_source_route", "0", Required),
+    Setting("net/ipv4/conf/default/accept_source_route", "0", Required),
+    Setting("net/ipv4/conf/all/log_martians", "0", Required),
+    Setting("net/ipv4/conf/default/log_martians", "0", Required),
+    Setting("net/ipv4/icmp_echo_ignore_broadcasts", "1", Required),
+    Setting("net/ipv6/conf/all/accept_redirects", "0", Required),
+    Setting("net/ipv6/conf/default/accept_redirects", "0", Required),
+    // Router advertisements are for the outer interface alone, see `outer_interface`
+    Setting("net/ipv6/conf/all/accept_ra", "0", Required),
+    Setting("net/ipv6/conf/default/accept_ra", "0", Required),
+];
+
+/// They exist once nf_conntrack is loaded.
+const AFTER_MODULES: &[Setting] = &[
+    Setting("net/netfilter/nf_conntrack_timestamp", "0", Required),
+    Setting("net/netfilter/nf_conntrack_acct", "0", Required),
+    Setting("net/netfilter/nf_conntrack_events", "0", Required),
+    Setting("net/netfilter/nf_conntrack_log_invalid", "0", Required),
+    // Gone since Linux 6.0, which never assigns helpers by itself
+    Setting("net/netfilter/nf_conntrack_helper", "0", Optional),
+];
+
+/// Everything that has to hold before modules make interfaces.
+pub fn before_modules(forward: Forward) -> Step {
+    apply(BEFORE_MODULES)?;
+    if forward == Forward::Nat {
+        apply(FORWARDING)?;
+    }
+    apply(INTERFACES)
+}
+
+/// What modules brought, then the lock: from here on no code can enter the kernel until the next boot.
+pub fn after_modules() -> Step {
+    apply(AFTER_MODULES)?;
+    apply(&[Setting("kernel/modules_disabled", "1", Required)])
+}
+
+/// IPv6 of the outer interface is left to the kernel: SLAAC from router advertisements (RFC 4862), which a
+/// forwarding host takes only with `accept_ra=2`. Called while the interface is still down.
+pub fn outer_interface() -> Step {
+    apply(&[Setting("net/ipv6/conf/outer/accept_ra", "2", Required)])
+}
+
+fn apply(table: &[Setting]) -> Step {
+    table.iter().try_for_each(|Setting(name, value, presence)| match write(name, value) {
+        Ok(()) => Ok(()),
+        Err(ErrorKind::NotFound) if *presence == Optional => Ok(()),
+        Err(_) => {
+            crate::stop::show(name);
+            Err(Stop("sysctl"))
+        }
+    })
+}
+
+/// Writes one setting. An empty value still needs one write, so each gets a line feed.
+fn write(name: &str, value: &str) -> Result<(), ErrorKind> {
+    let path = ["/proc/sys/", name].concat();
+    let mut file = OpenOptions::new().write(true).open(path).map_err(|error| error.kind())?;
+    file.write_all([value, "\n"].concat().as_bytes()).map_err(|error| error.kind())
+}
+
+/// `kernel.modules_disabled` as the kernel reports it now.
+pub fn modules_locked() -> Step<bool> {
+    let value = crate::read::small_file("/proc/sys/kernel/modules_disabled", 16).or_stop("facts")?;
+    Ok(value.trim_ascii() == b"1")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_relative_and_unique() {
+        let mut names: Vec<_> = [BEFORE_MODULES, FORWARDING, INTERFACES, AFTER_MODULES].into_iter().flatten().collect();
+        names.sort_by_key(|setting| setting.0);
+        for pair in names.windows(2) {
+            assert_ne!(pair[0].0, pair[1].0);
+        }
+        assert!(names.iter().all(|setting| !setting.0.starts_with('/') && !setting.0.contains("..")));
+    }
+
+    #[test]
+    fn what_the_data_plane_promises_is_required() {
+        let all: Vec<_> = [BEFORE_MODULES, INTERFACES, AFTER_MODULES].into_iter().flatten().collect();
+        for promised in ["kernel/core_pattern", "net/netfilter/nf_conntrack_acct", "net/ipv4/conf/all/log_martians"] {
+            assert!(all.iter().any(|s| s.0 == promised && s.2 == Required), "{promised}");
+        }
+    }
+}
