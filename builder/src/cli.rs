@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 /// Builds VPN servers that cannot log, as signed and measured boot images.
 #[derive(Debug, Parser)]
-#[command(name = "vitrine", version, max_term_width = 80, propagate_version = true, disable_help_subcommand = true)]
+#[command(name = "vitrine", version, max_term_width = 80, disable_help_subcommand = true)]
 #[command(after_help = "\
 Example:
   vitrine keygen --out keys
@@ -16,10 +16,10 @@ Example:
 Exit codes: 0 done or alike, 1 refused or different, 2 could not do it.")]
 pub struct Cli {
     /// Print results as JSON
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = "Output")]
     pub json: bool,
     /// Show no progress
-    #[arg(short, long, global = true)]
+    #[arg(short, long, global = true, help_heading = "Output")]
     pub quiet: bool,
     #[command(subcommand)]
     pub command: Command,
@@ -147,6 +147,11 @@ Example, with a key that is not on this machine:
   openssl dgst -sha256 -sign db.key -out signature to-sign
   vitrine sign out/exit/6-image.unsigned.efi --attach signature \\
     --cert db.crt --out image.efi")]
+#[command(override_usage = "\
+vitrine sign IMAGE --keys DIR --out FILE
+       vitrine sign IMAGE --sign-with COMMAND --cert FILE --out FILE
+       vitrine sign IMAGE --attach SIG --cert FILE --out FILE
+       vitrine sign IMAGE --print-attributes")]
 #[command(group = clap::ArgGroup::new("how").required(true).args(["keys", "sign_with", "attach", "print_attributes"]))]
 pub struct Sign {
     /// Unsigned image, such as 6-image.unsigned.efi

@@ -1,1 +1,19 @@
-//! x
+//! `vitrine`: from a recipe and its lock to a signed, predicted, stated boot image.
+#![forbid(unsafe_code)]
+
+pub mod append;
+pub mod archive;
+pub mod authenticode;
+pub mod cli;
+pub mod keys;
+pub mod lock;
+pub mod osrelease;
+pub mod out;
+pub mod progress;
+pub mod recipe;
+pub mod sbom;
+pub mod statement;
+pub mod store;
+#[cfg(test)]
+mod testpe;
+pub mod uki;

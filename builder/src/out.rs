@@ -6,6 +6,7 @@
 //! - A build holds a lock (flock(2)) on the folder; the kernel drops it when the build ends, however it ends.
 
 use rustix::fs::{flock, FlockOperation};
+use std::borrow::Cow;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
@@ -87,10 +88,21 @@ impl Out {
         self.dir.join(name)
     }
 
+    /// Writes what a step leaves behind.
+    pub fn keep(&self, step: &impl Leaves) -> Result<()> {
+        step.files()?.into_iter().try_for_each(|(name, bytes)| self.write(name, &bytes))
+    }
+
     /// Writes one file of the folder.
-    pub fn keep(&self, name: &str, bytes: &[u8]) -> Result<()> {
+    pub fn write(&self, name: &str, bytes: &[u8]) -> Result<()> {
         write_atomic(&self.path(name), bytes)
     }
+}
+
+/// A step's result that leaves files in the output folder.
+pub trait Leaves {
+    /// Names, of [`FILES`], and contents.
+    fn files(&self) -> Result<Vec<(&'static str, Cow<'_, [u8]>)>>;
 }
 
 /// Writes a file under a temporary name beside its place, then renames it. On an error nothing is left.
@@ -161,7 +173,7 @@ mod tests {
             fs::write(dir.path().join(name), "old").unwrap();
         }
         let out = Out::begin(dir.path()).unwrap();
-        out.keep(RECIPE, b"name").unwrap();
+        out.write(RECIPE, b"name").unwrap();
         assert_eq!(names(dir.path()), [LOCK_FILE, RECIPE, "mine.txt"]);
     }
 
@@ -169,7 +181,7 @@ mod tests {
     fn two_builds_in_one_folder() {
         let dir = tempfile::tempdir().unwrap();
         let first = Out::begin(dir.path()).unwrap();
-        first.keep(RECIPE, b"first").unwrap();
+        first.write(RECIPE, b"first").unwrap();
         let error = Out::begin(dir.path()).unwrap_err();
         assert!(error.what.starts_with("another build is writing to") && error.exit_code() == 2);
         assert_eq!(fs::read(dir.path().join(RECIPE)).unwrap(), b"first");
