@@ -310,3 +310,32 @@ fn before_serve_nobody_is_listening() {
     agent.init().hang_up();
     assert_eq!(agent.exit_code(), 1);
 }
+
+/// Not a test of right or wrong: how many evidences a second one swtpm gives, for `make bench`.
+/// `cargo test --release -p vitrine-agent --test swtpm -- --ignored --nocapture`
+#[test]
+#[ignore = "a measurement"]
+fn evidence_per_second() {
+    let Some(machine) = Machine::start() else { return };
+    let mut first_words = hello();
+    // a firmware log as long as OVMF's
+    first_words["firmware_log"] = "A".repeat(32 << 10).into();
+    let mut agent = Agent::measured(&machine, &first_words);
+    agent.serve();
+    let (agent, time) = (&agent, Duration::from_secs(5));
+    for clients in [1, 4, 32] {
+        let end = Instant::now() + time;
+        let count = std::sync::atomic::AtomicU32::new(0);
+        std::thread::scope(|scope| {
+            for _ in 0..clients {
+                scope.spawn(|| {
+                    while Instant::now() < end {
+                        ask(agent, b"one");
+                        count.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+                    }
+                });
+            }
+        });
+        println!("{clients} clients: {:.0} evidences/s", f64::from(count.into_inner()) / time.as_secs_f64());
+    }
+}
