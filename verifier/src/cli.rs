@@ -31,6 +31,7 @@ pub enum Command {
     Peers(Peers),
     EventLog(EventLog),
     Completions(Completions),
+    /// Print the man page
     Man,
 }
 
@@ -102,12 +103,15 @@ pub enum PeerAction {
 
 /// Add a peer, or change the networks of one
 #[derive(Debug, Args)]
-#[command(after_help = "\
+#[command(
+    override_usage = "vitrine-verify peers add [OPTIONS] --server <URL> …",
+    after_help = "\
 Example:
   vitrine-verify peers add --server http://203.0.113.7:8787 \\
       --statement release.dsse.json --key release.pub --ek-roots tpm-ca.pem \\
       --owner-key keys/owner.key --peer \"$(wg pubkey < client.key)\" \\
-      --allowed-ips 10.66.0.7/32,fd66::7/128")]
+      --allowed-ips 10.66.0.7/32,fd66::7/128"
+)]
 pub struct AddPeer {
     #[command(flatten)]
     pub order: OrderArgs,
@@ -118,11 +122,14 @@ pub struct AddPeer {
 
 /// Remove a peer
 #[derive(Debug, Args)]
-#[command(after_help = "\
+#[command(
+    override_usage = "vitrine-verify peers remove [OPTIONS] --server <URL> …",
+    after_help = "\
 Example:
   vitrine-verify peers remove --server http://203.0.113.7:8787 \\
       --statement release.dsse.json --key release.pub --ek-roots tpm-ca.pem \\
-      --owner-key keys/owner.key --peer mBTl…=")]
+      --owner-key keys/owner.key --peer mBTl…="
+)]
 pub struct RemovePeer {
     #[command(flatten)]
     pub order: OrderArgs,
@@ -164,7 +171,7 @@ pub struct EventLog {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Example:
-  vitrine-verify completions bash > ~/.local/share/bash-completion/vitrine-verify")]
+  vitrine-verify completions bash > /etc/bash_completion.d/vitrine-verify")]
 pub struct Completions {
     pub shell: clap_complete::Shell,
 }

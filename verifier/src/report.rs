@@ -2,6 +2,7 @@
 
 use crate::case::{Case, Inputs};
 use crate::exchange::Source;
+use crate::explanation::Explanation;
 use crate::outcome::{CheckReport, Status};
 use crate::verdict::{Level, Verdict};
 use crate::{checks, limits};
@@ -32,8 +33,8 @@ pub struct Report {
     pub keys: Option<Keys>,
     pub checks: Vec<CheckReport>,
     /// What differs first, and why, when it was asked for.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub explanation: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub explanation: Option<Explanation>,
     pub not_proven: Vec<String>,
 }
 
@@ -69,7 +70,7 @@ pub fn judge(inputs: Inputs, accept: Level) -> (Case, Report) {
         release: release(&case),
         keys: keys.map(|evidence| Keys { wireguard: evidence.wg_pub, channel: evidence.channel_pub }),
         not_proven: limits::not_proven(&case.inputs.exchange.source, level),
-        explanation: vec![],
+        explanation: None,
         checks,
     };
     (case, report)
@@ -127,7 +128,9 @@ impl Report {
         for check in &self.checks {
             write_check(&mut out, check);
         }
-        write_list(&mut out, "Explanation", &self.explanation);
+        if let Some(explanation) = &self.explanation {
+            write_explanation(&mut out, explanation);
+        }
         write_list(&mut out, "Not proven", &self.not_proven);
         out
     }
@@ -183,10 +186,16 @@ fn write_check(out: &mut String, check: &CheckReport) {
     }
 }
 
-fn write_list(out: &mut String, title: &str, lines: &[String]) {
-    if lines.is_empty() {
-        return;
+fn write_explanation(out: &mut String, explanation: &Explanation) {
+    let _ = writeln!(out, "\nExplanation\n  {}", explanation.remark);
+    for difference in &explanation.differences {
+        for line in difference.to_string().lines() {
+            let _ = writeln!(out, "    {}", printable(line));
+        }
     }
+}
+
+fn write_list(out: &mut String, title: &str, lines: &[String]) {
     let _ = write!(out, "\n{title}\n");
     for line in lines {
         let _ = writeln!(out, "  - {}", printable(line));

@@ -20,7 +20,7 @@ pub fn run(args: &Check) -> Result<Done> {
     }
     let (case, mut report) = judge(trusted.inputs(exchange)?, args.trust.accept_level);
     if args.explain && report.verdict != Verdict::Accepted {
-        report.explanation = explanation::explain(&case);
+        report.explanation = Some(explanation::explain(&case));
     }
     let stdout = if args.json { report.json()? } else { report.text() };
     Ok(Done { stdout, exit_code: report.verdict.exit_code() })
