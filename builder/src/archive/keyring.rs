@@ -165,7 +165,7 @@ fn self_signatures(certificate: &SignedPublicKey) -> Vec<&Signature> {
     let direct = certificate.details.direct_signatures.iter().filter(|s| s.verify_key(primary).is_ok());
     let on_users = certificate.details.users.iter().flat_map(|user| {
         let own = |s: &&Signature| s.verify_certification(primary, Tag::UserId, &user.id).is_ok();
-        user.signatures.iter().filter(|s| s.is_certification()).filter(own)
+        user.signatures.iter().filter(|s| is_statement(s)).filter(own)
     });
     direct.chain(on_users).filter(|s| is_strong(s)).collect()
 }
@@ -186,6 +186,11 @@ fn signing_subkey(primary: &PublicKey, sub: &SignedPublicSubKey, end: Option<u64
     let expires = [end, own_end].into_iter().flatten().min();
     let fingerprint = hex(sub.key.fingerprint().as_bytes());
     Some(Trusted { key: Key::Sub(sub.key.clone()), fingerprint, created, expires })
+}
+
+/// A certification that is not the revocation of one.
+fn is_statement(signature: &Signature) -> bool {
+    signature.is_certification() && signature.typ() != Some(SignatureType::CertRevocation)
 }
 
 fn newest(signatures: Vec<&Signature>) -> Option<&Signature> {

@@ -1,0 +1,8 @@
+//! The archive client against mirrors on this machine: good ones, stale ones, broken ones, lying ones.
+
+mod fetching;
+mod fixture;
+mod locking;
+mod server;
+mod signatures;
+mod signer;
