@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 use vitrine_attest::credential::make_credential;
+use vitrine_attest::ek::{self, Roots};
 use vitrine_attest::tpm::{Attest, Public, Refused, Signature};
 
 /// A software TPM in a scratch folder; both end with it.
@@ -17,6 +18,11 @@ struct Swtpm {
 
 impl Swtpm {
     fn start(name: &str) -> Option<Self> {
+        Self::start_prepared(name, |_| {})
+    }
+
+    /// `prepare` may put a TPM's state into the folder.
+    fn start_prepared(name: &str, prepare: impl FnOnce(&Path)) -> Option<Self> {
         let found = |tool: &str| Command::new(tool).arg("--version").stdout(Stdio::null()).status().is_ok();
         if !found("swtpm") || !found("tpm2_createek") {
             assert!(std::env::var_os("CI").is_none(), "swtpm and tpm2-tools are needed in CI");
@@ -25,6 +31,7 @@ impl Swtpm {
         }
         let folder = std::env::temp_dir().join(format!("vitrine-{name}-{}", std::process::id()));
         std::fs::create_dir_all(&folder).unwrap();
+        prepare(&folder);
         // tpm2-tools take the port after the server's for its control channel
         (0..20).find_map(|_| Self::try_start(&folder))
     }
@@ -138,4 +145,47 @@ fn a_quote_by_a_primary_of_the_endorsement_hierarchy() {
     tpm.run(&format!("tpm2_createprimary -C o -G ecc256:ecdsa-sha256:null -g sha256 -a {attributes} -c other.ctx"));
     tpm.run("tpm2_readpublic -c other.ctx -o other.pub -q other.qname");
     assert_ne!(tpm.read("other.qname"), tpm.public("other.pub").qualified_name().unwrap());
+}
+
+/// Makes a TPM with an EK certificate by a local CA; all of its files are in the folder.
+fn certified(folder: &Path) {
+    let at = folder.display();
+    let localca = format!(
+        "statedir = {at}\nsigningkey = {at}/signkey.pem\nissuercert = {at}/issuer.pem\ncertserial = {at}/serial\n"
+    );
+    std::fs::write(folder.join("localca.conf"), localca).unwrap();
+    std::fs::write(
+        folder.join("localca.options"),
+        "--platform-manufacturer X\n--platform-version 1\n--platform-model Y\n",
+    )
+    .unwrap();
+    let setup = format!(
+        "create_certs_tool = /usr/bin/swtpm_localca\ncreate_certs_tool_config = {at}/localca.conf\n\
+         create_certs_tool_options = {at}/localca.options\nactive_pcr_banks = sha256\n"
+    );
+    std::fs::write(folder.join("setup.conf"), setup).unwrap();
+    let status = Command::new("swtpm_setup")
+        .args(["--tpm2", "--create-ek-cert", "--pcr-banks", "sha256", "--tpm-state", &at.to_string()])
+        .args(["--config", &format!("{at}/setup.conf")])
+        .stdout(Stdio::null())
+        .status()
+        .unwrap();
+    assert!(status.success());
+}
+
+#[test]
+fn the_ek_certificate_of_a_local_ca() {
+    let Some(tpm) = Swtpm::start_prepared("ek", certified) else { return };
+    tpm.run("tpm2_createek -c ek.ctx -G rsa -u ek.pub");
+    // NV index of the RSA certificate (TCG EK Credential Profile 2.5, §2.2.1.4)
+    tpm.run("tpm2_nvread -C o 0x1c00002 -o certificate");
+    let (certificate, ek) = (tpm.read("certificate"), tpm.public("ek.pub"));
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+    let (root, issuer) = (tpm.read("swtpm-localca-rootca-cert.pem"), tpm.read("issuer.pem"));
+    let both = Roots::parse(&[root.clone(), issuer.clone()].concat()).unwrap();
+    assert!(ek::verify(&certificate, &ek, &both, now).is_ok());
+    assert!(ek::verify(&certificate, &ek, &Roots::parse(&issuer).unwrap(), now).is_ok());
+    // the TPM holds no intermediate certificate, so the root alone is not enough
+    let alone = ek::verify(&certificate, &ek, &Roots::parse(&root).unwrap(), now);
+    assert_eq!(alone.unwrap_err().code(), "ek-chain-untrusted");
 }
