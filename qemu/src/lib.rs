@@ -12,6 +12,8 @@
 
 pub mod boot;
 pub mod cache;
+pub mod cli;
+pub mod commands;
 pub mod esp;
 pub mod firmware;
 pub mod http;
@@ -19,11 +21,14 @@ pub mod interrupt;
 pub mod kvm;
 pub mod machine;
 pub mod process;
+pub mod progress;
 pub mod qmp;
 pub mod random;
 pub mod scratch;
+pub mod tamper;
 pub mod text;
 pub mod tpm;
 pub mod vars;
+pub mod verify;
 pub mod web;
 pub mod wireguard;

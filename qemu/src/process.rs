@@ -57,7 +57,10 @@ impl Process {
         self.child.try_wait().ok().flatten()
     }
 
-    /// Waits for its end; after `patience` it is killed. Fails when somebody asked us to stop.
+    /// Waits for its end; `None` when it is still running after `patience`.
+    ///
+    /// # Errors
+    /// When somebody asked us to stop.
     pub fn finish(&mut self, patience: Duration) -> Result<Option<ExitStatus>> {
         let deadline = Instant::now() + patience;
         crate::interrupt::poll(deadline, Duration::from_millis(20), || Ok(self.ended()))

@@ -61,6 +61,8 @@ impl Scratch {
     /// Leave the folder where it is, for somebody who wants to look into it.
     pub fn keep(&mut self) {
         self.keep = true;
+        // Without it the next run leaves the folder alone.
+        let _ = fs::remove_file(self.join(LOCK));
     }
 
     /// Writes a file into it and returns its path.

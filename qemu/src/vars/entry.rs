@@ -76,7 +76,7 @@ impl<'a> Entry<'a> {
         }
         let name_size = u32_at(bytes, 36) as usize;
         let data_size = u32_at(bytes, 40) as usize;
-        if !(2..=NAME_LIMIT).contains(&name_size) || name_size % 2 != 0 {
+        if !(2..=NAME_LIMIT).contains(&name_size) || !name_size.is_multiple_of(2) {
             return Err(format!("a name of {name_size} bytes"));
         }
         let rest = &bytes[HEADER..];

@@ -102,7 +102,7 @@ fn bounds(file: &[u8]) -> std::result::Result<(usize, usize), String> {
     let whole = file.get(..header_length).ok_or("its volume header is cut off")?;
     // All 16-bit words of the header add up to zero.
     let sum = whole.chunks_exact(2).fold(0u16, |sum, w| sum.wrapping_add(u16::from_le_bytes([w[0], w[1]])));
-    if header_length < 56 || header_length % 2 != 0 || sum != 0 {
+    if header_length < 56 || !header_length.is_multiple_of(2) || sum != 0 {
         return Err("its volume header's checksum is wrong".into());
     }
     let store = file[header_length..].get(..STORE_HEADER).ok_or("its store header is cut off")?;

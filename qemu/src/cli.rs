@@ -1,0 +1,174 @@
+//! The command line, and nothing else.
+
+use crate::kvm::Choice;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+/// Boot Vitrine images under QEMU, with Secure Boot and a TPM, without root
+#[derive(Debug, Parser)]
+#[command(
+    name = "vitrine-qemu",
+    version,
+    max_term_width = 80,
+    after_help = "\
+Exit codes: 0 done, 1 something was accepted or refused against expectation,
+2 could not do it.
+
+Example:
+  vitrine-qemu boot out/exit --secure-boot keys/secure-boot.json"
+)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    Boot(Boot),
+    Demo(Demo),
+    Completions(Completions),
+    Man,
+}
+
+/// Boot an image and keep it running until Ctrl-C
+///
+/// Prints where the server answers and where its TPM's certificates are, so
+/// that `vitrine-verify check` can be pointed at it.
+#[derive(Debug, Args)]
+#[command(override_usage = "vitrine-qemu boot <DIR|FILE> [OPTIONS] [-- QEMU ARGUMENTS]")]
+#[command(after_help = "\
+Example:
+  vitrine-qemu boot out/exit --secure-boot keys/secure-boot.json")]
+pub struct Boot {
+    /// Output folder of `vitrine build`, or a boot image
+    #[arg(value_name = "DIR|FILE")]
+    pub out: PathBuf,
+    #[command(flatten)]
+    pub firmware: FirmwareKeys,
+    #[command(flatten)]
+    pub machine: MachineArgs,
+    /// UDP port of 127.0.0.1 for WireGuard [default: a free one]
+    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
+    pub wireguard_port: Option<u16>,
+    /// TCP port of 127.0.0.1 for evidence [default: a free one]
+    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
+    pub attestation_port: Option<u16>,
+    /// Seconds to wait until the server answers
+    #[arg(long, value_name = "SECONDS", default_value_t = 300)]
+    pub patience: u64,
+    /// More arguments for QEMU, after `--`
+    #[arg(last = true, value_name = "QEMU ARGUMENT")]
+    pub extra: Vec<String>,
+}
+
+/// What the firmware holds.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub struct FirmwareKeys {
+    /// Keys that the firmware holds (secure-boot.json of `vitrine keygen`)
+    #[arg(long, value_name = "FILE")]
+    pub secure_boot: Option<PathBuf>,
+    /// Boot with Secure Boot off
+    #[arg(long)]
+    pub no_secure_boot: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct MachineArgs {
+    /// Memory of the guest in MiB
+    #[arg(long, value_name = "MIB", default_value_t = 1024, value_parser = clap::value_parser!(u32).range(256..=65536))]
+    pub memory: u32,
+    /// Who executes the guest; KVM only after a probe boot
+    /// [default: tcg, or auto with VITRINE_KVM=probe]
+    #[arg(long, value_name = "HOW")]
+    pub accel: Option<AccelArg>,
+    /// Leave the folder with disk, variables and console output behind
+    #[arg(long)]
+    pub keep: bool,
+    /// Print the result as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum AccelArg {
+    Auto,
+    Tcg,
+    Kvm,
+}
+
+impl From<AccelArg> for Choice {
+    fn from(arg: AccelArg) -> Self {
+        match arg {
+            AccelArg::Auto => Self::Auto,
+            AccelArg::Tcg => Self::Tcg,
+            AccelArg::Kvm => Self::Kvm,
+        }
+    }
+}
+
+/// Boot, verify, use the tunnel, and see tampered variants refused
+///
+/// Runs the shipped `vitrine-verify` (found beside this program, in the PATH,
+/// or named by VITRINE_VERIFY). Ends by itself and leaves nothing running.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  vitrine-qemu demo --out out/exit --keys keys")]
+pub struct Demo {
+    /// Output folder of `vitrine build`
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+    /// Folder of `vitrine keygen`
+    #[arg(long, value_name = "DIR")]
+    pub keys: PathBuf,
+    /// Output folder of a development image: one more refusal to show
+    #[arg(long, value_name = "DIR")]
+    pub dev_out: Option<PathBuf>,
+    #[command(flatten)]
+    pub machine: MachineArgs,
+}
+
+/// Print completions for a shell
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  vitrine-qemu completions bash > ~/.local/share/bash-completion/vitrine-qemu")]
+pub struct Completions {
+    pub shell: clap_complete::Shell,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn one_of_the_two_firmware_setups_has_to_be_named() {
+        let parse = |args: &[&str]| Cli::try_parse_from([&["vitrine-qemu", "boot", "out"], args].concat());
+        assert!(parse(&[]).is_err());
+        assert!(parse(&["--no-secure-boot", "--secure-boot", "x"]).is_err());
+        let Ok(Cli { command: Command::Boot(boot) }) = parse(&["--no-secure-boot", "--", "-smbios", "type=11"]) else {
+            panic!("was refused");
+        };
+        assert_eq!(boot.extra, ["-smbios", "type=11"]);
+    }
+
+    /// Help fits 80 columns.
+    #[test]
+    fn help_is_narrow() {
+        let mut command = Cli::command();
+        command.build();
+        for verb in command.get_subcommands_mut() {
+            let help = verb.render_long_help().to_string();
+            for line in help.lines() {
+                assert!(line.chars().count() <= 80, "{}: {line}", verb.get_name());
+            }
+        }
+    }
+}
