@@ -1,8 +1,8 @@
 //! The folder a build leaves its files in: one file per stage, each written whole or not at all.
 //!
 //! - A file is written under a temporary name and then renamed, so that nobody ever sees half of it.
-//! - A new build first takes away the files of the build before, the last stage first: what stands in the folder
-//!   always belongs together, also after an interrupted build.
+//! - Before a build writes its first file it takes away those of the build before, the last stage first: what stands
+//!   in the folder always belongs together, also after an interrupted build.
 //! - A build holds a lock (flock(2)) on the folder; the kernel drops it when the build ends, however it ends.
 
 use rustix::fs::{flock, FlockOperation};
@@ -42,8 +42,7 @@ pub struct Out {
 }
 
 impl Out {
-    /// Makes the folder if need be, locks it, and takes away what an earlier build left, finished or not.
-    /// Files that are not a build's are left alone.
+    /// Makes the folder if need be, locks it, and takes away what an interrupted build left half-written.
     ///
     /// # Errors
     /// Blame Input when another build is writing there; Host when the folder cannot be written.
@@ -67,14 +66,11 @@ impl Out {
             Err(errno) => return Err(cannot("lock", &path, &errno.into())),
         }
         let out = Self { dir: dir.to_owned(), _lock: lock };
-        out.clear()?;
+        out.clear_partial()?;
         Ok(out)
     }
 
-    fn clear(&self) -> Result<()> {
-        for name in FILES.iter().rev() {
-            remove(&self.dir.join(name))?;
-        }
+    fn clear_partial(&self) -> Result<()> {
         let entries = fs::read_dir(&self.dir).map_err(|e| cannot("read folder", &self.dir, &e))?;
         for entry in entries.flatten() {
             if entry.file_name().to_string_lossy().starts_with(PARTIAL) {
@@ -82,6 +78,11 @@ impl Out {
             }
         }
         Ok(())
+    }
+
+    /// Takes away the files of the build before, the last stage first. Files that are not a build's are left alone.
+    pub fn clear(&self) -> Result<()> {
+        FILES.iter().rev().try_for_each(|name| remove(&self.dir.join(name)))
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
@@ -173,6 +174,8 @@ mod tests {
             fs::write(dir.path().join(name), "old").unwrap();
         }
         let out = Out::begin(dir.path()).unwrap();
+        assert_eq!(names(dir.path()), [LOCK_FILE, IMAGE, "mine.txt", STATEMENT]);
+        out.clear().unwrap();
         out.write(RECIPE, b"name").unwrap();
         assert_eq!(names(dir.path()), [LOCK_FILE, RECIPE, "mine.txt"]);
     }

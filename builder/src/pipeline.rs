@@ -1,0 +1,49 @@
+//! The whole build, step by step.
+
+use crate::authenticode::Signer;
+use crate::lock::Locked;
+use crate::out::Out;
+use crate::steps::{Packed, Predicted, Screened, SignedUki, Staged, Stated, Uki, UnsignedPrediction, Workshop};
+use ed25519_dalek::SigningKey;
+use vitrine_attest::secure_boot::Variables;
+use vitrine_attest::Result;
+
+/// What a release is signed with.
+#[derive(Debug)]
+pub struct Signing {
+    pub image: Signer,
+    pub statement: SigningKey,
+    pub enrolled: Variables,
+}
+
+/// A release: image, prediction, statement.
+pub fn release(locked: Locked, with: &Workshop, signing: &Signing, out: &Out) -> Result<Stated> {
+    let image = image(locked, with, out)?;
+    let signed = SignedUki::new(image, &signing.image)?;
+    out.keep(&signed)?;
+    let predicted = Predicted::of(signed, &signing.enrolled)?;
+    out.keep(&predicted)?;
+    let stated = Stated::new(predicted, &signing.statement)?;
+    out.keep(&stated)?;
+    Ok(stated)
+}
+
+/// The image without a signature, and what it measures with Secure Boot off: for those who rebuild.
+pub fn unsigned(locked: Locked, with: &Workshop, out: &Out) -> Result<UnsignedPrediction> {
+    let predicted = UnsignedPrediction::of(&image(locked, with, out)?)?;
+    out.keep(&predicted)?;
+    Ok(predicted)
+}
+
+fn image(locked: Locked, with: &Workshop, out: &Out) -> Result<Uki> {
+    out.clear()?;
+    out.keep(&locked)?;
+    let staged = Staged::new(locked, with)?;
+    out.keep(&staged)?;
+    let screened = Screened::new(staged, |report| out.keep(report))?;
+    let packed = Packed::new(screened, with)?;
+    out.keep(&packed)?;
+    let image = Uki::new(packed)?;
+    out.keep(&image)?;
+    Ok(image)
+}

@@ -1,0 +1,69 @@
+//! Steps 6 and 7: the image, then its signature.
+
+use super::{Origin, Packed};
+use crate::authenticode::{self, Signer};
+use crate::out::{self, Leaves};
+use crate::uki::{assemble, Parts};
+use std::borrow::Cow;
+use vitrine_attest::{Result, Sha256};
+
+/// The unsigned image: what anybody can rebuild, byte by byte.
+#[derive(Debug)]
+pub struct Uki {
+    pub(super) origin: Origin,
+    /// SHA-256 of the uncompressed initramfs.
+    pub(super) initramfs: Sha256,
+    pub(super) bytes: Vec<u8>,
+}
+
+impl Uki {
+    /// # Errors
+    /// When the stub is not a known one, or the kernel is not a PE file.
+    pub fn new(packed: Packed) -> Result<Self> {
+        let bytes = assemble(&Parts {
+            stub: &packed.stub,
+            os_release: &packed.os_release,
+            cmdline: &packed.origin.locked.recipe().image.cmdline,
+            kernel_release: &packed.kernel_release,
+            initrd: &packed.archive.bytes,
+            kernel: &packed.kernel,
+        })?;
+        Ok(Self { origin: packed.origin, initramfs: packed.archive.uncompressed_sha256, bytes })
+    }
+
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+impl Leaves for Uki {
+    fn files(&self) -> Result<Vec<(&'static str, Cow<'_, [u8]>)>> {
+        Ok(vec![(out::UNSIGNED, (&self.bytes).into())])
+    }
+}
+
+/// The image as it boots.
+#[derive(Debug)]
+pub struct SignedUki {
+    pub(super) unsigned: Uki,
+    bytes: Vec<u8>,
+}
+
+impl SignedUki {
+    /// # Errors
+    /// When the signer fails, or gives a signature that does not verify.
+    pub fn new(unsigned: Uki, signer: &Signer) -> Result<Self> {
+        let bytes = authenticode::sign(&unsigned.bytes, signer)?;
+        Ok(Self { unsigned, bytes })
+    }
+
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+impl Leaves for SignedUki {
+    fn files(&self) -> Result<Vec<(&'static str, Cow<'_, [u8]>)>> {
+        Ok(vec![(out::IMAGE, (&self.bytes).into())])
+    }
+}

@@ -1,0 +1,52 @@
+//! Step 5: the initramfs.
+
+use super::{Origin, Screened, Workshop};
+use crate::out::{self, Leaves};
+use crate::recipe;
+use std::borrow::Cow;
+use vitrine_attest::{Error, Result};
+use vitrine_initramfs::{pack, Archive, Compression};
+
+/// The packed initramfs, and what goes into the image beside it.
+#[derive(Debug)]
+pub struct Packed {
+    pub(super) origin: Origin,
+    pub(super) os_release: String,
+    pub(super) archive: Archive,
+    pub(super) kernel: Vec<u8>,
+    pub(super) kernel_release: String,
+    pub(super) stub: Vec<u8>,
+    compression: Compression,
+}
+
+impl Packed {
+    /// # Errors
+    /// When the compressor has no such level, or the archive reads back as something else than the tree.
+    pub fn new(screened: Screened, with: &Workshop) -> Result<Self> {
+        let Screened { origin, os_release, tree, kernel, kernel_release, stub } = screened;
+        let compression = compression(&origin.locked.recipe().image)?;
+        with.progress.step(&format!("pack with {}", compression.describe()));
+        let archive = pack(&tree, compression, with.store)?;
+        Ok(Self { origin, os_release, archive, kernel, kernel_release, stub, compression })
+    }
+}
+
+fn compression(image: &recipe::ImageSpec) -> Result<Compression> {
+    let level = u8::try_from(image.level).map_err(|_| {
+        Error::input(format!("image.level is {}", image.level), "use a level from 1 to 19 for zstd, 1 to 9 for gzip")
+    })?;
+    Ok(match image.compression {
+        recipe::Compression::Zstd => Compression::Zstd(level),
+        recipe::Compression::Gzip => Compression::Gzip(level),
+    })
+}
+
+impl Leaves for Packed {
+    fn files(&self) -> Result<Vec<(&'static str, Cow<'_, [u8]>)>> {
+        let name = match self.compression {
+            Compression::Zstd(_) => out::INITRAMFS_ZSTD,
+            Compression::Gzip(_) => out::INITRAMFS_GZIP,
+        };
+        Ok(vec![(name, (&self.archive.bytes).into())])
+    }
+}

@@ -1,0 +1,61 @@
+//! Step 8: what the TPM will say.
+
+use super::{SignedUki, Uki};
+use crate::out::{self, Leaves};
+use std::borrow::Cow;
+use vitrine_attest::expected::Prediction;
+use vitrine_attest::secure_boot::Variables;
+use vitrine_attest::{Error, Result};
+
+/// The predicted registers of an image.
+#[derive(Debug)]
+pub struct Predicted {
+    pub(super) unsigned: Uki,
+    pub(super) prediction: Prediction,
+}
+
+impl Predicted {
+    /// Predicts from the bytes that will boot.
+    pub fn of(signed: SignedUki, variables: &Variables) -> Result<Self> {
+        let prediction = vitrine_attest::predict::predict(signed.bytes(), Some(variables))?;
+        Ok(Self { unsigned: signed.unsigned, prediction })
+    }
+
+    pub fn prediction(&self) -> &Prediction {
+        &self.prediction
+    }
+}
+
+/// A prediction for an image that nobody has signed: of a boot with Secure Boot off.
+#[derive(Debug)]
+pub struct UnsignedPrediction(Prediction);
+
+impl UnsignedPrediction {
+    pub fn of(uki: &Uki) -> Result<Self> {
+        Ok(Self(vitrine_attest::predict::predict(uki.bytes(), None)?))
+    }
+
+    pub fn prediction(&self) -> &Prediction {
+        &self.0
+    }
+}
+
+impl Leaves for Predicted {
+    fn files(&self) -> Result<Vec<(&'static str, Cow<'_, [u8]>)>> {
+        Ok(vec![(out::PCRS, json(&self.prediction)?.into())])
+    }
+}
+
+impl Leaves for UnsignedPrediction {
+    fn files(&self) -> Result<Vec<(&'static str, Cow<'_, [u8]>)>> {
+        Ok(vec![(out::PCRS, json(&self.0)?.into())])
+    }
+}
+
+/// `8-pcrs.json`
+pub fn json(prediction: &Prediction) -> Result<Vec<u8>> {
+    let mut bytes =
+        serde_json::to_vec_pretty(prediction).map_err(|e| Error::bug(format!("a prediction has no JSON form: {e}")))?;
+    bytes.push(b'\n');
+    Ok(bytes)
+}

@@ -1,0 +1,99 @@
+//! Step 3: the files of the image.
+
+use super::{Origin, Workshop};
+use crate::lock::{Lock, Locked, LockedPackage};
+use crate::out::{self, Leaves};
+use crate::sbom::DEB;
+use crate::store::Store;
+use crate::{osrelease, programs};
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+use vitrine_attest::evidence::ImageId;
+use vitrine_attest::statement::Input;
+use vitrine_attest::Result;
+use vitrine_initramfs::{Package, Selection, TextFile};
+
+/// Files of the image, the kernel and the stub.
+#[derive(Debug)]
+pub struct Staged {
+    pub(super) origin: Origin,
+    pub(super) os_release: String,
+    pub(super) inner: vitrine_initramfs::Staged,
+}
+
+impl Staged {
+    /// Takes the recipe's files out of the locked packages, and adds our programs and what the recipe says.
+    ///
+    /// # Errors
+    /// Names the path, package or module that is missing, altered, or may not be in an image.
+    pub fn new(locked: Locked, with: &Workshop) -> Result<Self> {
+        let id = image_id(&locked);
+        let os_release = osrelease::write(&id)?;
+        let selection = selection(&locked, &os_release, with)?;
+        let loaders: Vec<_> = locked.lock().packages.iter().map(|p| loader(with.store, p)).collect();
+        let packages: Vec<_> = locked
+            .lock()
+            .packages
+            .iter()
+            .zip(&loaders)
+            .map(|(p, load)| Package { name: &p.name, version: &p.version, sha256: p.sha256, load })
+            .collect();
+        let inner = vitrine_initramfs::stage(&packages, &selection, with.store, &|text| with.progress.step(text))?;
+        drop(packages);
+        drop(loaders);
+        let mut inputs: Vec<_> = programs::inputs(with.programs).collect();
+        inputs.extend(debs(locked.lock(), &inner.contributed));
+        inputs.sort();
+        Ok(Self { origin: Origin { locked, id, inputs }, os_release, inner })
+    }
+}
+
+impl Leaves for Staged {
+    fn files(&self) -> Result<Vec<(&'static str, Cow<'_, [u8]>)>> {
+        Ok(vec![(out::TREE, self.inner.tree.listing().into_bytes().into())])
+    }
+}
+
+/// What the image will say of itself.
+fn image_id(locked: &Locked) -> ImageId {
+    let recipe = locked.recipe();
+    ImageId { name: recipe.name.clone(), version: recipe.version.clone(), lock: locked.digest() }
+}
+
+fn loader<'a>(store: &'a Store, package: &'a LockedPackage) -> impl Fn() -> Result<Vec<u8>> + Sync + 'a {
+    || store.read_package(package)
+}
+
+fn debs<'a>(lock: &'a Lock, contributed: &'a BTreeSet<String>) -> impl Iterator<Item = Input> + 'a {
+    lock.packages.iter().filter(|p| contributed.contains(&p.name)).map(|p| Input {
+        kind: DEB.into(),
+        name: p.name.clone(),
+        version: p.version.clone(),
+        sha256: p.sha256,
+    })
+}
+
+/// Does nothing by itself: audit is built into Debian's kernel, and `audit=0` on the measured command line turns it
+/// off. It says the same to whoever looks for this line.
+const MODPROBE: &str = "\
+# Nothing in this image reads this file: init loads the list in /etc/vitrine/modules, then locks module loading.
+# Audit is off by audit=0 on the measured command line.
+install audit /bin/false
+";
+
+fn selection(locked: &Locked, os_release: &str, with: &Workshop) -> Result<Selection> {
+    let recipe = locked.recipe();
+    let file = |path: &str, bytes: Vec<u8>| TextFile { path: path.into(), bytes, mode: 0o444 };
+    Ok(Selection {
+        include: recipe.image.include.clone(),
+        modules: recipe.image.modules.clone(),
+        kernel: recipe.image.kernel.clone(),
+        stub: recipe.image.stub.clone(),
+        programs: with.programs.to_vec(),
+        files: vec![
+            file("/etc/os-release", os_release.as_bytes().to_vec()),
+            file("/etc/modprobe.d/vitrine.conf", MODPROBE.as_bytes().to_vec()),
+            file("/etc/vitrine/config.json", recipe.config.canonical()?),
+        ],
+    })
+}

@@ -1,0 +1,54 @@
+//! Step 9: what the operator says about the image, signed.
+
+use super::Predicted;
+use crate::out::{self, Leaves};
+use crate::sbom;
+use crate::statement::{release, statement, Facts};
+use ed25519_dalek::SigningKey;
+use std::borrow::Cow;
+use vitrine_attest::dsse::{self, Envelope};
+use vitrine_attest::statement::Statement;
+use vitrine_attest::{Result, Sha256};
+
+/// The end of a build.
+#[derive(Debug)]
+pub struct Stated {
+    statement: Statement,
+    envelope: Envelope,
+}
+
+impl Stated {
+    /// # Errors
+    /// When the prediction lacks the Secure Boot platform.
+    pub fn new(predicted: Predicted, key: &SigningKey) -> Result<Self> {
+        let Predicted { unsigned, prediction } = predicted;
+        let recipe = unsigned.origin.locked.recipe();
+        let facts = Facts {
+            id: &unsigned.origin.id,
+            config: &recipe.config,
+            initramfs: unsigned.initramfs,
+            inputs: unsigned.origin.inputs.clone(),
+            waivers: &recipe.waivers,
+            seq: recipe.release.seq,
+            not_after: recipe.release.not_after.as_deref(),
+        };
+        let statement = statement(Sha256::of(&unsigned.bytes), release(&facts, &prediction)?);
+        let envelope = dsse::sign(&statement, key)?;
+        Ok(Self { statement, envelope })
+    }
+
+    pub fn statement(&self) -> &Statement {
+        &self.statement
+    }
+}
+
+impl Leaves for Stated {
+    fn files(&self) -> Result<Vec<(&'static str, Cow<'_, [u8]>)>> {
+        let release = &self.statement.predicate;
+        Ok(vec![
+            (out::SBOM, sbom::write(release)?.into()),
+            (out::FINGERPRINT, format!("{}\n", release.fingerprint).into_bytes().into()),
+            (out::STATEMENT, self.envelope.to_json()?.into()),
+        ])
+    }
+}

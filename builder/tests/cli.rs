@@ -1,0 +1,143 @@
+//! The command line as a person meets it: help, errors, exit codes.
+//!
+//! Golden files lie in `tests/golden`. If you meant to change the output, run the tests with
+//! `VITRINE_UPDATE_GOLDEN=1` and look at the difference.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+fn vitrine(args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_vitrine"))
+        .args(args)
+        .env_remove("VITRINE_PROGRAMS")
+        .env_remove("VITRINE_MIRROR")
+        .env("COLUMNS", "200")
+        .output()
+        .unwrap()
+}
+
+fn golden(name: &str, found: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name);
+    if std::env::var_os("VITRINE_UPDATE_GOLDEN").is_some() {
+        fs::write(&path, found).unwrap();
+    }
+    let expected = fs::read_to_string(&path).unwrap_or_default();
+    assert_eq!(found, expected, "{} differs: if that is meant, set VITRINE_UPDATE_GOLDEN=1", path.display());
+}
+
+const VERBS: [&str; 10] =
+    ["keygen", "lock", "build", "screen", "inspect", "predict", "diff", "sign", "completions", "man"];
+
+#[test]
+fn help_is_narrow_and_ends_with_an_example() {
+    for verb in [None].into_iter().chain(VERBS.map(Some)) {
+        let args: Vec<_> = verb.into_iter().chain(["--help"]).collect();
+        let output = vitrine(&args);
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert_eq!(output.status.code(), Some(0));
+        for line in text.lines() {
+            assert!(line.chars().count() <= 80, "{verb:?}: wider than 80 columns: {line}");
+            assert!(!line.ends_with(' ') || line.trim().is_empty(), "{verb:?}: space at the end: {line:?}");
+        }
+        assert!(text.contains("Example"), "{verb:?} has no example");
+        golden(&format!("help-{}.txt", verb.unwrap_or("vitrine")), &text);
+    }
+}
+
+/// Every refusal: what was typed, the exit code, and both lines.
+#[test]
+fn errors_name_what_happened_and_what_to_do() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = |name: &str, text: &str| -> String {
+        let path = dir.path().join(name);
+        fs::write(&path, text).unwrap();
+        path.display().to_string()
+    };
+    let not_an_image = file("text.efi", "this is no image");
+    let missing = dir.path().join("missing").display().to_string();
+    let folder = dir.path().display().to_string();
+    let recipe = file("broken.toml", "name = \"x\"\nversion = 1\n");
+    let cases: [(&str, Vec<&str>); 11] = [
+        ("no verb", vec![]),
+        ("unknown verb", vec!["bake"]),
+        ("build without keys", vec!["build", "recipes/exit.toml", "--out", "out"]),
+        ("set without value", vec!["lock", &recipe, "--set", "config.wireguard.port"]),
+        ("missing recipe", vec!["lock", &missing]),
+        ("broken recipe", vec!["lock", &recipe]),
+        ("inspect a text file", vec!["inspect", &not_an_image]),
+        ("inspect a missing file", vec!["inspect", &missing]),
+        ("sign without signer", vec!["sign", &not_an_image, "--out", "x"]),
+        ("attach without certificate", vec!["sign", &not_an_image, "--attach", "sig", "--out", "x"]),
+        ("diff of a folder and a file", vec!["diff", &folder, &not_an_image]),
+    ];
+    let mut report = String::new();
+    for (name, args) in cases {
+        let output = vitrine(&args);
+        assert_eq!(output.status.code(), Some(2), "{name}");
+        assert!(output.stdout.is_empty(), "{name}: something on standard output");
+        report += &format!("## {name}\n{}\n", String::from_utf8(output.stderr).unwrap());
+    }
+    golden("errors.txt", &report.replace(&folder, "DIR"));
+}
+
+#[test]
+fn errors_as_json() {
+    let output = vitrine(&["--json", "inspect", "/nonexistent/image"]);
+    let value: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(value["error"]["blame"], "host");
+    assert_eq!(value["error"]["exit_code"], 2);
+}
+
+#[test]
+fn keys_completions_and_pages() {
+    let dir = tempfile::tempdir().unwrap();
+    let keys = dir.path().join("keys").display().to_string();
+    let output = vitrine(&["keygen", "--out", &keys, "--json", "-q"]);
+    assert_eq!(output.status.code(), Some(0));
+    assert!(output.stderr.is_empty());
+    let value: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(value["written"].as_array().unwrap().len(), 11);
+    let again = vitrine(&["keygen", "--out", &keys]);
+    assert_eq!(again.status.code(), Some(2));
+    assert!(String::from_utf8(again.stderr).unwrap().contains("never overwritten"));
+
+    for shell in ["bash", "zsh", "fish"] {
+        let script = vitrine(&["completions", shell]).stdout;
+        assert!(String::from_utf8(script).unwrap().contains("keygen"), "{shell}");
+    }
+    let pages = dir.path().join("man1");
+    vitrine(&["man", "--out", &pages.display().to_string()]);
+    for page in [PathBuf::from("vitrine.1")].into_iter().chain(VERBS.map(|v| format!("vitrine-{v}.1").into())) {
+        assert!(fs::read_to_string(pages.join(&page)).unwrap().contains(".TH"), "{}", page.display());
+    }
+}
+
+/// What an earlier build left stays until a new one has all its inputs.
+#[test]
+fn a_build_that_cannot_begin_leaves_an_older_one_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().join("out");
+    fs::create_dir(&out).unwrap();
+    fs::write(out.join("image.efi"), "old").unwrap();
+    let path = out.display().to_string();
+    let missing = dir.path().join("keys").display().to_string();
+    for args in
+        [["/nonexistent.toml", "--keys", &missing, "-q"], ["/nonexistent.toml", "--unsigned", "-q", "--offline"]]
+    {
+        let output = vitrine(&[&["build", "--out", &path], &args[..]].concat());
+        assert_eq!(output.status.code(), Some(2));
+        assert_eq!(fs::read(out.join("image.efi")).unwrap(), b"old");
+    }
+}
+
+#[test]
+fn two_builds_in_one_folder() {
+    let dir = tempfile::tempdir().unwrap();
+    let out = vitrine_builder::out::Out::begin(dir.path()).unwrap();
+    let second = vitrine(&["build", "x.toml", "--out", &dir.path().display().to_string(), "--unsigned"]);
+    assert_eq!(second.status.code(), Some(2));
+    let text = String::from_utf8(second.stderr).unwrap();
+    assert!(text.contains("another build is writing to"), "{text}");
+    drop(out);
+}
