@@ -7,6 +7,8 @@ use crate::elf::section;
 pub struct ModInfo {
     /// Modules whose symbols it uses.
     pub depends: Vec<String>,
+    /// Other names it answers to, in normal spelling: `crc32c`, `cpu:type:x86,…`.
+    pub aliases: Vec<String>,
     /// Modules or aliases that its author wants loaded before it; the kernel works without them.
     pub soft_before: Vec<String>,
     /// `6.12.38+deb13-amd64 SMP preempt mod_unload modversions`
@@ -23,6 +25,7 @@ impl ModInfo {
             let text = std::str::from_utf8(text).map_err(|_| "its .modinfo is not UTF-8")?;
             match text.split_once('=') {
                 Some(("depends", names)) => info.depends.extend(names.split(',').filter(|n| !n.is_empty()).map(normal)),
+                Some(("alias", name)) => info.aliases.push(normal(name)),
                 Some(("softdep", rule)) => info.soft_before.extend(before(rule)),
                 Some(("vermagic", value)) => info.vermagic = value.to_string(),
                 _ => {}
@@ -32,6 +35,13 @@ impl ModInfo {
             return Err("its .modinfo has no vermagic: it is no kernel module".into());
         }
         Ok(info)
+    }
+}
+
+impl ModInfo {
+    /// It is made for certain processors, and refuses to load on others.
+    pub fn needs_a_certain_cpu(&self) -> bool {
+        self.aliases.iter().any(|alias| alias.starts_with("cpu:"))
     }
 }
 
@@ -63,10 +73,12 @@ mod tests {
     #[test]
     fn all_keys() {
         let bytes =
-            relocatable(b"depends=udp_tunnel,lib-x\0softdep=pre: a b-c post: d\0license=GPL\0vermagic=6.12 SMP\0", &[]);
+            relocatable(b"alias=x-y\0alias=cpu:type:x86\0depends=udp_tunnel,lib-x\0softdep=pre: a b-c post: d\0license=GPL\0vermagic=6.12 SMP\0", &[]);
         let info = ModInfo::parse(&bytes).unwrap();
         assert_eq!(info.depends, ["udp_tunnel", "lib_x"]);
         assert_eq!(info.soft_before, ["a", "b_c"]);
+        assert_eq!(info.aliases, ["x_y", "cpu:type:x86"]);
+        assert!(info.needs_a_certain_cpu());
         assert_eq!(info.vermagic, "6.12 SMP");
     }
 

@@ -145,20 +145,38 @@ impl Walk<'_, '_> {
         Ok(())
     }
 
-    /// Takes a soft dependency along where it exists under this name. A circle through one is no error.
+    /// Takes a soft dependency along where there is one. A circle through it is no error.
     fn visit_soft(&mut self, dependency: &str, name: &str) -> Result<()> {
-        if self.catalogue.loadable.contains_key(dependency) {
-            if self.open.iter().any(|other| other == dependency) {
-                return Ok(());
+        if self.catalogue.builtin.contains(dependency) {
+            return Ok(());
+        }
+        let provider = match self.catalogue.loadable.contains_key(dependency) {
+            true => Some(dependency.to_string()),
+            false => self.provider(dependency)?,
+        };
+        match provider {
+            Some(provider) if self.open.contains(&provider) => Ok(()),
+            Some(provider) => self.visit(&provider, &format!("module {name}")),
+            None => {
+                (self.progress)(&format!("module {name} works better with {dependency}, which no module is found for"));
+                Ok(())
             }
-            return self.visit(dependency, &format!("module {name}"));
         }
-        if !self.catalogue.builtin.contains(dependency) {
-            (self.progress)(&format!(
-                "module {name} would like {dependency}: an alias, add its module to the recipe if needed"
-            ));
+    }
+
+    /// The module that answers to an alias: `crc32c` → `crc32c_generic`.
+    ///
+    /// Reading all four thousand modules would take some ten seconds, so only those are read whose name holds the alias's.
+    /// One for certain processors is not taken: where it does not fit, loading it fails, and the boot stops.
+    fn provider(&self, alias: &str) -> Result<Option<String>> {
+        let stem = alias.strip_prefix("crypto_").unwrap_or(alias);
+        for (name, path) in self.catalogue.loadable.iter().filter(|(name, _)| name.contains(stem)) {
+            let (_, info) = self.read(path)?;
+            if info.aliases.iter().any(|other| other == alias) && !info.needs_a_certain_cpu() {
+                return Ok(Some(name.clone()));
+            }
         }
-        Ok(())
+        Ok(None)
     }
 
     fn read(&self, path: &ImagePath) -> Result<(Module, ModInfo)> {
@@ -181,7 +199,7 @@ impl Walk<'_, '_> {
 mod tests {
     use super::*;
     use crate::cache::NoCache;
-    use crate::fixture::{deb, module, Tar};
+    use crate::fixture::{deb, module, relocatable, Tar};
     use crate::sources::Package;
     use crate::unpack::pack;
     use vitrine_attest::Sha256;
@@ -191,7 +209,13 @@ mod tests {
     fn kernel() -> Tar {
         let xz = |m: Vec<u8>| pack(&m, Coding::Xz);
         Tar::new()
-            .file(&format!("{AT}/net/top.ko.xz"), 0o644, &xz(module("6.12", "mid,low-a", "pre: soft unknown crc32c")))
+            .file(
+                &format!("{AT}/net/top.ko.xz"),
+                0o644,
+                &xz(module("6.12", "mid,low-a", "pre: soft unknown crc32c crypto-sum")),
+            )
+            .file(&format!("{AT}/crypto/sum-cpu.ko"), 0o644, &aliased("cpu:type:x86"))
+            .file(&format!("{AT}/crypto/sum-generic.ko"), 0o644, &aliased("sum"))
             .file(&format!("{AT}/net/mid.ko.xz"), 0o644, &xz(module("6.12", "low_a", "")))
             .file(&format!("{AT}/lib/low-a.ko"), 0o644, &module("6.12", "", "pre: top"))
             .file(&format!("{AT}/lib/soft.ko.zst"), 0o644, &pack(&module("6.12", "", ""), Coding::Zstd))
@@ -206,6 +230,10 @@ mod tests {
                 0o644,
                 b"crc32c_generic.alias=crc32c\0x.license=GPL\0",
             )
+    }
+
+    fn aliased(second: &str) -> Vec<u8> {
+        relocatable(format!("alias=crypto-sum\0alias={second}\0vermagic=6.12 SMP\0").as_bytes(), &[])
     }
 
     fn close(wanted: &[&str]) -> Result<(Vec<String>, Vec<String>)> {
@@ -226,7 +254,7 @@ mod tests {
     #[test]
     fn dependencies_first() {
         let (order, notes) = close(&["top", "tpm_crb", "mid"]).unwrap();
-        assert_eq!(order, ["low_a", "mid", "soft", "top"]);
+        assert_eq!(order, ["low_a", "mid", "soft", "sum_generic", "top"]);
         assert_eq!(notes.len(), 1, "{notes:?}");
         assert!(notes[0].contains("unknown"));
     }

@@ -101,3 +101,92 @@ fn compare(tree: &Tree, read: &ReadBack) -> Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cache::{MemoryCache, NoCache};
+    use crate::path::ImagePath;
+    use crate::policy::Policy;
+    use crate::screen::{screen, Context};
+    use std::io::Write;
+    use std::process::{Command, Stdio};
+
+    fn tiny(config: &[u8]) -> Screened {
+        let mut tree = Tree::new();
+        let mut file = |path: &str, body: &[u8], mode, layer| {
+            let path = ImagePath::parse(path).unwrap();
+            tree.add_file(path, Content::new(body.to_vec()), mode, layer, "o").unwrap();
+        };
+        file("/usr/lib/modules/6.12/notes", b"module", 0o444, Layer::Modules);
+        file("/usr/lib/libc.so.6", &b"libc ".repeat(1000), 0o555, Layer::Distribution);
+        file("/init", b"init", 0o555, Layer::Programs);
+        file("/etc/vitrine/config.json", config, 0o444, Layer::Configuration);
+        tree.add_link(ImagePath::parse("/lib").unwrap(), "usr/lib", Layer::Distribution, "o").unwrap();
+        tree.add_directory(ImagePath::parse("/proc").unwrap(), Layer::Configuration, "o").unwrap();
+        let policy = Policy { words: vec![], ..Policy::standard() };
+        screen(tree, &Context::default(), &policy, &[]).unwrap().0
+    }
+
+    /// If you meant to change the format (order, modes, compressor, its version): update these values.
+    #[test]
+    fn golden_hashes() {
+        let zstd = pack(&tiny(b"{}"), Compression::Zstd(9), &NoCache).unwrap();
+        let gzip = pack(&tiny(b"{}"), Compression::Gzip(6), &NoCache).unwrap();
+        assert_eq!(zstd.uncompressed_sha256, gzip.uncompressed_sha256);
+        let digests = [zstd.uncompressed_sha256, Sha256::of(&zstd.bytes), Sha256::of(&gzip.bytes)];
+        assert_eq!(digests.map(|d| d.to_string()), GOLDEN, "if you meant to change the format, update these");
+    }
+
+    const GOLDEN: [&str; 3] = [
+        "a87a8c899acb1e627de9bff456382d498fc926abd804a47000a7f5bc15f803b5",
+        "fe14cdd077b1c33cf56de1c0cfde3195eabf0a290d66f2f3822043439f2682e4",
+        "caffe30ab3f9c7a5332d6b323c943fbc87ad9e0c5e76864499e58ad84e2c7508",
+    ];
+
+    #[test]
+    fn a_changed_configuration_changes_its_layer_alone() {
+        let cache = MemoryCache::default();
+        let one = pack(&tiny(b"{}"), Compression::Zstd(3), &cache).unwrap();
+        let two = pack(&tiny(b"{\"a\":1}"), Compression::Zstd(3), &cache).unwrap();
+        let kept: usize = one.layers[..3].iter().map(|layer| layer.packed).sum();
+        assert_eq!(one.bytes[..kept], two.bytes[..kept]);
+        assert_ne!(one.bytes, two.bytes);
+        // from the cache, without it, and from a damaged one: the same bytes
+        assert_eq!(pack(&tiny(b"{}"), Compression::Zstd(3), &cache).unwrap(), one);
+        assert_eq!(pack(&tiny(b"{}"), Compression::Zstd(3), &NoCache).unwrap(), one);
+    }
+
+    #[test]
+    fn a_cache_that_lies_is_found_out() {
+        struct Liar;
+        impl Cache for Liar {
+            fn get(&self, _: &str, _: Sha256) -> Option<Vec<u8>> {
+                let other = Compression::Zstd(3).compress(b"not a layer").ok()?;
+                Some([Sha256::of(&other).0.to_vec(), other].concat())
+            }
+            fn put(&self, _: &str, _: Sha256, _: &[u8]) {}
+        }
+        assert!(pack(&tiny(b"{}"), Compression::Zstd(3), &Liar).is_err());
+    }
+
+    /// Another program reads the archive: GNU cpio lists exactly the tree.
+    #[test]
+    fn gnu_cpio_lists_the_tree() {
+        let screened = tiny(b"{}");
+        let raw: Vec<u8> = write_layers(screened.tree()).unwrap().into_iter().flat_map(|(_, bytes)| bytes).collect();
+        let child =
+            Command::new("cpio").arg("-t").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn();
+        let Ok(mut child) = child else {
+            eprintln!("skipped: no cpio on this machine");
+            return;
+        };
+        child.stdin.take().unwrap().write_all(&raw).unwrap();
+        let output = child.wait_with_output().unwrap();
+        assert!(output.status.success());
+        let mut listed: Vec<String> =
+            String::from_utf8(output.stdout).unwrap().lines().map(|l| format!("/{l}")).collect();
+        listed.sort();
+        assert_eq!(listed, screened.tree().iter().map(|(path, _)| path.to_string()).collect::<Vec<_>>());
+    }
+}
