@@ -89,7 +89,7 @@ pub fn read_back(bytes: &[u8], limits: Limits) -> Result<ReadBack> {
     while let Some(first) = bytes.get(at) {
         match first {
             0 => at += 1,
-            b'0' if at % 4 == 0 => {
+            b'0' if at.is_multiple_of(4) => {
                 let end = machine.archive(bytes, at, Packing::Raw)?;
                 machine.read.segments.push(Segment { packing: Packing::Raw, packed: end - at, raw: end - at });
                 at = end;
@@ -126,7 +126,9 @@ impl Machine {
             at += bytes[at..].iter().take_while(|byte| **byte == 0).count();
             match bytes.get(at) {
                 None => return Ok(at),
-                Some(_) if at % 4 != 0 => return Err(broken("has padding that does not end at a multiple of 4")),
+                Some(_) if !at.is_multiple_of(4) => {
+                    return Err(broken("has padding that does not end at a multiple of 4"))
+                }
                 Some(b'0') => {}
                 Some(_) if packing == Packing::Raw => return Ok(at),
                 Some(_) => return Err(broken("has something else than entries in its compressed data")),

@@ -218,7 +218,8 @@ mod tests {
     fn one_fixture_for_each_file_rule_good_and_bad() {
         let key = format!("-----BEGIN PRIVATE KEY-----\n{}\n", "A".repeat(64));
         let ko = |name: &str| format!("/usr/lib/modules/6.12/kernel/{name}.ko");
-        let cases: Vec<(&str, String, Vec<u8>, String, Vec<u8>)> = vec![
+        type Twins = (&'static str, String, Vec<u8>, String, Vec<u8>);
+        let cases: Vec<Twins> = vec![
             ("log.daemon", "/usr/sbin/rsyslogd".into(), b"x".to_vec(), "/usr/sbin/syslogger".into(), b"x".to_vec()),
             ("log.daemon-content", "/a".into(), saying("/dev/log"), "/a".into(), saying("/dev/lo")),
             ("log.import", "/a".into(), imports(&["__syslog_chk"]), "/a".into(), imports(&["puts"])),
