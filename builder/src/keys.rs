@@ -191,7 +191,8 @@ pub fn owner_key(dir: &Path) -> Result<SigningKey> {
 pub fn image_signer(dir: &Path) -> Result<Signer> {
     let key = Zeroizing::new(out::read(&dir.join("db.key"), FILE_LIMIT)?);
     let certificate = out::read(&dir.join("db.crt"), FILE_LIMIT)?;
-    Ok(Signer::Key(Key::new(&key, &certificate).map_err(|e| e.within(dir.join("db.key").display()))?))
+    let key = Key::new(&key, &certificate).map_err(|e| e.within(dir.join("db.key").display()))?;
+    Ok(Signer::Key(Box::new(key)))
 }
 
 /// A certificate file.

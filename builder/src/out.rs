@@ -100,10 +100,12 @@ impl Out {
     }
 }
 
+/// Names, of [`FILES`], and contents.
+pub type Left<'a> = Vec<(&'static str, Cow<'a, [u8]>)>;
+
 /// A step's result that leaves files in the output folder.
 pub trait Leaves {
-    /// Names, of [`FILES`], and contents.
-    fn files(&self) -> Result<Vec<(&'static str, Cow<'_, [u8]>)>>;
+    fn files(&self) -> Result<Left<'_>>;
 }
 
 /// Writes a file under a temporary name beside its place, then renames it. On an error nothing is left.

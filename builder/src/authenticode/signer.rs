@@ -18,7 +18,7 @@ const SIGNATURE_LIMIT: u64 = 1024;
 #[derive(Debug)]
 pub enum Signer {
     /// A private key in a file.
-    Key(Key),
+    Key(Box<Key>),
     /// A command, run by `sh -c`: it gets the bytes on stdin and prints the raw signature on stdout.
     Command { command: String, certificate: Certificate },
     /// A signature made elsewhere.

@@ -2,9 +2,8 @@
 
 use super::{Origin, Packed};
 use crate::authenticode::{self, Signer};
-use crate::out::{self, Leaves};
+use crate::out::{self, Leaves, Left};
 use crate::uki::{assemble, Parts};
-use std::borrow::Cow;
 use vitrine_attest::{Result, Sha256};
 
 /// The unsigned image: what anybody can rebuild, byte by byte.
@@ -37,7 +36,7 @@ impl Uki {
 }
 
 impl Leaves for Uki {
-    fn files(&self) -> Result<Vec<(&'static str, Cow<'_, [u8]>)>> {
+    fn files(&self) -> Result<Left<'_>> {
         Ok(vec![(out::UNSIGNED, (&self.bytes).into())])
     }
 }
@@ -63,7 +62,7 @@ impl SignedUki {
 }
 
 impl Leaves for SignedUki {
-    fn files(&self) -> Result<Vec<(&'static str, Cow<'_, [u8]>)>> {
+    fn files(&self) -> Result<Left<'_>> {
         Ok(vec![(out::IMAGE, (&self.bytes).into())])
     }
 }

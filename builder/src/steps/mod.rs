@@ -18,10 +18,9 @@ pub use stage::Staged;
 pub use state::Stated;
 
 use crate::lock::Locked;
-use crate::out::{self, Leaves};
+use crate::out::{self, Leaves, Left};
 use crate::progress::Progress;
 use crate::store::Store;
-use std::borrow::Cow;
 use vitrine_attest::evidence::ImageId;
 use vitrine_attest::statement::Input;
 use vitrine_attest::{Result, Sha256};
@@ -46,7 +45,7 @@ pub(crate) struct Origin {
 
 /// Steps 1 and 2.
 impl Leaves for Locked {
-    fn files(&self) -> Result<Vec<(&'static str, Cow<'_, [u8]>)>> {
+    fn files(&self) -> Result<Left<'_>> {
         Ok(vec![
             (out::RECIPE, self.recipe().to_toml()?.into_bytes().into()),
             (out::LOCK, self.lock().to_toml()?.into_bytes().into()),

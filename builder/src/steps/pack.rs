@@ -1,9 +1,8 @@
 //! Step 5: the initramfs.
 
 use super::{Origin, Screened, Workshop};
-use crate::out::{self, Leaves};
+use crate::out::{self, Leaves, Left};
 use crate::recipe;
-use std::borrow::Cow;
 use vitrine_attest::{Error, Result};
 use vitrine_initramfs::{pack, Archive, Compression};
 
@@ -42,7 +41,7 @@ fn compression(image: &recipe::ImageSpec) -> Result<Compression> {
 }
 
 impl Leaves for Packed {
-    fn files(&self) -> Result<Vec<(&'static str, Cow<'_, [u8]>)>> {
+    fn files(&self) -> Result<Left<'_>> {
         let name = match self.compression {
             Compression::Zstd(_) => out::INITRAMFS_ZSTD,
             Compression::Gzip(_) => out::INITRAMFS_GZIP,

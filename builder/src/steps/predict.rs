@@ -1,8 +1,7 @@
 //! Step 8: what the TPM will say.
 
 use super::{SignedUki, Uki};
-use crate::out::{self, Leaves};
-use std::borrow::Cow;
+use crate::out::{self, Leaves, Left};
 use vitrine_attest::expected::Prediction;
 use vitrine_attest::secure_boot::Variables;
 use vitrine_attest::{Error, Result};
@@ -41,13 +40,13 @@ impl UnsignedPrediction {
 }
 
 impl Leaves for Predicted {
-    fn files(&self) -> Result<Vec<(&'static str, Cow<'_, [u8]>)>> {
+    fn files(&self) -> Result<Left<'_>> {
         Ok(vec![(out::PCRS, json(&self.prediction)?.into())])
     }
 }
 
 impl Leaves for UnsignedPrediction {
-    fn files(&self) -> Result<Vec<(&'static str, Cow<'_, [u8]>)>> {
+    fn files(&self) -> Result<Left<'_>> {
         Ok(vec![(out::PCRS, json(&self.0)?.into())])
     }
 }

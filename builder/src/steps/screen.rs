@@ -1,9 +1,8 @@
 //! Step 4: what must not be in an image is taken out, and what is left is searched for it.
 
 use super::{Origin, Staged};
-use crate::out::{self, Leaves};
+use crate::out::{self, Leaves, Left};
 use serde::Serialize;
-use std::borrow::Cow;
 use vitrine_attest::evidence::is_dev_name;
 use vitrine_attest::{Error, Result};
 use vitrine_initramfs::{mask, screen, Context, Masked, Policy, Report};
@@ -63,7 +62,7 @@ fn refusal(report: &Report) -> Error {
 }
 
 impl Leaves for Findings {
-    fn files(&self) -> Result<Vec<(&'static str, Cow<'_, [u8]>)>> {
+    fn files(&self) -> Result<Left<'_>> {
         let mut bytes =
             serde_json::to_vec_pretty(self).map_err(|e| Error::bug(format!("findings have no JSON form: {e}")))?;
         bytes.push(b'\n');

@@ -2,11 +2,10 @@
 
 use super::{Origin, Workshop};
 use crate::lock::{Lock, Locked, LockedPackage};
-use crate::out::{self, Leaves};
+use crate::out::{self, Leaves, Left};
 use crate::sbom::DEB;
 use crate::store::Store;
 use crate::{osrelease, programs};
-use std::borrow::Cow;
 use std::collections::BTreeSet;
 use vitrine_attest::evidence::ImageId;
 use vitrine_attest::statement::Input;
@@ -49,7 +48,7 @@ impl Staged {
 }
 
 impl Leaves for Staged {
-    fn files(&self) -> Result<Vec<(&'static str, Cow<'_, [u8]>)>> {
+    fn files(&self) -> Result<Left<'_>> {
         Ok(vec![(out::TREE, self.inner.tree.listing().into_bytes().into())])
     }
 }

@@ -1,11 +1,10 @@
 //! Step 9: what the operator says about the image, signed.
 
 use super::Predicted;
-use crate::out::{self, Leaves};
+use crate::out::{self, Leaves, Left};
 use crate::sbom;
 use crate::statement::{release, statement, Facts};
 use ed25519_dalek::SigningKey;
-use std::borrow::Cow;
 use vitrine_attest::dsse::{self, Envelope};
 use vitrine_attest::statement::Statement;
 use vitrine_attest::{Result, Sha256};
@@ -43,7 +42,7 @@ impl Stated {
 }
 
 impl Leaves for Stated {
-    fn files(&self) -> Result<Vec<(&'static str, Cow<'_, [u8]>)>> {
+    fn files(&self) -> Result<Left<'_>> {
         let release = &self.statement.predicate;
         Ok(vec![
             (out::SBOM, sbom::write(release)?.into()),

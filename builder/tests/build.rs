@@ -1,0 +1,259 @@
+//! Whole builds of the shipped recipe, from the store alone.
+//!
+//! They need what `make images` leaves: our programs, and packages in the store. Where either is missing they say that
+//! they were skipped.
+
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::sync::OnceLock;
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
+}
+
+fn target() -> PathBuf {
+    // target/debug/vitrine
+    Path::new(env!("CARGO_BIN_EXE_vitrine")).ancestors().nth(2).unwrap().to_owned()
+}
+
+/// VITRINE_TEST_RECIPE names another one that fits the same lock.
+fn recipe() -> PathBuf {
+    std::env::var_os("VITRINE_TEST_RECIPE").map_or_else(|| root().join("recipes/exit.toml"), PathBuf::from)
+}
+
+/// A fresh lock of `make images` wins over the committed one, whose packages may be gone from the mirrors.
+fn lock() -> PathBuf {
+    let fresh = target().join("vm/exit.lock.toml");
+    if fresh.exists() {
+        return fresh;
+    }
+    root().join("recipes/exit.lock.toml")
+}
+
+fn programs() -> OsString {
+    std::env::var_os("VITRINE_PROGRAMS").unwrap_or_else(|| target().join("image-programs").into())
+}
+
+fn vitrine(args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_vitrine"));
+    command.args(args).stdin(Stdio::null());
+    command
+}
+
+/// `vitrine build recipes/exit.toml --offline --out OUT …`
+fn build(out: &Path, more: &[&str]) -> Command {
+    let mut command = vitrine(&["build", "--offline", "-q"]);
+    command.arg(recipe()).arg("--lock").arg(lock()).arg("--programs").arg(programs()).arg("--out").arg(out).args(more);
+    command
+}
+
+/// Whether a whole build is possible here, found out once.
+fn possible() -> bool {
+    static POSSIBLE: OnceLock<bool> = OnceLock::new();
+    *POSSIBLE.get_or_init(|| {
+        let dir = tempfile::tempdir().unwrap();
+        let output = build(dir.path(), &["--unsigned"]).output().unwrap();
+        let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+        let lacking = errors.contains("lacks") || errors.contains("make programs");
+        assert!(output.status.success() || lacking, "{errors}");
+        if lacking {
+            eprintln!("skipped: run `make images` first: {errors}");
+        }
+        !lacking
+    })
+}
+
+fn keys() -> &'static Path {
+    static KEYS: OnceLock<tempfile::TempDir> = OnceLock::new();
+    let dir = KEYS.get_or_init(|| {
+        let dir = tempfile::tempdir().unwrap();
+        succeed(vitrine(&["keygen", "-q", "--out", dir.path().to_str().unwrap()]));
+        dir
+    });
+    dir.path()
+}
+
+fn succeed(mut command: Command) -> Output {
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{command:?}\n{}", String::from_utf8_lossy(&output.stderr));
+    output
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+fn names(dir: &Path) -> Vec<String> {
+    let mut names: Vec<_> = fs::read_dir(dir).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+    names.retain(|name| name != ".vitrine-build");
+    names.sort();
+    names
+}
+
+/// Another folder with a long path, umask, time zone, locale, home, user name, one processor, nothing in the cache.
+#[test]
+fn two_builds_are_alike() {
+    if !possible() {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let (a, b) = (dir.path().join("a"), dir.path().join("b".repeat(100)).join("with a space"));
+    succeed(build(&a, &["--unsigned"]));
+    let cold = empty_cache(dir.path());
+    let plain = build(&b, &["--unsigned"]);
+    let mut other = Command::new("sh");
+    other
+        .args(["-c", "umask 077; if command -v taskset >/dev/null; then exec taskset -c 0 \"$0\" \"$@\"; else exec \"$0\" \"$@\"; fi"])
+        .arg(plain.get_program())
+        .args(plain.get_args())
+        .current_dir(dir.path())
+        .env("TZ", "Pacific/Kiritimati")
+        .env("LC_ALL", "tr_TR.UTF-8")
+        .env("USER", "somebody")
+        .env("HOME", dir.path())
+        .env("VITRINE_CACHE", cold)
+        .env("SOURCE_DATE_EPOCH", "1");
+    succeed(other);
+    let image = |out: &Path| fs::read(out.join("6-image.unsigned.efi")).unwrap();
+    assert!(image(&a) == image(&b), "6-image.unsigned.efi differs");
+    succeed(vitrine(&["diff", text(&a), text(&b)]));
+}
+
+/// A store with the same packages and no derived data.
+fn empty_cache(dir: &Path) -> PathBuf {
+    let cache = dir.join("cache");
+    fs::create_dir(&cache).unwrap();
+    let store = vitrine_builder::store::Store::open(None).unwrap();
+    std::os::unix::fs::symlink(store.root().join("sha256"), cache.join("sha256")).unwrap();
+    cache
+}
+
+#[test]
+fn a_changed_configuration_is_named_by_diff() {
+    if !possible() {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let (a, b) = (dir.path().join("a"), dir.path().join("b"));
+    succeed(build(&a, &["--unsigned"]));
+    succeed(build(&b, &["--unsigned", "--set", "config.wireguard.port=51999"]));
+    let output = vitrine(&["diff", text(&a), text(&b)]).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(said.starts_with("stage 1 is the first that differs: 1-recipe.toml") && said.contains("51999"), "{said}");
+    let output = vitrine(&["diff", text(&a.join("6-image.unsigned.efi")), text(&b.join("6-image.unsigned.efi"))]);
+    let said = String::from_utf8({ output }.output().unwrap().stdout).unwrap();
+    assert!(said.contains(".initrd") && !said.contains(".linux"), "{said}");
+}
+
+/// What the screen finds is printed and written; nothing after it is.
+#[test]
+fn a_refused_image_leaves_its_findings_and_nothing_later() {
+    if !possible() {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let output = build(dir.path(), &["--unsigned", "--set", "image.cmdline=quiet"]).output().unwrap();
+    let errors = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{errors}");
+    assert!(errors.contains("the screen refuses this image") && errors.contains("lacks audit=0"), "{errors}");
+    assert_eq!(names(dir.path()), ["1-recipe.toml", "2-lock.toml", "3-tree.txt", "4-screen.json"]);
+    let findings: serde_json::Value =
+        serde_json::from_slice(&fs::read(dir.path().join("4-screen.json")).unwrap()).unwrap();
+    assert!(!findings["findings"].as_array().unwrap().is_empty());
+}
+
+/// kill -9 in the middle, at several moments: no half-written file under a final name, and the next build is whole.
+#[test]
+fn a_killed_build_leaves_nothing_half_written() {
+    if !possible() {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let (whole, out) = (dir.path().join("whole"), dir.path().join("out"));
+    succeed(build(&whole, &["--unsigned"]));
+    for file in ["1-recipe.toml", "4-screen.json", "5-initramfs.cpio.zst"] {
+        let mut child = build(&out, &["--unsigned"]).stderr(Stdio::null()).stdout(Stdio::null()).spawn().unwrap();
+        while !out.join(file).exists() && child.try_wait().unwrap().is_none() {
+            std::thread::sleep(std::time::Duration::from_millis(1));
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+        for name in names(&out).iter().filter(|name| !name.starts_with(".partial-")) {
+            assert!(fs::read(out.join(name)).unwrap() == fs::read(whole.join(name)).unwrap(), "{name} is half-written");
+        }
+    }
+    succeed(build(&out, &["--unsigned"]));
+    assert_eq!(names(&out), names(&whole));
+}
+
+/// Every way to sign gives the same image.
+#[test]
+fn key_file_command_and_attached_signature_agree() {
+    if !possible() {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().join("out");
+    let (db_key, db_crt) = (keys().join("db.key"), keys().join("db.crt"));
+    succeed(build(&out, &["--keys", text(keys())]));
+    let image = fs::read(out.join("image.efi")).unwrap();
+    let unsigned = out.join("6-image.unsigned.efi");
+    let signed = dir.path().join("signed.efi");
+    let command = format!("openssl dgst -sha256 -sign '{}'", db_key.display());
+    if Command::new("openssl").arg("version").output().is_err() {
+        eprintln!("skipped: openssl is not installed");
+        return;
+    }
+    let sign = |more: &[&str]| {
+        let mut args = vec!["sign", text(&unsigned), "--out", text(&signed)];
+        args.extend(more);
+        succeed(vitrine(&args));
+        assert!(fs::read(&signed).unwrap() == image, "{more:?} gives another image");
+    };
+    sign(&["--keys", text(keys())]);
+    sign(&["--sign-with", &command, "--cert", text(&db_crt)]);
+    let attributes = succeed(vitrine(&["sign", text(&unsigned), "--print-attributes"])).stdout;
+    let (to_sign, signature) = (dir.path().join("to-sign"), dir.path().join("signature"));
+    fs::write(&to_sign, attributes).unwrap();
+    let mut openssl = Command::new("openssl");
+    openssl.args(["dgst", "-sha256", "-sign", text(&db_key), "-out", text(&signature), text(&to_sign)]);
+    succeed(openssl);
+    sign(&["--attach", text(&signature), "--cert", text(&db_crt)]);
+
+    let again = dir.path().join("again");
+    succeed(build(&again, &["--keys", text(keys()), "--sign-with", &command, "--cert", text(&db_crt)]));
+    assert!(fs::read(again.join("image.efi")).unwrap() == image);
+}
+
+/// What the release says is what the files are.
+#[test]
+fn release_inspect_and_predict_agree() {
+    if !possible() {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().join("out");
+    let said = succeed(build(&out, &["--json", "--keys", text(keys())])).stdout;
+    let said: serde_json::Value = serde_json::from_slice(&said).unwrap();
+    let json = |args: &[&str]| -> serde_json::Value {
+        serde_json::from_slice(&succeed(vitrine(&[&["--json"], args].concat())).stdout).unwrap()
+    };
+    let seen = json(&["inspect", text(&out)]);
+    assert_eq!(seen["fingerprint"], said["fingerprint"]);
+    assert_eq!(seen["image"]["authenticode"], said["authenticode"]);
+    assert_eq!(seen["image"]["config_digest"], said["config_digest"]);
+    assert_eq!(seen["image"]["layers"].as_array().unwrap().len(), 4);
+    let secure_boot = keys().join("secure-boot.json");
+    let kept: serde_json::Value = serde_json::from_slice(&fs::read(out.join("8-pcrs.json")).unwrap()).unwrap();
+    for image in ["image.efi", "6-image.unsigned.efi"] {
+        assert_eq!(json(&["predict", text(&out.join(image)), "--secure-boot", text(&secure_boot)]), kept, "{image}");
+    }
+    let sbom: serde_json::Value = serde_json::from_slice(&fs::read(out.join("sbom.cdx.json")).unwrap()).unwrap();
+    let inputs: Vec<_> = sbom["components"].as_array().unwrap().iter().map(|c| c["name"].as_str().unwrap()).collect();
+    for name in ["vitrine-init", "vitrine-agent", "libc6", "systemd-boot-efi"] {
+        assert!(inputs.contains(&name), "{name} is not among {inputs:?}");
+    }
+}
