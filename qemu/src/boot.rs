@@ -50,8 +50,8 @@ pub struct Options {
     pub esp_files: Vec<EspFile>,
     /// More QEMU arguments.
     pub extra: Vec<String>,
-    /// Which TPM: two names are two different TPMs, with different makers.
-    pub tpm: String,
+    /// Which TPM: two names are two different TPMs, with different makers. None: the machine has no TPM.
+    pub tpm: Option<String>,
     /// Leave the folder behind.
     pub keep: bool,
 }
@@ -68,7 +68,7 @@ impl Options {
             guest_ports: STANDARD_PORTS,
             esp_files: Vec::new(),
             extra: Vec::new(),
-            tpm: "default".into(),
+            tpm: Some("default".into()),
             keep: false,
         }
     }
@@ -102,7 +102,7 @@ pub struct Guest {
     // Fields are dropped in this order.
     qmp: Qmp,
     qemu: Process,
-    _tpm: Tpm,
+    _tpm: Option<Tpm>,
     ports: Ports,
     command_line: CommandLine,
     powered_on: Instant,
@@ -126,9 +126,9 @@ impl Guest {
             scratch.keep();
             log(&format!("the folder {} will be kept", scratch.path().display()));
         }
-        let pristine = Pristine::named(&options.tpm)?;
+        let pristine = options.tpm.as_deref().map(Pristine::named).transpose()?;
         let machine = prepare(options, &firmware, &scratch)?;
-        power_on(options, &pristine, machine, scratch, log)
+        power_on(options, pristine.as_ref(), machine, scratch, log)
     }
 
     /// Where the agent answers, `http://127.0.0.1:<port>`.
@@ -250,15 +250,15 @@ fn prepare(options: &Options, firmware: &Firmware, scratch: &Scratch) -> Result<
 /// Starts swtpm and QEMU; with other ports when somebody took the chosen ones in between.
 fn power_on(
     options: &Options,
-    pristine: &Pristine,
+    pristine: Option<&Pristine>,
     mut machine: Machine,
     scratch: Scratch,
     log: &mut dyn FnMut(&str),
 ) -> Result<Guest> {
     for attempt in 1.. {
         let ports = ports(options)?;
-        let tpm = pristine.start(&scratch)?;
-        machine.tpm = Some(tpm.socket.clone());
+        let tpm = pristine.map(|pristine| pristine.start(&scratch)).transpose()?;
+        machine.tpm = tpm.as_ref().map(|tpm| tpm.socket.clone());
         machine.host_ports = Some(ports);
         let command_line = machine.command_line();
         log(&command_line.to_string());

@@ -10,6 +10,8 @@ use std::sync::Mutex;
 use vitrine_attest::{Error, Result};
 
 const PREFIX: &str = "vitrine-qemu-";
+/// While its lock is being made.
+const MAKING: &str = ".vitrine-making-";
 const LOCK: &str = "in-use";
 /// A Unix socket's path has at most 107 bytes (unix(7)); our longest file name has fewer than 24.
 const PATH_LIMIT: usize = 107 - 24;
@@ -40,9 +42,13 @@ impl Scratch {
                 "make room there, or set TMPDIR to another folder",
             )
         };
-        let path = tempfile::Builder::new().prefix(PREFIX).tempdir_in(&parent).map_err(failed)?.keep();
-        let lock = File::create(path.join(LOCK)).map_err(failed)?;
+        // Locked before it has the name by which another run would take it for a leftover.
+        let making = tempfile::Builder::new().prefix(MAKING).tempdir_in(&parent).map_err(failed)?;
+        let lock = File::create(making.path().join(LOCK)).map_err(failed)?;
         flock(&lock, FlockOperation::NonBlockingLockExclusive).map_err(|e| failed(e.into()))?;
+        let random = making.path().display().to_string().split_off(parent.join(MAKING).as_os_str().len());
+        let path = parent.join(format!("{PREFIX}{random}"));
+        fs::rename(making.keep(), &path).map_err(failed)?;
         if let Ok(mut alive) = ALIVE.lock() {
             alive.push(path.clone());
         }

@@ -1,7 +1,8 @@
 //! V20: the statement predicts every register of the policy, and each one is as predicted in the logs.
 //!
-//! 12, 13 and 14 have to be zero: a statement that allows something else there is refused. Names the register that
-//! differs; that the values are the TPM's own is V15's and V19's. PCR 0–3 (the firmware) are not compared.
+//! 12, 13 and 14 have to be zero: a statement that allows something else there is refused. The reason is that of the
+//! first register that differs, the words name all. That the values are the TPM's own is V15's and V19's. PCR 0–3
+//! (the firmware) are not compared.
 
 use super::Check;
 use crate::case::Case;
@@ -14,13 +15,23 @@ pub const CHECK: Check = Check { code: "V20", title: "every quoted register is a
 fn run(case: &Case) -> CheckResult {
     check_prediction(&case.release()?.boot.pcrs)?;
     let (predicted, replayed) = (case.predicted()?, case.replayed()?);
-    for pcr in Pcr::QUOTED {
-        let (expected, got) = (predicted.get(pcr).unwrap_or(Sha256::ZERO), replayed.get(pcr).unwrap_or(Sha256::ZERO));
-        if expected != got {
-            return Err(Failure::differs(reason(pcr), format!("{pcr}: {}", pcr.meaning()), expected, got).into());
+    let of = |values: &PcrValues, pcr| values.get(pcr).unwrap_or(Sha256::ZERO);
+    let differing: Vec<Pcr> =
+        Pcr::QUOTED.into_iter().filter(|&pcr| of(&predicted, pcr) != of(&replayed, pcr)).collect();
+    match differing.split_first() {
+        None => Ok("PCR 0-3 are not compared".into()),
+        Some((&first, others)) => {
+            let detail = in_words(first, others);
+            Err(Failure::differs(reason(first), detail, of(&predicted, first), of(&replayed, first)).into())
         }
     }
-    Ok("PCR 0-3 are not compared".into())
+}
+
+/// `PCR 9: kernel command line and initramfs (and PCR 12)`.
+fn in_words(first: Pcr, others: &[Pcr]) -> String {
+    let others: Vec<String> = others.iter().map(Pcr::to_string).collect();
+    let and = if others.is_empty() { String::new() } else { format!(" (and {})", others.join(", ")) };
+    format!("{first}: {}{and}", first.meaning())
 }
 
 fn check_prediction(predicted: &PcrValues) -> Result<(), Failure> {

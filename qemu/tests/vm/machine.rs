@@ -1,0 +1,150 @@
+//! Booting and judging, as every test does it.
+
+use crate::images::Images;
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::sync::{Condvar, Mutex};
+use std::time::Duration;
+use vitrine_attest::digest::base64_bytes;
+use vitrine_attest::evidence::Evidence;
+use vitrine_qemu::boot::{Arrival, Guest, Options};
+use vitrine_qemu::verify::{Outcome, Report, Verifier};
+
+/// Two machines on two cores, and other tests beside them.
+pub const PATIENCE: Duration = Duration::from_secs(600);
+const AT_MOST: usize = 2;
+
+static RUNNING: Mutex<usize> = Mutex::new(0);
+static ENDED: Condvar = Condvar::new();
+
+/// A place for one machine; waits until there is one.
+pub struct Place(());
+
+impl Place {
+    pub fn take() -> Self {
+        let mut running = RUNNING.lock().unwrap();
+        while *running >= AT_MOST {
+            running = ENDED.wait(running).unwrap();
+        }
+        *running += 1;
+        Self(())
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        *RUNNING.lock().unwrap_or_else(std::sync::PoisonError::into_inner) -= 1;
+        ENDED.notify_one();
+    }
+}
+
+/// A machine that answers.
+pub struct Running {
+    // Dropped in this order.
+    pub guest: Guest,
+    _place: Place,
+}
+
+/// Boots until the server answers.
+pub fn boot(options: &Options) -> Running {
+    let place = Place::take();
+    let mut guest = Guest::start(options, &mut |line| eprintln!("{line}")).unwrap();
+    match guest.wait(PATIENCE).unwrap() {
+        Arrival::Up(_) => Running { guest, _place: place },
+        Arrival::RefusedByFirmware(words) => panic!("the firmware refused the image: {words}"),
+    }
+}
+
+/// The firmware's words when it refuses the image.
+pub fn refused_by_firmware(options: &Options) -> String {
+    let _place = Place::take();
+    let mut guest = Guest::start(options, &mut |line| eprintln!("{line}")).unwrap();
+    match guest.wait(PATIENCE).unwrap() {
+        Arrival::RefusedByFirmware(words) => words,
+        Arrival::Up(_) => panic!("the firmware started an image it should refuse"),
+    }
+}
+
+/// One run of `vitrine-verify check --json --explain`, and what it saved.
+pub struct Judged {
+    pub outcome: Outcome,
+    pub report: Report,
+    verifier: Verifier,
+}
+
+impl Judged {
+    /// Checks a server's address or a saved file against the exit image's statement.
+    pub fn check(images: &Images, target: impl Into<OsString>, roots: PathBuf, more: &[&str]) -> Self {
+        Self::check_statement(target, images.path("exit/release.dsse.json"), images, roots, more)
+    }
+
+    pub fn check_statement(
+        target: impl Into<OsString>,
+        statement: PathBuf,
+        images: &Images,
+        roots: PathBuf,
+        more: &[&str],
+    ) -> Self {
+        let verifier = Verifier::find().unwrap();
+        let target = target.into();
+        let live = target.to_string_lossy().starts_with("http");
+        let mut arguments: Vec<OsString> = vec!["check".into(), target, "--json".into(), "--explain".into()];
+        arguments.extend(["--statement".into(), statement.into()]);
+        arguments.extend(["--key".into(), images.path("keys/release.pub").into()]);
+        arguments.extend(["--ek-roots".into(), roots.into()]);
+        if live {
+            arguments.extend(["--save".into(), verifier.file("record.json").into()]);
+        }
+        arguments.extend(more.iter().map(OsString::from));
+        let outcome = verifier.run(arguments).unwrap();
+        let report = Report::parse(&outcome.stdout).unwrap_or_else(|e| panic!("{e}\n{outcome:?}"));
+        eprintln!("{} {:?} {:?}", report.verdict, report.reasons(), report.explanation);
+        Self { outcome, report, verifier }
+    }
+
+    pub fn server(images: &Images, running: &Running) -> Self {
+        Self::check(images, running.guest.url(), running.guest.ek_roots(), &[])
+    }
+
+    /// The messages it saved.
+    pub fn record(&self) -> PathBuf {
+        self.verifier.file("record.json")
+    }
+
+    /// A file in its folder.
+    pub fn write(&self, name: &str, bytes: &[u8]) -> PathBuf {
+        let path = self.verifier.file(name);
+        std::fs::write(&path, bytes).unwrap();
+        path
+    }
+
+    /// M2, the very bytes that came from the server.
+    pub fn evidence_bytes(&self) -> Vec<u8> {
+        let record: serde_json::Value = serde_json::from_slice(&std::fs::read(self.record()).unwrap()).unwrap();
+        base64_bytes::deserialize(&record["m2"]).unwrap()
+    }
+
+    pub fn evidence(&self) -> Evidence {
+        serde_json::from_slice(&self.evidence_bytes()).unwrap()
+    }
+
+    pub fn assert_accepted(&self) {
+        assert_eq!((self.outcome.exit_code, self.report.verdict.as_str()), (0, "accepted"), "{:?}", self.outcome);
+        assert!(self.report.keys.is_some() && self.report.reasons().is_empty());
+    }
+
+    /// Rejected, no key shown, and exactly for these reasons.
+    pub fn assert_rejected(&self, reasons: &[&str]) {
+        assert_eq!((self.outcome.exit_code, self.report.verdict.as_str()), (1, "rejected"), "{:?}", self.outcome);
+        assert!(self.report.keys.is_none(), "a rejected server's key was shown");
+        let mut found = self.report.reasons();
+        found.sort_unstable();
+        found.dedup();
+        assert_eq!(found, reasons, "{}", self.outcome.stdout);
+    }
+
+    pub fn assert_explained(&self, words: &str) {
+        let explained = self.report.explanation.iter().any(|line| line.contains(words));
+        assert!(explained, "no \"{words}\" in {:#?}", self.report.explanation);
+    }
+}

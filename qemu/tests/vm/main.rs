@@ -1,0 +1,10 @@
+//! The shipped programs and images in virtual machines: what is accepted, and what is refused for which reason.
+//!
+//! The images are built once, by `make images`, into `$CARGO_TARGET_DIR/vm` (or `VITRINE_VM`). Where they are
+//! absent these tests say so and skip at home, and fail in CI. At most two machines run at a time.
+
+mod accepted;
+mod images;
+mod machine;
+mod refused;
+mod relay;
