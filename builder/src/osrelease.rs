@@ -38,7 +38,7 @@ pub fn write(id: &ImageId) -> Result<String> {
     ))
 }
 
-/// Reads what [`write`] wrote.
+/// Reads what [`write()`] wrote.
 ///
 /// # Errors
 /// When a line has no `=`, a field is doubled, or IMAGE_ID, IMAGE_VERSION or VITRINE_LOCK is missing.
