@@ -3,13 +3,14 @@
 use crate::process::Process;
 use crate::scratch::Scratch;
 use crate::text;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use std::ffi::OsString;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 use vitrine_attest::digest::Key32;
+use vitrine_attest::pcr::Pcr;
 use vitrine_attest::{Error, Result};
 
 /// Names the program, before all other places.
@@ -42,8 +43,24 @@ pub struct Report {
     pub verdict: String,
     pub keys: Option<Keys>,
     pub checks: Vec<Check>,
-    #[serde(default)]
+    /// With `--explain`: one line for each register that differs, the likely cause in words.
+    #[serde(default, deserialize_with = "causes")]
     pub explanation: Vec<String>,
+}
+
+/// `{"remark":"…","differences":[{"pcr":12,"cause":"…","advice":"…",…}]}`
+fn causes<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Vec<String>, D::Error> {
+    #[derive(Deserialize)]
+    struct Explanation {
+        differences: Vec<Difference>,
+    }
+    #[derive(Deserialize)]
+    struct Difference {
+        pcr: Pcr,
+        cause: String,
+    }
+    let explanation = Explanation::deserialize(deserializer)?;
+    Ok(explanation.differences.iter().map(|difference| format!("{}: {}", difference.pcr, difference.cause)).collect())
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -142,10 +159,12 @@ mod tests {
         let report = Report::parse(
             r#"{"v":1,"verdict":"rejected","level":null,"keys":null,"checks":[
                 {"code":"V01","title":"x","status":"passed"},
-                {"code":"V20","title":"y","status":"failed","reason":"pcr-9-differs","detail":"d"}],"not_proven":[]}"#,
+                {"code":"V20","title":"y","status":"failed","reason":"pcr-9-differs","detail":"d"}],"not_proven":[],
+                "explanation":{"remark":"r","differences":[{"pcr":9,"index":0,"cause":"c","advice":"a"}]}}"#,
         )
         .unwrap();
         assert_eq!((report.verdict.as_str(), report.reasons()), ("rejected", vec!["pcr-9-differs"]));
+        assert_eq!(report.explanation, ["PCR 9: c"]);
         assert!(Report::parse("{}").is_err());
     }
 
