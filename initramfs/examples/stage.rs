@@ -1,7 +1,7 @@
 //! Stages, masks, screens and packs a folder of `.deb` files, with times: for measuring, and for trying a rule.
 //!
 //! ```text
-//! cargo run --release -p vitrine-initramfs --example stage -- DEBS CACHE MODULE[,MODULE…] [INCLUDE | IMAGE_PATH=PROGRAM]…
+//! cargo run --release -p vitrine-initramfs --example stage -- DEBS CACHE MODULE[,MODULE…] [--dev] [INCLUDE | IMAGE_PATH=PROGRAM]…
 //! ```
 
 use std::path::{Path, PathBuf};
@@ -42,7 +42,9 @@ fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
     run(Path::new(debs), cache, modules, include.to_vec()).map_err(|e| e.to_string().into())
 }
 
-fn run(debs: &Path, cache: &str, modules: Vec<String>, include: Vec<String>) -> Result<()> {
+fn run(debs: &Path, cache: &str, modules: Vec<String>, mut include: Vec<String>) -> Result<()> {
+    let dev = include.iter().any(|arg| arg == "--dev");
+    include.retain(|arg| arg != "--dev");
     let io = |e: std::io::Error| Error::host(e.to_string(), "");
     std::fs::create_dir_all(cache).map_err(io)?;
     let cache = Folder(PathBuf::from(cache));
@@ -76,7 +78,7 @@ fn run(debs: &Path, cache: &str, modules: Vec<String>, include: Vec<String>) -> 
     let start = Instant::now();
     let policy = Policy::standard();
     let (tree, masked) = mask(staged.tree, &policy);
-    let context = Context { cmdline: CMDLINE.into(), dev: false, modules };
+    let context = Context { cmdline: CMDLINE.into(), dev, modules };
     let result = screen(tree, &context, &policy, &waivers());
     eprintln!("mask and screen {:?}: {} masked", start.elapsed(), masked.len());
     for masked in masked {
