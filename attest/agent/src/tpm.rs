@@ -257,7 +257,9 @@ fn unwrap_2b(bytes: &[u8]) -> Option<&[u8]> {
 
 /// Whose fault a failed ActivateCredential is. A stranger's blob must not count as a defect of the TPM, or three
 /// bad ones would end the service. Handle, session and authorization errors are ours; about its parameters a TPM
-/// complains with format-one codes (TPM 2.0 Part 2, §6.6.2), or with NO_RESULT for a point that is none.
+/// complains with format-one codes (TPM 2.0 Part 2, §6.6.2), or with NO_RESULT for a point that is none. libtpms
+/// answers FAILURE to a secret that was encrypted to another RSA key, and works on; a TPM that has really failed
+/// answers the next quote with it, too.
 fn blame(error: Error) -> Fault {
     let Error::Tss2Error(code) = error else { return Fault::Request };
     let ours = matches!(
@@ -275,7 +277,7 @@ fn blame(error: Error) -> Fault {
     );
     match code {
         Tss2ResponseCode::FormatOne(_) if !ours => Fault::Request,
-        Tss2ResponseCode::FormatZero(_) if code.kind() == Some(Kind::NoResult) => Fault::Request,
+        Tss2ResponseCode::FormatZero(_) if matches!(code.kind(), Some(Kind::NoResult | Kind::Failure)) => Fault::Request,
         _ => Fault::Tpm,
     }
 }
@@ -309,12 +311,13 @@ mod tests {
     #[test]
     fn a_strangers_blob_is_not_the_tpms_fault() {
         let fault = |code: u32| blame(Error::Tss2Error(Tss2ResponseCode::from(code)));
-        // TPM_RC_INTEGRITY + parameter 1, TPM_RC_SIZE + parameter 2, TPM_RC_ECC_POINT + parameter 2, TPM_RC_NO_RESULT
-        for code in [0x1df, 0x2d5, 0x2e7, 0x154] {
+        // TPM_RC_INTEGRITY + parameter 1, TPM_RC_SIZE + parameter 2, TPM_RC_ECC_POINT + parameter 2, TPM_RC_NO_RESULT,
+        // TPM_RC_FAILURE
+        for code in [0x1df, 0x2d5, 0x2e7, 0x154, 0x101] {
             assert_eq!(fault(code), Fault::Request, "{code:#x}");
         }
-        // TPM_RC_FAILURE, TPM_RC_LOCKOUT, TPM_RC_POLICY_FAIL + session 2, TPM_RC_HANDLE + handle 1, TCTI I/O error
-        for code in [0x101, 0x921, 0xa9d, 0x18b, 0xa000a] {
+        // TPM_RC_LOCKOUT, TPM_RC_POLICY_FAIL + session 2, TPM_RC_HANDLE + handle 1, TCTI I/O error
+        for code in [0x921, 0xa9d, 0x18b, 0xa000a] {
             assert_eq!(fault(code), Fault::Tpm, "{code:#x}");
         }
     }

@@ -174,6 +174,9 @@ fn bad_credentials_are_refused_and_the_service_goes_on() {
     let mut other = evidence.clone();
     *other.ak_pub.last_mut().unwrap() ^= 1;
     let for_another_ak: Value = serde_json::from_str(&activation(&other, &m1, &m2, &[9; 32])).unwrap();
+    let mut other = evidence.clone();
+    *other.ek_pub.iter_mut().rev().nth(100).unwrap() ^= 1;
+    let for_another_tpm: Value = serde_json::from_str(&activation(&other, &m1, &m2, &[9; 32])).unwrap();
     let with = |field: &str, value: &str| {
         let mut m3 = good.clone();
         m3[field] = value.into();
@@ -181,6 +184,9 @@ fn bad_credentials_are_refused_and_the_service_goes_on() {
     };
     let table = [
         ("for another AK", for_another_ak),
+        ("for another TPM", for_another_tpm.clone()),
+        ("for another TPM, again", for_another_tpm.clone()),
+        ("for another TPM, a third time", for_another_tpm),
         ("empty credential", with("credential", "")),
         ("size without bytes", with("credential", "AAA=")),
         ("credential of zeros", with("credential", "ACQAIAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=")),
