@@ -4,7 +4,7 @@ use super::{Origin, Packed};
 use crate::authenticode::{self, Signer};
 use crate::out::{self, Leaves, Left};
 use crate::uki::{assemble, Parts};
-use vitrine_attest::{Result, Sha256};
+use vitrine_attest::{Error, Result, Sha256};
 
 /// The unsigned image: what anybody can rebuild, byte by byte.
 #[derive(Debug)]
@@ -45,6 +45,8 @@ impl Leaves for Uki {
 #[derive(Debug)]
 pub struct SignedUki {
     pub(super) unsigned: Uki,
+    /// SHA-256 of the unsigned image's file.
+    pub(super) subject: Sha256,
     bytes: Vec<u8>,
 }
 
@@ -52,8 +54,12 @@ impl SignedUki {
     /// # Errors
     /// When the signer fails, or gives a signature that does not verify.
     pub fn new(unsigned: Uki, signer: &Signer) -> Result<Self> {
-        let bytes = authenticode::sign(&unsigned.bytes, signer)?;
-        Ok(Self { unsigned, bytes })
+        let (bytes, subject) = std::thread::scope(|scope| {
+            let subject = scope.spawn(|| Sha256::of(&unsigned.bytes));
+            let bytes = authenticode::sign(&unsigned.bytes, signer);
+            (bytes, subject.join().map_err(|_| Error::bug("the hash of the image was not finished")))
+        });
+        Ok(Self { bytes: bytes?, subject: subject?, unsigned })
     }
 
     pub fn bytes(&self) -> &[u8] {

@@ -4,12 +4,13 @@ use super::{SignedUki, Uki};
 use crate::out::{self, Leaves, Left};
 use vitrine_attest::expected::Prediction;
 use vitrine_attest::secure_boot::Variables;
-use vitrine_attest::{Error, Result};
+use vitrine_attest::{Error, Result, Sha256};
 
 /// The predicted registers of an image.
 #[derive(Debug)]
 pub struct Predicted {
     pub(super) unsigned: Uki,
+    pub(super) subject: Sha256,
     pub(super) prediction: Prediction,
 }
 
@@ -17,7 +18,7 @@ impl Predicted {
     /// Predicts from the bytes that will boot.
     pub fn of(signed: SignedUki, variables: &Variables) -> Result<Self> {
         let prediction = vitrine_attest::predict::predict(signed.bytes(), Some(variables))?;
-        Ok(Self { unsigned: signed.unsigned, prediction })
+        Ok(Self { unsigned: signed.unsigned, subject: signed.subject, prediction })
     }
 
     pub fn prediction(&self) -> &Prediction {

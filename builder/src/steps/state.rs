@@ -7,7 +7,7 @@ use crate::statement::{release, statement, Facts};
 use ed25519_dalek::SigningKey;
 use vitrine_attest::dsse::{self, Envelope};
 use vitrine_attest::statement::Statement;
-use vitrine_attest::{Result, Sha256};
+use vitrine_attest::Result;
 
 /// The end of a build.
 #[derive(Debug)]
@@ -20,7 +20,7 @@ impl Stated {
     /// # Errors
     /// When the prediction lacks the Secure Boot platform.
     pub fn new(predicted: Predicted, key: &SigningKey) -> Result<Self> {
-        let Predicted { unsigned, prediction } = predicted;
+        let Predicted { unsigned, subject, prediction } = predicted;
         let recipe = unsigned.origin.locked.recipe();
         let facts = Facts {
             id: &unsigned.origin.id,
@@ -31,7 +31,7 @@ impl Stated {
             seq: recipe.release.seq,
             not_after: recipe.release.not_after.as_deref(),
         };
-        let statement = statement(Sha256::of(&unsigned.bytes), release(&facts, &prediction)?);
+        let statement = statement(subject, release(&facts, &prediction)?);
         let envelope = dsse::sign(&statement, key)?;
         Ok(Self { statement, envelope })
     }
