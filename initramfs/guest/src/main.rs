@@ -34,7 +34,7 @@ use agent::supervisor::Supervisor;
 use image::Image;
 use keys::KeyPair;
 use net::outer::Outer;
-use net::rtnl::Routing;
+use net::rtnl::{Routing, Use};
 use net::wireguard::Tunnel;
 use orders::Orders;
 use outside::Outside;
@@ -118,7 +118,7 @@ fn open_tunnel(image: &Image, routing: &Routing, key: &KeyPair) -> Step<Tunnel> 
     let index = routing.create_wireguard(net::TUNNEL, wireguard.mtu)?;
     let tunnel = Tunnel::open()?;
     tunnel.configure(key, wireguard.port)?;
-    wireguard.addresses.iter().try_for_each(|address| routing.add_address(index, *address))?;
+    wireguard.addresses.iter().try_for_each(|address| routing.add_address(index, *address, Use::Inside))?;
     routing.up(index)?;
     Ok(tunnel)
 }

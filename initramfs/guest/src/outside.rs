@@ -4,7 +4,7 @@ use crate::dhcp::machine::{Action, Machine, Time};
 use crate::dhcp::message::Client;
 use crate::dhcp::socket::DhcpSocket;
 use crate::net::outer::Outer;
-use crate::net::rtnl::Routing;
+use crate::net::rtnl::{Routing, Use};
 use crate::stop::Step;
 use std::net::IpAddr;
 use std::os::fd::{AsFd as _, BorrowedFd};
@@ -29,7 +29,7 @@ impl Outside {
         };
         routing.up(outer.index)?;
         if let Network::Static { addresses, gateway4, gateway6 } = &config.network {
-            addresses.iter().try_for_each(|address| routing.add_address(outer.index, *address))?;
+            addresses.iter().try_for_each(|address| routing.add_address(outer.index, *address, Use::Everywhere))?;
             let gateways = gateway4.map(IpAddr::V4).into_iter().chain(gateway6.map(IpAddr::V6));
             gateways.into_iter().try_for_each(|gateway| routing.set_gateway(outer.index, gateway))?;
         }
@@ -70,7 +70,7 @@ impl Outside {
                     }
                 }
                 Action::Configure(lease) => {
-                    let _ = self.routing.add_address(self.outer.index, lease.cidr());
+                    let _ = self.routing.add_address(self.outer.index, lease.cidr(), Use::Everywhere);
                     if let Some(gateway) = lease.gateway {
                         let _ = self.routing.set_gateway(self.outer.index, IpAddr::V4(gateway));
                     }

@@ -59,6 +59,9 @@ const INTERFACES: &[Setting] = &[
     Setting("net/ipv4/conf/default/accept_source_route", "0", Required),
     Setting("net/ipv4/conf/all/log_martians", "0", Required),
     Setting("net/ipv4/conf/default/log_martians", "0", Required),
+    // Neighbours outside learn nothing of the tunnel's address
+    Setting("net/ipv4/conf/all/arp_ignore", "1", Required),
+    Setting("net/ipv4/conf/all/arp_announce", "2", Required),
     Setting("net/ipv4/icmp_echo_ignore_broadcasts", "1", Required),
     Setting("net/ipv6/conf/all/accept_redirects", "0", Required),
     Setting("net/ipv6/conf/default/accept_redirects", "0", Required),

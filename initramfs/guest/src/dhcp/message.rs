@@ -8,6 +8,10 @@ use std::net::Ipv4Addr;
 /// Bytes of the largest message taken in; larger ones are cut by the socket and do not parse.
 pub const LIMIT: usize = 1500;
 
+/// Bytes of what we send, filled up with pad options: the fixed part and 312 bytes of options (RFC 2131 §2). Some
+/// servers drop messages that are shorter than BOOTP's (RFC 1542 §2.1).
+const LENGTH: usize = 236 + 312;
+
 /// Who asks: the interface's address and the number of this conversation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Client {
@@ -54,7 +58,9 @@ impl Client {
             message.opts_mut().insert(option);
         }
         // Encoding fails only for options longer than 255 bytes, and these are fixed and short
-        message.to_vec().unwrap_or_default()
+        let mut bytes = message.to_vec().unwrap_or_default();
+        bytes.resize(bytes.len().max(LENGTH), 0);
+        bytes
     }
 
     /// `None` for everything that is not a well-formed answer to this conversation.
@@ -136,6 +142,7 @@ pub mod tests {
             other => panic!("{other:?}"),
         };
         for bytes in [CLIENT.discover(), CLIENT.request(&lease), CLIENT.renew(&lease)] {
+            assert_eq!(bytes.len(), LENGTH);
             let message = Message::decode(&mut Decoder::new(&bytes)).unwrap();
             for code in [OptionCode::Hostname, OptionCode::ClientIdentifier, OptionCode::ClassIdentifier] {
                 assert!(message.opts().get(code).is_none());

@@ -17,6 +17,16 @@ use vitrine_attest::config::Cidr;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Index(pub u32);
 
+/// Where an address may be used as source.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Use {
+    /// Anywhere.
+    Everywhere,
+    /// On its own interface only (scope link). Without it the kernel lends the tunnel's IPv4 address to an outer
+    /// interface that has none, so that a DHCP question would show it to the outside, and get no answer.
+    Inside,
+}
+
 pub struct Routing(Netlink);
 
 impl Routing {
@@ -55,8 +65,12 @@ impl Routing {
         self.0.request(RouteNetlinkMessage::SetLink(link), 0)
     }
 
-    pub fn add_address(&self, index: Index, cidr: Cidr) -> Step {
-        self.0.request(RouteNetlinkMessage::NewAddress(address(index, cidr)), NLM_F_CREATE | NLM_F_REPLACE)
+    pub fn add_address(&self, index: Index, cidr: Cidr, used: Use) -> Step {
+        let mut message = address(index, cidr);
+        if used == Use::Inside {
+            message.header.scope = AddressScope::Link;
+        }
+        self.0.request(RouteNetlinkMessage::NewAddress(message), NLM_F_CREATE | NLM_F_REPLACE)
     }
 
     pub fn remove_address(&self, index: Index, cidr: Cidr) -> Step {
