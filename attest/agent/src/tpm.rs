@@ -277,7 +277,9 @@ fn blame(error: Error) -> Fault {
     );
     match code {
         Tss2ResponseCode::FormatOne(_) if !ours => Fault::Request,
-        Tss2ResponseCode::FormatZero(_) if matches!(code.kind(), Some(Kind::NoResult | Kind::Failure)) => Fault::Request,
+        Tss2ResponseCode::FormatZero(_) if matches!(code.kind(), Some(Kind::NoResult | Kind::Failure)) => {
+            Fault::Request
+        }
         _ => Fault::Tpm,
     }
 }
