@@ -135,6 +135,22 @@ pub mod tests {
         }
     }
 
+    /// A panic of PID 1 restarts the machine, so no neighbour may be able to cause one.
+    #[test]
+    fn altered_answers_never_panic() {
+        let good = answer(MessageType::Ack, CLIENT, 60);
+        for position in 0..good.len() {
+            for value in 0..=255 {
+                let mut altered = good.clone();
+                altered[position] = value;
+                CLIENT.parse(&altered);
+                // An option that claims more than there is
+                altered.truncate(position + 1);
+                CLIENT.parse(&altered);
+            }
+        }
+    }
+
     #[test]
     fn questions_do_not_name_us() {
         let lease = match CLIENT.parse(&answer(MessageType::Ack, CLIENT, 60)) {
