@@ -7,6 +7,7 @@ packages=(
   qemu-system-x86 ovmf swtpm swtpm-tools  # to boot
   debian-archive-keyring              # to check the archive's signature
   sbsigntool tpm2-tools cpio          # peers that judge our output in tests
+  time                                # to measure
 )
 missing=()
 for package in "${packages[@]}"; do
