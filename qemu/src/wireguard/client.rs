@@ -200,10 +200,11 @@ impl Client {
         Err(no_answer("no complete answer in time"))
     }
 
-    /// One round: the stack works, what it wrote goes into the tunnel, what comes out of the tunnel goes to it.
+    /// One round: the stack works, what it wrote goes into the tunnel, what comes out of the tunnel goes to it,
+    /// and it works again, so that the caller sees what came at once.
     fn step(&mut self) -> Result<()> {
         crate::interrupt::check()?;
-        let now = StackTime::from_micros(i64::try_from(self.started.elapsed().as_micros()).unwrap_or(i64::MAX));
+        let now = self.now();
         self.interface.poll(now, &mut self.queues, &mut self.sockets);
         while let Some(packet) = self.queues.outgoing.pop_front() {
             self.tunnel.send(&packet)?;
@@ -214,7 +215,13 @@ impl Client {
         while let Some(packet) = self.tunnel.take() {
             self.queues.incoming.push_back(packet);
         }
+        let now = self.now();
+        self.interface.poll(now, &mut self.queues, &mut self.sockets);
         Ok(())
+    }
+
+    fn now(&self) -> StackTime {
+        StackTime::from_micros(i64::try_from(self.started.elapsed().as_micros()).unwrap_or(i64::MAX))
     }
 }
 
