@@ -1,14 +1,14 @@
 //! What a server grants.
 
-use dhcproto::v4::{DhcpOption, Message, OptionCode};
+use super::wire::{code, Reply};
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 use vitrine_attest::config::Cidr;
 
 /// Shorter leases are treated as this long: a server must not make us renew every second.
 const SHORTEST: Duration = Duration::from_secs(60);
-/// §3.3: this many seconds mean for ever; taken as 136 years, which is what the number says.
-const DEFAULT_SECONDS: u32 = 3600;
+/// When the server names no time, which it must (§4.3.1).
+const DEFAULT: Duration = Duration::from_secs(3600);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Lease {
@@ -16,51 +16,30 @@ pub struct Lease {
     pub prefix: u8,
     pub gateway: Option<Ipv4Addr>,
     pub server: Ipv4Addr,
-    /// From the moment of the request: T1, T2 and the end (§4.4.5).
+    /// From the moment of the request: T1, T2 and the end (§4.4.5). "For ever" (§3.3) is the 136 years that the
+    /// number says.
     pub renew: Duration,
     pub rebind: Duration,
     pub end: Duration,
 }
 
 impl Lease {
-    /// Reads an OFFER or ACK. `None` when it cannot be used: no server, or an address that is none for a host.
-    pub fn from_message(message: &Message) -> Option<Self> {
-        let address = message.yiaddr();
-        let Some(DhcpOption::ServerIdentifier(server)) = option(message, OptionCode::ServerIdentifier) else {
-            return None;
-        };
-        let gateway = match option(message, OptionCode::Router) {
-            Some(DhcpOption::Router(routers)) => routers.first().copied().filter(|router| is_host(*router)),
-            _ => None,
-        };
-        let prefix = match option(message, OptionCode::SubnetMask) {
-            Some(DhcpOption::SubnetMask(mask)) => prefix_of(*mask)?,
-            _ => 32,
-        };
-        let seconds = match option(message, OptionCode::AddressLeaseTime) {
-            Some(DhcpOption::AddressLeaseTime(seconds)) => *seconds,
-            _ => DEFAULT_SECONDS,
-        };
-        let end = Duration::from_secs(seconds.into()).max(SHORTEST);
-        let rebind = match option(message, OptionCode::Rebinding) {
-            Some(DhcpOption::Rebinding(seconds)) => Duration::from_secs((*seconds).into()).min(end),
-            _ => end / 8 * 7,
-        };
-        let renew = match option(message, OptionCode::Renewal) {
-            Some(DhcpOption::Renewal(seconds)) => Duration::from_secs((*seconds).into()),
-            _ => end / 2,
-        };
-        let lease = Self { address, prefix, gateway, server: *server, renew: renew.min(rebind), rebind, end };
-        (is_host(address) && is_host(*server)).then_some(lease)
+    /// Reads an offer or a grant. `None` when it cannot be used: no server, or an address that is none for a host.
+    pub fn from_reply(reply: &Reply<'_>) -> Option<Self> {
+        let server = reply.address(code::SERVER).filter(|server| is_host(*server))?;
+        let gateway = reply.address(code::ROUTER).filter(|router| is_host(*router));
+        let prefix = reply.address(code::SUBNET_MASK).map_or(Some(32), prefix_of)?;
+        let time = |code| reply.seconds(code).map(|seconds| Duration::from_secs(seconds.into()));
+        let end = time(code::LEASE_TIME).unwrap_or(DEFAULT).max(SHORTEST);
+        let rebind = time(code::REBINDING_TIME).unwrap_or(end / 8 * 7).clamp(SHORTEST / 2, end);
+        let renew = time(code::RENEWAL_TIME).unwrap_or(end / 2).clamp(SHORTEST / 2, rebind);
+        let lease = Self { address: reply.yours, prefix, gateway, server, renew, rebind, end };
+        is_host(reply.yours).then_some(lease)
     }
 
     pub fn cidr(&self) -> Cidr {
         Cidr { address: IpAddr::V4(self.address), prefix: self.prefix }
     }
-}
-
-fn option(message: &Message, code: OptionCode) -> Option<&DhcpOption> {
-    message.opts().get(code)
 }
 
 /// An address a single host can have.

@@ -1,16 +1,11 @@
-//! The four messages a client sends (RFC 2131 §4.4.1, table 5), and what it takes for an answer.
+//! The messages a client sends (RFC 2131 §4.4.1, table 5), and what it takes for an answer.
 
 use super::lease::Lease;
-use dhcproto::v4::{DhcpOption, Flags, Message, MessageType, Opcode, OptionCode};
-use dhcproto::{Decodable as _, Decoder, Encodable as _};
+use super::wire::{code, question, Kind, Reply};
 use std::net::Ipv4Addr;
 
-/// Bytes of the largest message taken in; larger ones are cut by the socket and do not parse.
+/// Bytes of the largest datagram taken in; larger ones are cut.
 pub const LIMIT: usize = 1500;
-
-/// Bytes of what we send, filled up with pad options: the fixed part and 312 bytes of options (RFC 2131 §2). Some
-/// servers drop messages that are shorter than BOOTP's (RFC 1542 §2.1).
-const LENGTH: usize = 236 + 312;
 
 /// Who asks: the interface's address and the number of this conversation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,85 +24,70 @@ pub enum Answer {
 
 impl Client {
     pub fn discover(self) -> Vec<u8> {
-        self.encode(MessageType::Discover, Ipv4Addr::UNSPECIFIED, vec![])
+        self.ask(Kind::Discover, None, &[])
     }
 
     /// Takes an offer.
     pub fn request(self, offer: &Lease) -> Vec<u8> {
-        let options = vec![DhcpOption::RequestedIpAddress(offer.address), DhcpOption::ServerIdentifier(offer.server)];
-        self.encode(MessageType::Request, Ipv4Addr::UNSPECIFIED, options)
+        let (address, server) = (offer.address.octets(), offer.server.octets());
+        self.ask(Kind::Request, None, &[(code::REQUESTED_ADDRESS, &address), (code::SERVER, &server)])
     }
 
-    /// Asks for more time, to the server (renewing) or to all (rebinding).
+    /// Asks for more time, the server (renewing) or all (rebinding).
     pub fn renew(self, lease: &Lease) -> Vec<u8> {
-        self.encode(MessageType::Request, lease.address, vec![])
+        self.ask(Kind::Request, Some(lease.address), &[])
     }
 
     /// No name, no vendor class, no identifier but the interface's own address.
-    fn encode(self, kind: MessageType, current: Ipv4Addr, options: Vec<DhcpOption>) -> Vec<u8> {
-        let mut message = Message::default();
-        message.set_opcode(Opcode::BootRequest).set_xid(self.xid).set_chaddr(&self.mac).set_ciaddr(current);
-        if current.is_unspecified() {
-            // Without an address yet, answers can only be heard as broadcast
-            message.set_flags(Flags::default().set_broadcast());
-        }
-        let wanted = [OptionCode::SubnetMask, OptionCode::Router, OptionCode::Renewal, OptionCode::Rebinding];
-        message.opts_mut().insert(DhcpOption::MessageType(kind));
-        message.opts_mut().insert(DhcpOption::ParameterRequestList(wanted.to_vec()));
-        for option in options {
-            message.opts_mut().insert(option);
-        }
-        // Encoding fails only for options longer than 255 bytes, and these are fixed and short
-        let mut bytes = message.to_vec().unwrap_or_default();
-        bytes.resize(bytes.len().max(LENGTH), 0);
-        bytes
+    fn ask(self, kind: Kind, current: Option<Ipv4Addr>, more: &[(u8, &[u8])]) -> Vec<u8> {
+        const WANTED: [u8; 4] = [code::SUBNET_MASK, code::ROUTER, code::RENEWAL_TIME, code::REBINDING_TIME];
+        let kind = [kind as u8];
+        let first: [(u8, &[u8]); 2] = [(code::MESSAGE_TYPE, &kind), (code::WANTED, &WANTED)];
+        question(self.xid, self.mac, current, &[&first, more].concat())
     }
 
     /// `None` for everything that is not a well-formed answer to this conversation.
     pub fn parse(self, bytes: &[u8]) -> Option<Answer> {
-        let message = Message::decode(&mut Decoder::new(bytes)).ok()?;
-        let ours = message.opcode() == Opcode::BootReply
-            && message.xid() == self.xid
-            && message.hlen() == 6
-            && message.chaddr() == self.mac;
-        match message.opts().msg_type().filter(|_| ours)? {
-            MessageType::Offer => Lease::from_message(&message).map(Answer::Offer),
-            MessageType::Ack => Lease::from_message(&message).map(Answer::Acknowledged),
-            MessageType::Nak => Some(Answer::Refused),
-            _ => None,
+        let reply = Reply::parse(bytes).filter(|reply| reply.xid == self.xid && reply.mac == self.mac)?;
+        match reply.kind()? {
+            Kind::Offer => Lease::from_reply(&reply).map(Answer::Offer),
+            Kind::Acknowledged => Lease::from_reply(&reply).map(Answer::Acknowledged),
+            Kind::Refused => Some(Answer::Refused),
+            Kind::Discover | Kind::Request => None,
         }
     }
 }
 
 #[cfg(test)]
 pub mod tests {
+    use super::super::wire::tests::reply;
     use super::*;
 
     pub const CLIENT: Client = Client { mac: [0x52, 0x54, 0, 1, 2, 3], xid: 0x1234_5678 };
 
     /// A server's answer, as bytes.
-    pub fn answer(kind: MessageType, client: Client, seconds: u32) -> Vec<u8> {
-        let mut message = Message::default();
-        message.set_opcode(Opcode::BootReply).set_xid(client.xid).set_chaddr(&client.mac);
-        message.set_yiaddr([10, 0, 2, 15]);
-        let server = Ipv4Addr::new(10, 0, 2, 2);
-        for option in [
-            DhcpOption::MessageType(kind),
-            DhcpOption::ServerIdentifier(server),
-            DhcpOption::SubnetMask(Ipv4Addr::new(255, 255, 255, 0)),
-            DhcpOption::Router(vec![server]),
-            DhcpOption::AddressLeaseTime(seconds),
-        ] {
-            message.opts_mut().insert(option);
+    pub fn answer(kind: Kind, client: Client, seconds: u32) -> Vec<u8> {
+        let (kind, server, seconds) = ([kind as u8], [10, 0, 2, 2], seconds.to_be_bytes());
+        let options: [(u8, &[u8]); 5] = [
+            (code::MESSAGE_TYPE, &kind),
+            (code::SERVER, &server),
+            (code::SUBNET_MASK, &[255, 255, 255, 0]),
+            (code::ROUTER, &server),
+            (code::LEASE_TIME, &seconds),
+        ];
+        reply(client.xid, client.mac, [10, 0, 2, 15], &options)
+    }
+
+    fn lease(seconds: u32) -> Lease {
+        match CLIENT.parse(&answer(Kind::Acknowledged, CLIENT, seconds)) {
+            Some(Answer::Acknowledged(lease)) => lease,
+            other => panic!("{other:?}"),
         }
-        message.to_vec().unwrap()
     }
 
     #[test]
-    fn offer() {
-        let Some(Answer::Offer(lease)) = CLIENT.parse(&answer(MessageType::Offer, CLIENT, 86400)) else {
-            panic!("no offer")
-        };
+    fn granted() {
+        let lease = lease(86400);
         assert_eq!((lease.address, lease.prefix), (Ipv4Addr::new(10, 0, 2, 15), 24));
         assert_eq!(lease.gateway, Some(Ipv4Addr::new(10, 0, 2, 2)));
         assert_eq!((lease.renew.as_secs(), lease.rebind.as_secs(), lease.end.as_secs()), (43200, 75600, 86400));
@@ -115,30 +95,24 @@ pub mod tests {
 
     #[test]
     fn short_and_endless_leases() {
-        let lease = |seconds| match CLIENT.parse(&answer(MessageType::Ack, CLIENT, seconds)) {
-            Some(Answer::Acknowledged(lease)) => lease,
-            other => panic!("{other:?}"),
-        };
         assert_eq!(lease(0).end.as_secs(), 60);
         assert_eq!(lease(u32::MAX).end.as_secs(), u64::from(u32::MAX));
     }
 
     #[test]
-    fn foreign_or_broken_answers_are_ignored() {
-        let good = answer(MessageType::Ack, CLIENT, 60);
+    fn foreign_answers_are_ignored() {
+        let good = answer(Kind::Acknowledged, CLIENT, 60);
+        assert!(CLIENT.parse(&good).is_some());
         assert!(Client { xid: 1, ..CLIENT }.parse(&good).is_none());
         assert!(Client { mac: [9; 6], ..CLIENT }.parse(&good).is_none());
         assert!(CLIENT.parse(&CLIENT.discover()).is_none(), "a question is no answer");
-        for length in 0..good.len() - 1 {
-            let parsed = CLIENT.parse(&good[..length]);
-            assert!(parsed.is_none() || length > 240, "{length}: {parsed:?}");
-        }
+        assert!(CLIENT.parse(&answer(Kind::Discover, CLIENT, 60)).is_none());
     }
 
     /// A panic of PID 1 restarts the machine, so no neighbour may be able to cause one.
     #[test]
     fn altered_answers_never_panic() {
-        let good = answer(MessageType::Ack, CLIENT, 60);
+        let good = answer(Kind::Acknowledged, CLIENT, 60);
         for position in 0..good.len() {
             for value in 0..=255 {
                 let mut altered = good.clone();
@@ -151,17 +125,16 @@ pub mod tests {
         }
     }
 
+    /// What a client's question may hold: nothing of these names the machine but the interface's own address.
     #[test]
     fn questions_do_not_name_us() {
-        let lease = match CLIENT.parse(&answer(MessageType::Ack, CLIENT, 60)) {
-            Some(Answer::Acknowledged(lease)) => lease,
-            other => panic!("{other:?}"),
-        };
-        for bytes in [CLIENT.discover(), CLIENT.request(&lease), CLIENT.renew(&lease)] {
-            assert_eq!(bytes.len(), LENGTH);
-            let message = Message::decode(&mut Decoder::new(&bytes)).unwrap();
-            for code in [OptionCode::Hostname, OptionCode::ClientIdentifier, OptionCode::ClassIdentifier] {
-                assert!(message.opts().get(code).is_none());
+        let lease = lease(60);
+        for mut bytes in [CLIENT.discover(), CLIENT.request(&lease), CLIENT.renew(&lease)] {
+            let allowed = [code::MESSAGE_TYPE, code::WANTED, code::REQUESTED_ADDRESS, code::SERVER];
+            let mut options = bytes.split_off(240);
+            while options[0] != 255 {
+                assert!(allowed.contains(&options[0]), "option {}", options[0]);
+                options.drain(..2 + usize::from(options[1]));
             }
         }
     }

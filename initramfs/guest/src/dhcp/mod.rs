@@ -7,3 +7,4 @@ pub mod lease;
 pub mod machine;
 pub mod message;
 pub mod socket;
+pub mod wire;

@@ -3,10 +3,13 @@
 use super::message::LIMIT;
 use crate::net::OUTER;
 use crate::stop::{OrStop, Step};
-use dhcproto::v4::{CLIENT_PORT, SERVER_PORT};
 use socket2::{Domain, Protocol, Socket, Type};
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::os::fd::{AsFd, BorrowedFd};
+
+/// RFC 2131 §4.1.
+pub const SERVER_PORT: u16 = 67;
+pub const CLIENT_PORT: u16 = 68;
 
 #[derive(Debug)]
 pub struct DhcpSocket(UdpSocket);

@@ -4,6 +4,7 @@ use super::rule::Match::{DestinationPort, From, Icmp, Icmp6, Known, SourcePort, 
 use super::rule::Transport::{Tcp, Udp};
 use super::rule::Verdict::{Accept, Masquerade, Untracked};
 use super::rule::{Match, Rule, Verdict};
+use crate::dhcp::socket::{CLIENT_PORT as DHCP_CLIENT, SERVER_PORT as DHCP_SERVER};
 use crate::net::{OUTER, TUNNEL};
 use vitrine_attest::config::{Config, Forward, Network};
 
@@ -54,9 +55,6 @@ const LISTENER_REPORT: u8 = 143;
 /// Echo request (RFC 792, RFC 4443).
 const ECHO: u8 = 8;
 const ECHO6: u8 = 128;
-/// RFC 2131 §4.1.
-const DHCP_SERVER: u16 = 67;
-const DHCP_CLIENT: u16 = 68;
 
 /// All chains of table `inet vitrine`.
 pub fn ruleset(config: &Config) -> Vec<Chain> {
