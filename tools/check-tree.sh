@@ -17,4 +17,9 @@ if cargo tree --locked -p vitrine-attest -e normal | grep -q tss-esapi; then com
 while IFS= read -r line; do
   complain "docs/promises.md: a promise without proof: $line"
 done < <(grep -E '^\|' docs/promises.md | grep -vE '^\| *(claim|promise|---|-+)' | grep -vE '`[^`]+`|pending|cannot be shown' || true)
+
+# … and every test that is named there exists
+while IFS= read -r name; do
+  git grep -qE "fn $name\\(" -- '*.rs' || complain "docs/promises.md names a test that is not there: $name"
+done < <(grep -E '^\|' docs/promises.md | grep -oE '`[a-z0-9]+(_[a-z0-9]+)+`' | tr -d '`' | grep -vE '^(block_devices|root_read_only|nft_log)$' | sort -u)
 exit $fail
