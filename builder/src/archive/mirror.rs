@@ -238,9 +238,9 @@ mod tests {
     #[test]
     fn a_machine_without_security_sources() {
         let dir = tempfile::tempdir().unwrap();
-        fs::write(dir.path().join("sources.list"), "deb http://debian/debian trixie main\n").unwrap();
+        fs::write(dir.path().join("sources.list"), "deb http://mirror/debian trixie main\n").unwrap();
         let mirrors = Mirrors::of_apt(dir.path());
-        assert_eq!(all(&mirrors, "debian-security"), ["http://debian/debian-security"]);
+        assert_eq!(all(&mirrors, "debian-security"), ["http://mirror/debian-security"]);
         assert_eq!(Mirrors::of_apt(&dir.path().join("none")), Mirrors::default());
     }
 }
