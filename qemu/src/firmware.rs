@@ -64,7 +64,7 @@ impl Firmware {
 
     fn prebuilt(folder: &Path) -> Result<Self> {
         use ovmf_prebuilt::{Arch, FileType, Prebuilt, Source};
-        // 2025-11 is the newest release we booted; its files are checked against the hash in the crate.
+        // One fixed release, so that every host gets the same firmware; the crate holds its hash.
         let files = Prebuilt::fetch(Source::EDK2_STABLE202511_R2, folder).map_err(|e| {
             Error::host(
                 format!("no firmware: {DEBIAN}/{DEBIAN_CODE} is missing and the download failed: {e}"),
@@ -113,6 +113,19 @@ mod tests {
         let found = Firmware::debian(folder.path()).unwrap().unwrap();
         assert_eq!((found.code_sha256, found.smm), (Sha256::of(b"code"), Smm::Required));
         assert!(found.to_string().contains(&Sha256::of(b"vars").to_string()));
+    }
+
+    /// A cache that `ovmf-prebuilt` has filled before is used without a network.
+    #[test]
+    fn a_filled_cache_needs_no_download() {
+        let cache = tempfile::tempdir().unwrap();
+        fs::create_dir(cache.path().join("x64")).unwrap();
+        fs::write(cache.path().join("x64/code.fd"), b"code").unwrap();
+        fs::write(cache.path().join("x64/vars.fd"), b"vars").unwrap();
+        fs::write(cache.path().join("sha256"), ovmf_prebuilt::Source::EDK2_STABLE202511_R2.sha256).unwrap();
+        let found = Firmware::prebuilt(cache.path()).unwrap();
+        assert_eq!((found.code_sha256, found.smm), (Sha256::of(b"code"), Smm::Absent));
+        assert_eq!(found.empty_vars, b"vars");
     }
 
     /// The installed firmware, where there is one: our reader takes its variable store.

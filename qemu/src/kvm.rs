@@ -24,7 +24,7 @@ pub enum Choice {
 }
 
 /// A working KVM boots the bare firmware in one or two seconds, TCG in six to ten.
-const PATIENCE: Duration = Duration::from_secs(45);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 impl Choice {
     /// TCG, unless `VITRINE_KVM=probe` asks for a probe.
@@ -88,5 +88,5 @@ pub fn probe(accel: Accel) -> Result<Duration> {
         }
         Ok(text::last_lines(&machine.console, 50).contains("BdsDxe").then(|| started.elapsed()))
     })?;
-    spoke.ok_or_else(|| Error::host("the probe boot said nothing within 45 s", ""))
+    spoke.ok_or_else(|| Error::host("the probe boot said nothing within 60 s", ""))
 }
