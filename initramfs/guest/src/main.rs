@@ -89,6 +89,7 @@ fn seal(image: &Image) -> Step<(Introduction, KeyPair, KeyPair)> {
     modules::load_all()?;
     sysctl::after_modules()?;
     mounts::lock_root()?;
+    hand_over_tpm()?;
 
     let (wireguard, channel) = (KeyPair::generate()?, KeyPair::generate()?);
     let introduction = Introduction {
@@ -106,7 +107,6 @@ fn seal(image: &Image) -> Step<(Introduction, KeyPair, KeyPair)> {
 
 /// The agent extends PCR 15, or there is no server.
 fn measure(introduction: &Introduction) -> Step<Agent> {
-    hand_over_tpm()?;
     let mut agent = Agent::start(introduction)?;
     agent.wait_measured()?;
     Ok(agent)
