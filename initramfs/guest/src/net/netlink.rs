@@ -85,7 +85,7 @@ enum Message<'a> {
     Other(&'a [u8]),
 }
 
-/// Cuts a datagram into messages (`nlmsghdr`: length[4] ‖ type[2] ‖ flags[2] ‖ sequence[4] ‖ port[4]).
+/// Cuts a datagram into messages (`nlmsghdr`: `length[4] ‖ type[2] ‖ flags[2] ‖ sequence[4] ‖ port[4]`).
 fn messages(mut bytes: &[u8]) -> impl Iterator<Item = Step<Message<'_>>> {
     std::iter::from_fn(move || {
         if bytes.is_empty() {
