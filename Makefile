@@ -11,13 +11,14 @@ PROGRAMS := $(TARGET)/image-programs
 export CARGO_TARGET_DIR := $(abspath $(TARGET))
 export PATH := $(abspath $(TARGET))/release:$(PATH)
 
-.PHONY: help deps build programs verifier images demo test check bench clean
+.PHONY: help deps build programs verifier images demo test check bench fuzz clean
 
 help:
 	@echo "make demo    the main job from nothing: lock, build, boot, tunnel, verdict, three refusals"
 	@echo "make test    all tests, with virtual machines"
 	@echo "make check   format, lint, licences, documentation"
 	@echo "make bench   times, sizes and memory, written as a table"
+	@echo "make fuzz    every parser of foreign bytes, FUZZ_SECONDS each (60)"
 	@echo "make build   the three programs: vitrine, vitrine-verify, vitrine-qemu"
 
 deps:
@@ -63,6 +64,13 @@ check: deps
 
 bench: build
 	@tools/bench.sh
+
+# See fuzz/README.md; a stable compiler takes the sanitizer's flags with RUSTC_BOOTSTRAP
+FUZZ_SECONDS ?= 60
+fuzz:
+	cd fuzz && cargo run --locked --example seeds
+	cd fuzz && export RUSTC_BOOTSTRAP=1 && cargo fuzz build && for target in $$(cargo fuzz list); do \
+		cargo fuzz run $$target -- -max_total_time=$(FUZZ_SECONDS) || exit 1; done
 
 clean:
 	cargo clean

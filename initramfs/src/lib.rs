@@ -16,6 +16,8 @@ mod elf;
 mod facts;
 #[cfg(test)]
 mod fixture;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod glob;
 mod index;
 mod kernel;

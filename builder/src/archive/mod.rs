@@ -9,6 +9,8 @@ mod closure;
 mod date;
 mod download;
 mod fetch;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod keyring;
 mod mirror;
 mod packages;

@@ -50,8 +50,12 @@ impl Release {
             let hint = "use a mirror of Debian with --mirror URL, and a current keyring with --keyring FILE";
             Error::artefact(format!("its signature does not count: {why}"), hint)
         })?;
-        let release = Self::parse(&message.signed_text(), Sha256::of(bytes), signed_by)?;
-        release.check_dates(&message.signed_text(), now)?;
+        Self::signed_text(&message.signed_text(), Sha256::of(bytes), signed_by, now)
+    }
+
+    pub(super) fn signed_text(text: &str, sha256: Sha256, signed_by: String, now: u64) -> Result<Self> {
+        let release = Self::parse(text, sha256, signed_by)?;
+        release.check_dates(text, now)?;
         Ok(release)
     }
 

@@ -164,6 +164,16 @@ impl Recipe {
         for (key, value) in set {
             merged.set(key, value)?;
         }
+        Self::finish(&merged, path)
+    }
+
+    /// A recipe from its text alone: parents are not read.
+    #[cfg(fuzzing)]
+    pub fn from_text(text: &str) -> Result<Self> {
+        Self::finish(&tree::Placed::parse("recipe.toml", text)?, Path::new("recipe.toml"))
+    }
+
+    fn finish(merged: &tree::Placed, path: &Path) -> Result<Self> {
         let text = toml::to_string(&merged.to_value())
             .map_err(|e| Error::bug(format!("merged recipe has no TOML form: {e}")))?;
         let mut recipe: Self =

@@ -1,0 +1,129 @@
+//! Writes small generated seeds into `corpus/<target>/`. Targets without one here begin from nothing.
+
+#[allow(dead_code)]
+#[path = "../../attest/src/pe/testpe.rs"]
+mod testpe;
+
+use std::fs;
+use std::path::Path;
+use vitrine_attest::secure_boot::signature_list;
+
+fn main() -> std::io::Result<()> {
+    for (target, seed) in seeds() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus").join(target);
+        fs::create_dir_all(&folder)?;
+        fs::write(folder.join("seed"), seed)?;
+    }
+    Ok(())
+}
+
+fn seeds() -> Vec<(&'static str, Vec<u8>)> {
+    let key = "A".repeat(43) + "=";
+    let zero = "0".repeat(64);
+    let config = r#"{"attestation":{"port":8787},"forward":"nat","network":{"mode":"dhcp"},"wireguard":{"addresses":["10.66.0.1/24"],"mtu":1420,"port":51820}}"#;
+    let order = format!(
+        r#"{{"allowed_ips":["10.0.0.2/32"],"op":"add","peer":"{}=","seq":7,"v":1}}"#,
+        "AQEB".repeat(10) + "AQE"
+    );
+    let evidence = format!(
+        r#"{{"v":1,"nonce":"{zero}","ek_cert":"","ek_pub":"AAE=","ak_pub":"AAE=","attest":"AAE=","signature":"AAE=","firmware_log":"","runtime_log":[{{"seq":0,"pcr":15,"digest":"{zero}","body":"AA=="}}],"wg_pub":"{key}","channel_pub":"{key}","image_id":"exit 1 {zero}"}}"#
+    );
+    let lock = format!(
+        "version = 1\nrecipe = \"{zero}\"\n[[release]]\narchive = \"debian\"\nsuite = \"trixie\"\ninrelease_sha256 = \"{zero}\"\nsigned_by = \"ab\"\ndate = \"x\"\n[[package]]\nname = \"libc6\"\nversion = \"2.41-12\"\narchitecture = \"amd64\"\narchive = \"debian\"\nfile = \"pool/libc6.deb\"\nsize = 5\nsha256 = \"{zero}\"\n"
+    );
+    let index = format!("Package: a\nVersion: 1:2-3\nArchitecture: amd64\nDepends: b (>= 1) | c\nProvides: d (= 2)\nFilename: pool/a.deb\nSize: 5\nSHA256: {zero}\n\nPackage: b\nVersion: 2\nArchitecture: all\nFilename: pool/b.deb\nSize: 5\nSHA256: {zero}\n");
+    let release = format!("Suite: stable\nCodename: trixie\nDate: Sat, 12 Sep 2026 07:55:41 UTC\nAcquire-By-Hash: yes\nSHA256:\n {zero} 5 main/binary-amd64/Packages.xz\n");
+    let recipe = "name = \"exit\"\nversion = \"1\"\n[debian]\nsuite = \"trixie\"\npackages = [\"libc6\"]\n[image]\ncmdline = \"quiet\"\n[config]\nwireguard.addresses = [\"10.66.0.1/24\"]\n";
+    let os_release = format!("ID=vitrine\nNAME=\"Vitrine\"\nIMAGE_ID=exit\nIMAGE_VERSION=1\nVITRINE_LOCK={zero}\n");
+    vec![
+        ("append", testpe::build(&[(".text", b"stub"), (".sdmagic", MAGIC)])),
+        ("config", config.into()),
+        ("deb", deb()),
+        ("evidence", evidence.into()),
+        ("lock", lock.into()),
+        ("order", order.into()),
+        ("os_release", os_release.into()),
+        ("packages", index.into()),
+        ("pe", uki()),
+        ("read_back", cpio()),
+        ("recipe", recipe.into()),
+        ("release", release.into()),
+        ("secure_boot", signature_list([9; 16], b"certificate")),
+        ("vars", vars()),
+    ]
+}
+
+const MAGIC: &[u8] = b"#### LoaderInfo: systemd-stub 257.1 ####";
+
+fn uki() -> Vec<u8> {
+    let kernel = testpe::build(&[(".text", b"kernel")]);
+    testpe::build(&[
+        (".text", b"stub"),
+        (".sdmagic", MAGIC),
+        (".osrel", b"ID=vitrine\n"),
+        (".cmdline", b"quiet"),
+        (".initrd", b"initramfs"),
+        (".linux", &kernel),
+    ])
+}
+
+/// A package with one file, packed not at all.
+fn deb() -> Vec<u8> {
+    let tar = |path: &str, body: &[u8]| {
+        let mut builder = tar::Builder::new(Vec::new());
+        let mut header = tar::Header::new_gnu();
+        header.set_size(body.len() as u64);
+        header.set_mode(0o644);
+        builder.append_data(&mut header, path, body).and_then(|()| builder.into_inner()).expect("memory takes it")
+    };
+    let mut out = b"!<arch>\n".to_vec();
+    let members = [
+        ("debian-binary", b"2.0\n".to_vec()),
+        ("control.tar", tar("control", b"Package: a\nVersion: 1\n")),
+        ("data.tar", tar("usr/lib/a", b"a")),
+    ];
+    for (name, body) in members {
+        out.extend(format!("{name:<16}{:<12}{:<6}{:<6}{:<8}{:<10}`\n", 0, 0, 0, 100644, body.len()).bytes());
+        out.extend(body);
+    }
+    out
+}
+
+/// A folder, a file in it, a trailer (newc).
+fn cpio() -> Vec<u8> {
+    let mut out = Vec::new();
+    for (name, mode, body) in
+        [("etc", 0o040755u32, &b""[..]), ("etc/a", 0o100644, &b"text"[..]), ("TRAILER!!!", 0, &b""[..])]
+    {
+        let fields = [0, mode, 0, 0, 1, 0, body.len() as u32, 0, 0, 0, 0, name.len() as u32 + 1, 0];
+        out.extend(b"070701");
+        out.extend(fields.iter().flat_map(|field| format!("{field:08x}").into_bytes()));
+        out.extend(name.bytes().chain([0]));
+        out.resize(out.len().next_multiple_of(4), 0);
+        out.extend(body);
+        out.resize(out.len().next_multiple_of(4), 0);
+    }
+    out
+}
+
+/// A volume of 256 bytes with one variable named `a`.
+fn vars() -> Vec<u8> {
+    let mut volume = vec![0; 16];
+    volume.extend([0x8d, 0x2b, 0xf1, 0xff, 0x96, 0x76, 0x8b, 0x4c, 0xa9, 0x85, 0x27, 0x47, 0x07, 0x5b, 0x4f, 0x50]);
+    volume.extend([0; 8]);
+    volume.extend(b"_FVH\0\0\0\0");
+    volume.extend(72u16.to_le_bytes());
+    volume.resize(72, 0);
+    let sum = volume.chunks(2).fold(0u16, |sum, w| sum.wrapping_add(u16::from_le_bytes([w[0], w[1]])));
+    volume[50..52].copy_from_slice(&sum.wrapping_neg().to_le_bytes());
+    volume.extend([0x78, 0x2c, 0xf3, 0xaa, 0x7b, 0x94, 0x9a, 0x43, 0xa1, 0x80, 0x2e, 0x14, 0x4e, 0xc3, 0x77, 0x92]);
+    volume.extend(184u32.to_le_bytes());
+    volume.extend([0x5a, 0xfe, 0, 0, 0, 0, 0, 0]);
+    volume.extend([0xaa, 0x55, 0x3f, 0, 7, 0, 0, 0]);
+    volume.extend([0; 28]);
+    volume.extend([4, 0, 0, 0, 3, 0, 0, 0]);
+    volume.extend([7; 16]);
+    volume.extend(b"a\0\0\0xyz\xff");
+    volume.resize(256, 0xff);
+    volume
+}

@@ -1,0 +1,24 @@
+//! The four messages between verifier and server. Invariants, for any bytes:
+//! - reading them as any of the messages never panics;
+//! - what was read, written and read again, is the same; and written again, the same bytes.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use serde::{de::DeserializeOwned, Serialize};
+use std::fmt::Debug;
+use vitrine_attest::evidence::{ActivationRequest, ActivationResponse, Evidence, EvidenceRequest};
+
+fuzz_target!(|data: &[u8]| {
+    round_trip::<EvidenceRequest>(data);
+    round_trip::<Evidence>(data);
+    round_trip::<ActivationRequest>(data);
+    round_trip::<ActivationResponse>(data);
+});
+
+fn round_trip<T: DeserializeOwned + Serialize + PartialEq + Debug>(data: &[u8]) {
+    let Ok(message) = serde_json::from_slice::<T>(data) else { return };
+    let written = serde_json::to_vec(&message).expect("a message has a JSON form");
+    let again: T = serde_json::from_slice(&written).expect("what was written can be read");
+    assert_eq!(again, message);
+    assert_eq!(serde_json::to_vec(&again).expect("a message has a JSON form"), written);
+}
