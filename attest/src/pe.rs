@@ -11,7 +11,6 @@ mod tests;
 
 use crate::cursor::{Cursor, Short};
 use crate::{Error, Result, Sha256};
-use sha2::Digest as _;
 
 /// IMAGE_FILE_MACHINE_AMD64.
 const MACHINE: u16 = 0x8664;
@@ -298,25 +297,21 @@ impl<'a> Pe<'a> {
     /// A signed and an unsigned file have one digest if the unsigned file's length is a multiple of
     /// [`CERTIFICATE_ALIGNMENT`]; otherwise signing adds padding, which is hashed.
     pub fn authenticode(&self) -> Sha256 {
-        let mut hasher = sha2::Sha256::new();
         let headers = &self.bytes[..self.headers_size as usize];
-        hasher.update(&headers[..self.checksum_at]);
+        let mut parts = vec![&headers[..self.checksum_at]];
         match self.certificate_entry_at {
-            Some(entry) => {
-                hasher.update(&headers[self.checksum_at + 4..entry]);
-                hasher.update(&headers[entry + 8..]);
-            }
-            None => hasher.update(&headers[self.checksum_at + 4..]),
+            Some(entry) => parts.extend([&headers[self.checksum_at + 4..entry], &headers[entry + 8..]]),
+            None => parts.push(&headers[self.checksum_at + 4..]),
         }
         let mut end = headers.len();
         for section in self.hashed_sections() {
-            hasher.update(self.raw(section));
+            parts.push(self.raw(section));
             end = section.raw_end();
         }
         let (certificates, size) = self.certificate_table();
         let trailing_end = if size == 0 { self.bytes.len() } else { certificates };
-        hasher.update(&self.bytes[end..trailing_end]);
-        Sha256(hasher.finalize().into())
+        parts.push(&self.bytes[end..trailing_end]);
+        Sha256::of_parts(&parts)
     }
 }
 

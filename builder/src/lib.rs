@@ -4,6 +4,7 @@
 pub mod append;
 pub mod archive;
 pub mod authenticode;
+mod bounded;
 pub mod cli;
 pub mod commands;
 pub mod diff;

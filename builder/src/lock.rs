@@ -23,6 +23,7 @@
 //! ```
 //! A lock names no host. Packages are sorted by name, so two locks of one archive state are equal bytes.
 
+use crate::bounded;
 use crate::recipe::Recipe;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -103,11 +104,8 @@ impl Lock {
         let name = path.display();
         let hint = "make a lock with `vitrine lock` and the recipe";
         let unreadable = |e: std::io::Error| Error::input(format!("lock {name} cannot be read: {e}"), hint);
-        let size = fs::metadata(path).map_err(unreadable)?.len();
-        if size > FILE_LIMIT {
-            return Err(Error::input(format!("lock {name} has {size} bytes, at most {FILE_LIMIT} are read"), hint));
-        }
-        Self::parse(&fs::read(path).map_err(unreadable)?).map_err(|e| e.within(format!("lock {name}")))
+        let bytes = bounded::read(path, FILE_LIMIT).map_err(unreadable)?;
+        Self::parse(&bytes).map_err(|e| e.within(format!("lock {name}")))
     }
 
     /// Parses and checks the bytes of a lock file.

@@ -9,9 +9,10 @@
 //! ```
 //! Nothing half-written gets a final name: bytes go to a scratch file, are synced, then renamed.
 
+use crate::bounded;
 use crate::lock::LockedPackage;
 use std::fs::{self, File};
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use vitrine_attest::{Error, Result, Sha256};
@@ -55,7 +56,7 @@ impl Store {
     /// has other bytes; that file is then set aside, so that the next build with a network fetches it again.
     pub fn read(&self, sha: &Sha256) -> Result<Vec<u8>> {
         let path = self.place(sha);
-        let bytes = read_bounded(&path).map_err(|e| match e.kind() {
+        let bytes = bounded::read(&path, FILE_LIMIT).map_err(|e| match e.kind() {
             io::ErrorKind::NotFound => Error::host(
                 format!("{} is not in the store {}", sha.short(), self.root.display()),
                 "run the same command without `--offline`",
@@ -114,7 +115,7 @@ impl Store {
     /// `kind` is a folder name of ours (`layers`), `key` a hash over everything the data depends on.
     pub fn cache_get(&self, kind: &str, key: &Sha256) -> Option<Vec<u8>> {
         let path = self.cache_place(kind, key);
-        let mut bytes = read_bounded(&path).ok()?;
+        let mut bytes = bounded::read(&path, FILE_LIMIT).ok()?;
         if bytes.len() < 32 {
             let _ = fs::remove_file(&path);
             return None;
@@ -160,15 +161,6 @@ fn default_root() -> Result<PathBuf> {
             "name a folder with the environment variable VITRINE_CACHE",
         )
     })
-}
-
-fn read_bounded(path: &Path) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    File::open(path)?.take(FILE_LIMIT + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > FILE_LIMIT {
-        return Err(io::Error::new(io::ErrorKind::FileTooLarge, "larger than anything stored here"));
-    }
-    Ok(bytes)
 }
 
 fn make_parent(path: &Path) -> Result<()> {

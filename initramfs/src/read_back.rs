@@ -97,7 +97,10 @@ pub fn read_back(bytes: &[u8], limits: Limits) -> Result<ReadBack> {
             _ => {
                 let packing = Packing::detect(&bytes[at..])?;
                 let (raw, packed) = packing.unpack(&bytes[at..], limits.unpacked - machine.unpacked)?;
+                let before = machine.unpacked;
                 machine.archive(&raw, 0, packing)?;
+                // Zeros between entries count, too: they were unpacked.
+                machine.unpacked = before + raw.len() as u64;
                 machine.read.segments.push(Segment { packing, packed, raw: raw.len() });
                 at += packed;
             }

@@ -54,11 +54,7 @@ impl Keyring {
     pub fn load(path: &Path) -> Result<Self> {
         let hint = "install the package debian-archive-keyring, or name another file with --keyring";
         let unreadable = |why: String| Error::host(format!("keyring {}: {why}", path.display()), hint);
-        let size = std::fs::metadata(path).map_err(|e| unreadable(e.to_string()))?.len();
-        if size > KEYRING_LIMIT {
-            return Err(unreadable(format!("has {size} bytes")));
-        }
-        let bytes = std::fs::read(path).map_err(|e| unreadable(e.to_string()))?;
+        let bytes = crate::bounded::read(path, KEYRING_LIMIT).map_err(|e| unreadable(e.to_string()))?;
         let keyring = Self::parse(&bytes);
         if keyring.keys.is_empty() {
             return Err(unreadable("holds no key that may sign".into()));

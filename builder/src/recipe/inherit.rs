@@ -1,6 +1,7 @@
 //! Reading a recipe's file and those it inherits from.
 
 use super::tree::{Node, Placed};
+use crate::bounded;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use toml::Value;
@@ -68,14 +69,7 @@ fn take_parents(file: &mut Placed) -> Result<Vec<String>> {
 
 fn read_text(path: &Path) -> Result<String> {
     let name = path.display().to_string();
-    let size = std::fs::metadata(path).map_err(|e| unreadable(&name, &e.to_string()))?.len();
-    if size > FILE_LIMIT {
-        return Err(Error::input(
-            format!("{name} has {size} bytes, a recipe has at most {FILE_LIMIT}"),
-            "check the path",
-        ));
-    }
-    let bytes = std::fs::read(path).map_err(|e| unreadable(&name, &e.to_string()))?;
+    let bytes = bounded::read(path, FILE_LIMIT).map_err(|e| unreadable(&name, &e.to_string()))?;
     String::from_utf8(bytes).map_err(|_| Error::input(format!("{name} is not UTF-8 text"), "check the path"))
 }
 

@@ -113,7 +113,8 @@ fn bounds(file: &[u8]) -> std::result::Result<(usize, usize), String> {
         return Err("its store is not marked as formatted and healthy".into());
     }
     let size = u32::from_le_bytes([store[16], store[17], store[18], store[19]]) as usize;
-    if size < STORE_HEADER || size > file.len() - header_length {
+    // Entries and their padding end at multiples of four.
+    if size < STORE_HEADER || !size.is_multiple_of(4) || size > file.len() - header_length {
         return Err(format!("its store's size {size} does not fit the file"));
     }
     Ok((header_length + STORE_HEADER, header_length + size))
