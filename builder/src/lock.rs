@@ -27,7 +27,6 @@ use crate::bounded;
 use crate::recipe::Recipe;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
-use std::fs;
 use std::path::{Path, PathBuf};
 use vitrine_attest::{Error, Result, Sha256};
 

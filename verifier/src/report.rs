@@ -148,7 +148,7 @@ impl Report {
             fact("Image", format!("{} {}", release.image, release.version));
             fact("Lock", release.lock.to_string());
             fact("Configuration", release.config_digest.to_string());
-            fact("Waivers", format!("{} exceptions to screen rules, in the statement", release.waivers));
+            fact("Waivers", format!("{} in the statement: exceptions to screen rules, with reasons", release.waivers));
         }
         match &self.keys {
             Some(keys) => fact("WireGuard key", keys.wireguard.to_string()),

@@ -38,7 +38,7 @@ fn release(stated: crate::steps::Stated, out: &Out) -> Result<Outcome> {
     let release = &statement.predicate;
     let image = out.path(out::IMAGE).display().to_string();
     let text = format!(
-        "{image}\n{}\nimage {} {}, {} inputs, {} waivers\n",
+        "{image}\n{}\nimage {} {}, inputs: {}, waivers: {}\n",
         release.fingerprint,
         release.image.name,
         release.image.version,
