@@ -245,7 +245,7 @@ pub(crate) mod tests {
         let path = dir.path().join("x.lock.toml");
         sample().save(&path).unwrap();
         assert_eq!(Lock::load(&path).unwrap().packages.len(), 2);
-        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
     }
 
     #[test]
