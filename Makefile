@@ -52,7 +52,7 @@ images: build
 	@tools/test-images.sh
 
 test: images
-	cargo test --workspace --locked
+	VITRINE_AGENT_BINARY=$(abspath $(PROGRAMS))/vitrine-agent cargo test --workspace --locked --no-fail-fast
 	@echo "all tests passed"
 
 check: deps
