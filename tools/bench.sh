@@ -45,8 +45,7 @@ row "---" "---"
 measure "lock (indices cached)" nothing vitrine lock recipes/exit.toml --out "$work/lock.toml" -q
 measure "cold build from a filled store" forget bash -c 'build recipes/exit.toml a'
 measure "rebuild without change" nothing bash -c 'build recipes/exit.toml a'
-bash -c 'build recipes/exit.toml b'
-reset_config() { bash -c 'build recipes/exit.toml b'; sed -i "s/^wireguard.port = .*/wireguard.port = $((40000 + RANDOM % 20000))/" "$work/changed.toml"; }
+reset_config() { bash -c 'build recipes/exit.toml b' >/dev/null; sed -i "s/^wireguard.port = .*/wireguard.port = $((40000 + RANDOM % 20000))/" "$work/changed.toml"; }
 measure "rebuild after a configuration change" reset_config bash -c 'build "$work/changed.toml" b'
 row "image.efi" "$(LC_ALL=C awk -v b="$(stat -c %s "$work/first/image.efi")" 'BEGIN {printf "%.1f MB", b / 1e6}')"
 vitrine inspect "$work/first" | awk '/^  layer .*packed/ {on = 1; next} NF != 3 {on = 0} on {print $1, $2, $3}' |
@@ -64,7 +63,7 @@ until [ -s "$work/boot.json" ]; do
   sleep 0.2
 done
 field() { sed -n "s/.*\"$1\":\"\{0,1\}\([^\",}]*\).*/\1/p" "$work/boot.json"; }
-row "power-on → the server answers (TCG, UEFI, TPM)" "$(LC_ALL=C awk -v ms="$(field milliseconds)" 'BEGIN {printf "%.1f s", ms / 1000}')"
+row "power-on to the server's answer (TCG, UEFI, TPM)" "$(LC_ALL=C awk -v ms="$(field milliseconds)" 'BEGIN {printf "%.1f s", ms / 1000}')"
 trust=(--statement "$work/first/release.dsse.json" --key "$work/keys/release.pub" --ek-roots "$(field ek_roots)")
 measure "check of a running server, with activation" nothing vitrine-verify check "$(field url)" "${trust[@]}" --save "$work/record.json"
 measure "check of the saved messages" nothing vitrine-verify check "$work/record.json" "${trust[@]}"
