@@ -11,7 +11,7 @@ use crate::{Result, Sha256};
 use serde::{Deserialize, Serialize};
 
 /// Separates these digests from every other use of SHA-256.
-const DOMAIN: &[u8] = b"vitrine pcr15 v1";
+const DOMAIN: &[u8] = b"vitrine pcr15 v2";
 
 /// One event of the runtime log. `body` is what was hashed; PCR 15 is extended with `SHA-256(body)`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,13 +47,33 @@ impl BootFacts {
     }
 }
 
+/// Public halves of the keys that PID 1 made in RAM at this boot.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BootKeys {
+    /// WireGuard's, generation 0; see [`crate::rotation`] for the later ones.
+    pub wg_pub: Key32,
+    /// X25519 public key to which the owner's orders are sealed.
+    pub channel_pub: Key32,
+    /// Ed25519 public key that signs the later WireGuard keys of this boot. Only PID 1 has its secret half: the agent,
+    /// which speaks to strangers and to the TPM, cannot put a key of its own in their place.
+    pub sign_pub: Key32,
+    /// SHA-256 of the SubjectPublicKeyInfo (RFC 5280 §4.1.2.7), DER, of the TLS key (ECDSA P-256).
+    pub tls_spki: Sha256,
+}
+
+impl BootKeys {
+    /// In the order in which they are hashed everywhere.
+    pub fn fields(&self) -> [&[u8]; 4] {
+        [&self.wg_pub.0, &self.channel_pub.0, &self.sign_pub.0, &self.tls_spki.0]
+    }
+}
+
 /// What the three events bind together.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BootRecord {
     pub config_digest: Sha256,
-    pub wg_pub: Key32,
-    /// X25519 public key to which the owner's orders are sealed.
-    pub channel_pub: Key32,
+    pub keys: BootKeys,
     /// TPM name of the attestation key: `000B ‖ SHA-256(public area)`, 34 bytes.
     pub ak_name: Vec<u8>,
     pub facts: BootFacts,
@@ -66,7 +86,7 @@ impl BootRecord {
         let facts_digest = Sha256::of(&facts);
         let bodies = [
             prefixed(&[DOMAIN, b"config", &self.config_digest.0]),
-            prefixed(&[DOMAIN, b"keys", &self.wg_pub.0, &self.channel_pub.0, &self.ak_name]),
+            prefixed(&[&[DOMAIN, b"keys"], self.keys.fields().as_slice(), &[&self.ak_name]].concat()),
             prefixed(&[DOMAIN, b"cap", &facts_digest.0]),
         ];
         Ok(bodies
@@ -89,8 +109,12 @@ mod tests {
     fn record() -> BootRecord {
         BootRecord {
             config_digest: Sha256::of(b"config"),
-            wg_pub: Key32([1; 32]),
-            channel_pub: Key32([2; 32]),
+            keys: BootKeys {
+                wg_pub: Key32([1; 32]),
+                channel_pub: Key32([2; 32]),
+                sign_pub: Key32([3; 32]),
+                tls_spki: Sha256([4; 32]),
+            },
             ak_name: vec![3; 34],
             facts: BootFacts::sealed(),
         }
@@ -99,12 +123,14 @@ mod tests {
     #[test]
     fn every_field_moves_pcr15() {
         let base = record().pcr15().unwrap();
-        let mut others = vec![record(); 5];
+        let mut others = vec![record(); 7];
         others[0].config_digest = Sha256::ZERO;
-        others[1].wg_pub = Key32([9; 32]);
-        others[2].channel_pub = Key32([9; 32]);
+        others[1].keys.wg_pub = Key32([9; 32]);
+        others[2].keys.channel_pub = Key32([9; 32]);
         others[3].ak_name = vec![4; 34];
         others[4].facts.modules_locked = false;
+        others[5].keys.sign_pub = Key32([9; 32]);
+        others[6].keys.tls_spki = Sha256::ZERO;
         for other in others {
             assert_ne!(other.pcr15().unwrap(), base);
         }
@@ -115,7 +141,7 @@ mod tests {
     fn pinned_value() {
         assert_eq!(
             record().pcr15().unwrap().to_string(),
-            "d230ff6c0169816d860d4e19fec94a5259d19ff5afd89fa15b408d183f5ba2c7"
+            "5c297e0796d9b2f510fd7f77b61639a0535020f0d4229dc83656130988e566e4"
         );
     }
 }

@@ -1,4 +1,4 @@
-//! The four messages between a verifier and a server (version 1).
+//! The four messages between a verifier and a server (version 2).
 //!
 //! ```text
 //! M1  POST /v1/evidence   EvidenceRequest    →  M2  Evidence
@@ -6,14 +6,15 @@
 //! ```
 //! All bodies are JSON. The receiver reads at most [`EVIDENCE_LIMIT`] bytes and refuses unknown fields.
 
-use crate::boot::RuntimeEvent;
-use crate::digest::{base64_bytes, Key32};
+use crate::boot::{BootKeys, RuntimeEvent};
+use crate::digest::base64_bytes;
 use crate::lengths::prefixed;
+use crate::rotation::RotatedKey;
 use crate::Sha256;
 use serde::{Deserialize, Serialize};
 
 /// Version of these messages.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 /// Largest M2 a verifier reads: a firmware log of 1 MiB in base64 and everything else fit well (check V01).
 pub const EVIDENCE_LIMIT: usize = 4 << 20;
 /// Largest M1 or M3 an agent reads.
@@ -60,9 +61,10 @@ pub struct Evidence {
     pub firmware_log: Vec<u8>,
     /// The image's own events, see [`crate::boot`].
     pub runtime_log: Vec<RuntimeEvent>,
-    pub wg_pub: Key32,
-    /// X25519 public key for `order`.
-    pub channel_pub: Key32,
+    pub keys: BootKeys,
+    /// WireGuard keys made since, oldest first; at most [`crate::rotation::MOST_LIVE`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rotated: Vec<RotatedKey>,
     /// See [`ImageId`].
     pub image_id: String,
 }
@@ -102,23 +104,22 @@ pub fn transcript(m1: &[u8], m2: &[u8]) -> Sha256 {
 #[derive(Debug, Clone, Copy)]
 pub struct Binding<'a> {
     pub nonce: &'a Sha256,
-    pub wg_pub: &'a Key32,
-    pub channel_pub: &'a Key32,
+    pub keys: &'a BootKeys,
+    pub rotated: &'a [RotatedKey],
     pub config_digest: &'a Sha256,
     pub image_id: &'a str,
 }
 
 impl Binding<'_> {
-    /// `SHA-256(L(domain) ‖ L(nonce) ‖ L(wg_pub) ‖ L(channel_pub) ‖ L(config_digest) ‖ L(image_id))`.
+    /// `SHA-256(L(domain) ‖ L(nonce) ‖ L(wg_pub) ‖ L(channel_pub) ‖ L(sign_pub) ‖ L(tls_spki) ‖ L(config_digest) ‖
+    /// L(image_id) ‖ L(rotated₀) ‖ …)`, a rotated key as in [`RotatedKey::bytes`].
     pub fn extra_data(&self) -> Sha256 {
-        Sha256::of(&prefixed(&[
-            b"vitrine quote v1",
-            &self.nonce.0,
-            &self.wg_pub.0,
-            &self.channel_pub.0,
-            &self.config_digest.0,
-            self.image_id.as_bytes(),
-        ]))
+        let rotated: Vec<Vec<u8>> = self.rotated.iter().map(RotatedKey::bytes).collect();
+        let mut fields: Vec<&[u8]> = vec![b"vitrine quote v2", &self.nonce.0];
+        fields.extend(self.keys.fields());
+        fields.extend([&self.config_digest.0[..], self.image_id.as_bytes()]);
+        fields.extend(rotated.iter().map(Vec::as_slice));
+        Sha256::of(&prefixed(&fields))
     }
 }
 
@@ -145,20 +146,29 @@ pub fn is_dev_name(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::digest::Key32;
 
     #[test]
     fn every_field_moves_extra_data() {
-        let (n, k, d) = (Sha256::of(b"n"), Key32([1; 32]), Sha256::of(b"d"));
-        let base = Binding { nonce: &n, wg_pub: &k, channel_pub: &k, config_digest: &d, image_id: "exit 1 x" };
+        let (n, d) = (Sha256::of(b"n"), Sha256::of(b"d"));
+        let key = Key32([1; 32]);
+        let keys = BootKeys { wg_pub: key, channel_pub: key, sign_pub: key, tls_spki: n };
+        let base = Binding { nonce: &n, keys: &keys, rotated: &[], config_digest: &d, image_id: "exit 1 x" };
         let other = Key32([2; 32]);
-        let all = [
+        let other_keys = [
+            BootKeys { wg_pub: other, ..keys.clone() },
+            BootKeys { channel_pub: other, ..keys.clone() },
+            BootKeys { sign_pub: other, ..keys.clone() },
+            BootKeys { tls_spki: d, ..keys.clone() },
+        ];
+        let rotated = [RotatedKey { generation: 1, wg_pub: key, signature: [0; 64] }];
+        let more = [
             Binding { nonce: &d, ..base },
-            Binding { wg_pub: &other, ..base },
-            Binding { channel_pub: &other, ..base },
+            Binding { rotated: &rotated, ..base },
             Binding { config_digest: &n, ..base },
             Binding { image_id: "exit 2 x", ..base },
         ];
-        for binding in all {
+        for binding in other_keys.iter().map(|keys| Binding { keys, ..base }).chain(more) {
             assert_ne!(binding.extra_data(), base.extra_data());
         }
     }

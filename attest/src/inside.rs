@@ -1,0 +1,135 @@
+//! What PID 1 and its children tell each other: one JSON object a line, over a Unix stream socket on the child's
+//! descriptor 3.
+//!
+//! ```text
+//! init → agent     {"config_digest":"…","keys":{…},"image_id":"exit 0.1.0 …","facts":{…},"port":8787,"firmware_log":"…"}
+//! agent → init     {"measured":true} · {"failed":"<fixed code>"}
+//! init → agent     {"serve":true}
+//! agent → init     {"order":"<base64>"}
+//! init → agent     {"answer":"<base64>"} · {"refused":"<fixed code>"} · {"rotated":[{…}]}
+//!
+//! init → resolver  {"resolver":{…},"addresses":["10.66.0.1"],"tls_key":"<base64>"}
+//! resolver → init  {"blocked":12}
+//!
+//! init → metrics   {"port":9469}
+//! init → metrics   {"text":"…"}
+//! ```
+//! End of file, or any other line, means that the other side is gone or does not mean us: the child ends, and init
+//! starts another one.
+
+use crate::boot::{BootFacts, BootKeys};
+use crate::config::Resolver;
+use crate::digest::base64_bytes;
+use crate::rotation::RotatedKey;
+use crate::Sha256;
+use serde::{Deserialize, Serialize};
+use std::net::IpAddr;
+use zeroize::{Zeroize, ZeroizeOnDrop};
+
+/// Bytes of the first line to the agent: a firmware log of 1 MiB in base64, and everything else.
+pub const INTRODUCTION_LIMIT: usize = 2 << 20;
+/// Bytes of every other line: a sealed order of 32 KiB in base64 is 43 KiB.
+pub const LINE_LIMIT: usize = 64 << 10;
+
+/// The first line to the agent. It stays in RAM for an agent that has to be started again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Introduction {
+    pub config_digest: Sha256,
+    pub keys: BootKeys,
+    /// For an agent that is started again after a rotation.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rotated: Vec<RotatedKey>,
+    /// `<name> <version> <lock digest>`.
+    pub image_id: String,
+    pub facts: BootFacts,
+    /// TCP port to serve on.
+    pub port: u16,
+    /// `binary_bios_measurements`.
+    #[serde(with = "base64_bytes")]
+    pub firmware_log: Vec<u8>,
+    /// An earlier agent of this boot has extended PCR 15; a second time would make all evidence worthless.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub measured_already: bool,
+}
+
+/// What the agent hears after that.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ToAgent {
+    /// The network is up.
+    Serve(bool),
+    /// To an order: sealed to whoever sealed the order, see [`crate::order`].
+    Answer(#[serde(with = "base64_bytes")] Vec<u8>),
+    /// To an order that could not be opened, so that nobody can be answered in secret.
+    Refused(String),
+    /// From now on these are part of the evidence.
+    Rotated(Vec<RotatedKey>),
+}
+
+/// What the agent says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum FromAgent {
+    Measured(bool),
+    /// A TPM step failed, by a fixed code.
+    Failed(String),
+    /// A sealed order, untouched.
+    Order(#[serde(with = "base64_bytes")] Vec<u8>),
+}
+
+/// The only line to the resolver. Descriptor 4 is the blocklist, open for reading, when the configuration has one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ResolverStart {
+    pub resolver: Resolver,
+    /// The server's addresses inside the tunnel, to listen on.
+    pub addresses: Vec<IpAddr>,
+    /// The TLS key of the boot for DoT and DoH.
+    pub tls_key: TlsKey,
+}
+
+/// ECDSA P-256, PKCS#8 DER (RFC 5208), in base64; wiped when dropped.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Zeroize, ZeroizeOnDrop)]
+#[serde(transparent)]
+pub struct TlsKey(#[serde(with = "base64_bytes")] pub Vec<u8>);
+
+/// What the resolver says, at most every ten seconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum FromResolver {
+    /// Questions refused because of the blocklist since this resolver's start.
+    Blocked(u64),
+}
+
+/// What the metrics program hears.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ToMetrics {
+    /// First: the TCP port to listen on.
+    Port(u16),
+    /// The page from now on, in the Prometheus text format.
+    Text(String),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn forms() {
+        let json = |value: &ToAgent| serde_json::to_string(value).unwrap();
+        assert_eq!(json(&ToAgent::Serve(true)), r#"{"serve":true}"#);
+        assert_eq!(json(&ToAgent::Answer(vec![1, 2])), r#"{"answer":"AQI="}"#);
+        assert_eq!(json(&ToAgent::Refused("order-size".into())), r#"{"refused":"order-size"}"#);
+        assert_eq!(serde_json::to_string(&FromResolver::Blocked(3)).unwrap(), r#"{"blocked":3}"#);
+        assert_eq!(serde_json::from_str::<FromAgent>(r#"{"order":"AQI="}"#).unwrap(), FromAgent::Order(vec![1, 2]));
+    }
+
+    #[test]
+    fn other_lines_are_refused() {
+        for bad in ["{}", "[]", r#"{"order":"?"}"#, r#"{"measured":true,"x":1}"#, r#"{"serve":true}"#] {
+            assert!(serde_json::from_str::<FromAgent>(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,2 @@
+//! The metrics program of the image.
+fn main() {}

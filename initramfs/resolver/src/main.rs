@@ -1,0 +1,2 @@
+//! The resolver of the image.
+fn main() {}

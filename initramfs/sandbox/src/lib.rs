@@ -1,0 +1,1 @@
+//! How a child of PID 1 gives up everything it does not need, before it reads a foreign byte.
