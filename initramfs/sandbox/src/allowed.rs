@@ -1,0 +1,171 @@
+//! What each profile may call, as tables.
+
+use crate::condition::{Condition, Is, Masked, Null};
+use crate::Profile;
+
+/// A system call and the ways in which it may be made; no way at all means: any arguments.
+#[derive(Debug, Clone, Copy)]
+pub struct Call(pub i64, pub &'static [&'static [Condition]]);
+
+const fn any(number: i64) -> Call {
+    Call(number, &[])
+}
+
+/// Everything a profile may call.
+pub fn allowed(profile: Profile) -> impl Iterator<Item = Call> {
+    let tables: &[&[Call]] = match profile {
+        Profile::Agent => &[BASE, THREADS, SERVER, STREAMS],
+        Profile::Resolver => &[BASE, THREADS, SERVER, ASKING, EVENTS],
+        Profile::Metrics => &[BASE, SERVER, STREAMS],
+    };
+    tables.iter().flat_map(|table| table.iter().copied())
+}
+
+/// PROT_EXEC, third argument: nothing that was written can be run.
+const NOT_EXECUTABLE: &[&[Condition]] = &[&[Masked(2, libc::PROT_EXEC as u32, 0)]];
+/// AT_EMPTY_PATH, fourth argument: a descriptor is looked at, not a path. glibc's `fstat`.
+const DESCRIPTOR_ONLY: &[&[Condition]] = &[&[Masked(3, libc::AT_EMPTY_PATH as u32, libc::AT_EMPTY_PATH as u32)]];
+
+/// Memory, clocks, descriptors that are open.
+const BASE: &[Call] = &[
+    any(libc::SYS_read),
+    any(libc::SYS_write),
+    any(libc::SYS_readv),
+    any(libc::SYS_writev),
+    any(libc::SYS_close),
+    any(libc::SYS_lseek),
+    any(libc::SYS_fstat),
+    Call(libc::SYS_newfstatat, DESCRIPTOR_ONLY),
+    Call(libc::SYS_mmap, NOT_EXECUTABLE),
+    Call(libc::SYS_mprotect, NOT_EXECUTABLE),
+    any(libc::SYS_munmap),
+    any(libc::SYS_mremap),
+    any(libc::SYS_madvise),
+    any(libc::SYS_brk),
+    any(libc::SYS_futex),
+    any(libc::SYS_getrandom),
+    any(libc::SYS_clock_gettime),
+    any(libc::SYS_clock_getres),
+    any(libc::SYS_clock_nanosleep),
+    any(libc::SYS_nanosleep),
+    any(libc::SYS_gettimeofday),
+    any(libc::SYS_poll),
+    any(libc::SYS_ppoll),
+    any(libc::SYS_rt_sigaction),
+    any(libc::SYS_rt_sigprocmask),
+    any(libc::SYS_rt_sigreturn),
+    any(libc::SYS_restart_syscall),
+    any(libc::SYS_sigaltstack),
+    any(libc::SYS_getpid),
+    any(libc::SYS_gettid),
+    any(libc::SYS_sched_yield),
+    any(libc::SYS_sched_getaffinity),
+    // Reading a limit, not setting one
+    Call(libc::SYS_prlimit64, &[&[Null(2)]]),
+    Call(
+        libc::SYS_fcntl,
+        &[
+            &[Is(1, libc::F_GETFL as u32)],
+            &[Is(1, libc::F_SETFL as u32)],
+            &[Is(1, libc::F_GETFD as u32)],
+            &[Is(1, libc::F_SETFD as u32)],
+            &[Is(1, libc::F_DUPFD_CLOEXEC as u32)],
+        ],
+    ),
+    Call(libc::SYS_ioctl, &[&[Is(1, libc::FIONBIO as u32)]]),
+    any(libc::SYS_exit),
+    any(libc::SYS_exit_group),
+];
+
+/// Threads of this process, no process: CLONE_THREAD has to be there. `clone3` hides its flags behind a pointer, so
+/// it is not here.
+const THREADS: &[Call] = &[
+    Call(libc::SYS_clone, &[&[Masked(0, libc::CLONE_THREAD as u32, libc::CLONE_THREAD as u32)]]),
+    any(libc::SYS_set_robust_list),
+    any(libc::SYS_rseq),
+    Call(libc::SYS_prctl, &[&[Is(0, libc::PR_SET_NAME as u32)]]),
+];
+
+/// MSG_FASTOPEN would open a connection without `connect`, past the eyes of Landlock.
+const fn no_fastopen(argument: u8) -> Condition {
+    Masked(argument, libc::MSG_FASTOPEN as u32, 0)
+}
+
+/// Options of sockets. Not among them: attaching BPF programs to a socket.
+const OPTIONS: &[&[Condition]] = &[
+    &[Is(1, libc::SOL_SOCKET as u32), Is(2, libc::SO_REUSEADDR as u32)],
+    &[Is(1, libc::SOL_SOCKET as u32), Is(2, libc::SO_REUSEPORT as u32)],
+    &[Is(1, libc::SOL_SOCKET as u32), Is(2, libc::SO_RCVTIMEO as u32)],
+    &[Is(1, libc::SOL_SOCKET as u32), Is(2, libc::SO_SNDTIMEO as u32)],
+    &[Is(1, libc::SOL_SOCKET as u32), Is(2, libc::SO_RCVBUF as u32)],
+    &[Is(1, libc::SOL_SOCKET as u32), Is(2, libc::SO_SNDBUF as u32)],
+    &[Is(1, libc::SOL_SOCKET as u32), Is(2, libc::SO_KEEPALIVE as u32)],
+    &[Is(1, libc::SOL_SOCKET as u32), Is(2, libc::SO_LINGER as u32)],
+    &[Is(1, libc::IPPROTO_TCP as u32), Is(2, libc::TCP_NODELAY as u32)],
+    &[Is(1, libc::IPPROTO_TCP as u32), Is(2, libc::TCP_KEEPIDLE as u32)],
+    &[Is(1, libc::IPPROTO_TCP as u32), Is(2, libc::TCP_KEEPINTVL as u32)],
+    &[Is(1, libc::IPPROTO_TCP as u32), Is(2, libc::TCP_KEEPCNT as u32)],
+    &[Is(1, libc::IPPROTO_TCP as u32), Is(2, libc::TCP_USER_TIMEOUT as u32)],
+    &[Is(1, libc::IPPROTO_IPV6 as u32), Is(2, libc::IPV6_V6ONLY as u32)],
+    // The address a question came to is the one its answer has to come from
+    &[Is(1, libc::IPPROTO_IPV6 as u32), Is(2, libc::IPV6_RECVPKTINFO as u32)],
+    &[Is(1, libc::IPPROTO_IP as u32), Is(2, libc::IP_PKTINFO as u32)],
+    // No path MTU discovery for answers over UDP: a forged ICMP message cannot make them be cut
+    &[Is(1, libc::IPPROTO_IP as u32), Is(2, libc::IP_MTU_DISCOVER as u32)],
+    &[Is(1, libc::IPPROTO_IPV6 as u32), Is(2, libc::IPV6_MTU_DISCOVER as u32)],
+];
+
+/// Listening and answering.
+const SERVER: &[Call] = &[
+    any(libc::SYS_bind),
+    any(libc::SYS_listen),
+    any(libc::SYS_accept4),
+    any(libc::SYS_getsockname),
+    any(libc::SYS_getsockopt),
+    Call(libc::SYS_setsockopt, OPTIONS),
+    any(libc::SYS_shutdown),
+    any(libc::SYS_recvfrom),
+    any(libc::SYS_recvmsg),
+    Call(libc::SYS_sendto, &[&[no_fastopen(3)]]),
+    Call(libc::SYS_sendmsg, &[&[no_fastopen(2)]]),
+];
+
+/// Low bits of `socket`'s second argument; the high ones are SOCK_CLOEXEC and SOCK_NONBLOCK.
+const TYPE: u32 = 0xf;
+
+/// TCP sockets and no others.
+const STREAMS: &[Call] = &[Call(
+    libc::SYS_socket,
+    &[
+        &[Is(0, libc::AF_INET as u32), Masked(1, TYPE, libc::SOCK_STREAM as u32)],
+        &[Is(0, libc::AF_INET6 as u32), Masked(1, TYPE, libc::SOCK_STREAM as u32)],
+    ],
+)];
+
+/// TCP and UDP sockets, and asking others with them.
+const ASKING: &[Call] = &[
+    Call(
+        libc::SYS_socket,
+        &[
+            &[Is(0, libc::AF_INET as u32), Masked(1, TYPE, libc::SOCK_STREAM as u32)],
+            &[Is(0, libc::AF_INET6 as u32), Masked(1, TYPE, libc::SOCK_STREAM as u32)],
+            &[Is(0, libc::AF_INET as u32), Masked(1, TYPE, libc::SOCK_DGRAM as u32)],
+            &[Is(0, libc::AF_INET6 as u32), Masked(1, TYPE, libc::SOCK_DGRAM as u32)],
+        ],
+    ),
+    any(libc::SYS_connect),
+    any(libc::SYS_getpeername),
+    any(libc::SYS_recvmmsg),
+    Call(libc::SYS_sendmmsg, &[&[no_fastopen(3)]]),
+];
+
+/// The event loop of an asynchronous program, and the pair of sockets by which it wakes itself.
+const EVENTS: &[Call] = &[
+    any(libc::SYS_epoll_create1),
+    any(libc::SYS_epoll_ctl),
+    any(libc::SYS_epoll_wait),
+    any(libc::SYS_epoll_pwait),
+    any(libc::SYS_epoll_pwait2),
+    any(libc::SYS_eventfd2),
+    Call(libc::SYS_socketpair, &[&[Is(0, libc::AF_UNIX as u32)]]),
+];

@@ -1,0 +1,72 @@
+//! The two seccomp programs of a profile.
+//!
+//! The first kills the process for a call that no program of ours makes under any circumstances. The second allows
+//! what is listed and answers everything else with `ENOSYS`, as a kernel without that call would: libraries have a
+//! way around it (glibc starts threads with `clone` when there is no `clone3`), and a library update that tries
+//! something new costs speed, not the service. Where both apply, killing wins (seccomp(2)).
+
+use crate::allowed::{allowed, Call};
+use crate::condition::rule;
+use crate::deadly::DEADLY;
+use crate::Profile;
+use seccompiler::{BpfProgram, Error, SeccompAction, SeccompFilter, SeccompRule, TargetArch};
+use std::collections::BTreeMap;
+
+/// Installs both on all threads. The order is the only possible one: the second refuses to install anything.
+pub fn install(profile: Profile) -> Result<(), Error> {
+    seccompiler::apply_filter_all_threads(&killing()?)?;
+    seccompiler::apply_filter_all_threads(&allowing(profile)?)
+}
+
+fn killing() -> Result<BpfProgram, Error> {
+    let rules = DEADLY.iter().map(|number| (*number, vec![])).collect();
+    let filter = SeccompFilter::new(rules, SeccompAction::Allow, SeccompAction::KillProcess, TargetArch::x86_64)?;
+    Ok(filter.try_into()?)
+}
+
+fn allowing(profile: Profile) -> Result<BpfProgram, Error> {
+    let mut rules: BTreeMap<i64, Vec<SeccompRule>> = BTreeMap::new();
+    for Call(number, ways) in allowed(profile) {
+        let ways = ways.iter().map(|conditions| rule(conditions)).collect::<Result<Vec<_>, _>>()?;
+        rules.insert(number, ways);
+    }
+    let refuse = SeccompAction::Errno(libc::ENOSYS.cast_unsigned());
+    let filter = SeccompFilter::new(rules, refuse, SeccompAction::Allow, TargetArch::x86_64)?;
+    Ok(filter.try_into()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PROFILES: [Profile; 3] = [Profile::Agent, Profile::Resolver, Profile::Metrics];
+
+    /// The kernel takes at most BPF_MAXINSNS instructions.
+    #[test]
+    fn programs_fit() {
+        assert!(killing().unwrap().len() <= 4096);
+        assert!(PROFILES.iter().all(|profile| allowing(*profile).unwrap().len() <= 4096));
+    }
+
+    /// A call listed twice would lose the conditions of its first entry.
+    #[test]
+    fn nothing_is_listed_twice_or_in_both() {
+        for profile in PROFILES {
+            let mut numbers: Vec<i64> = allowed(profile).map(|call| call.0).collect();
+            numbers.extend(DEADLY);
+            let all = numbers.len();
+            numbers.sort_unstable();
+            numbers.dedup();
+            assert_eq!(numbers.len(), all, "{profile:?}");
+        }
+    }
+
+    #[test]
+    fn no_profile_opens_files_or_starts_programs() {
+        let files = [libc::SYS_open, libc::SYS_openat, libc::SYS_openat2, libc::SYS_creat, libc::SYS_unlink];
+        let programs = [libc::SYS_fork, libc::SYS_vfork, libc::SYS_clone3];
+        for profile in PROFILES {
+            assert!(allowed(profile).all(|call| !files.contains(&call.0) && !programs.contains(&call.0)));
+        }
+    }
+}
