@@ -30,7 +30,7 @@ const DOMAIN: &[u8] = b"vitrine order v1";
 /// Version of the payload.
 pub const VERSION: u32 = 1;
 /// Largest sealed order in bytes; what an agent reads from `POST /v1/order`.
-pub const ORDER_LIMIT: usize = 8 << 10;
+pub const ORDER_LIMIT: usize = 32 << 10;
 /// Most networks of one peer: they and everything else fit into [`ORDER_LIMIT`].
 pub const ALLOWED_IPS_LIMIT: usize = 32;
 /// Length of an encapsulated X25519 key (RFC 9180 §7.1, Nenc).

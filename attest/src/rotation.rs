@@ -66,21 +66,64 @@ fn signed(generation: u32, wg_pub: &Key32, config_digest: &Sha256, boot: &BootKe
     prefixed(&fields)
 }
 
-/// Checks the list of an evidence message: few, ascending by one, each signed.
-///
-/// # Errors
-/// Names the first thing that is wrong.
-pub fn check(rotated: &[RotatedKey], config_digest: &Sha256, boot: &BootKeys) -> Result<()> {
-    let hint = "do not use this server";
+/// What is wrong with a list of rotated keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wrong {
+    /// More than [`MOST_LIVE`]; how many.
+    TooMany(usize),
+    /// They do not rise by one from 1.
+    Generations,
+    /// The key of this generation is not signed by this boot's signing key.
+    Signature(u32),
+}
+
+impl Wrong {
+    /// Stable code for reports.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::TooMany(_) => "rotation-too-many",
+            Self::Generations => "rotation-generations-differ",
+            Self::Signature(_) => "rotation-signature-invalid",
+        }
+    }
+}
+
+impl std::fmt::Display for Wrong {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::TooMany(count) => write!(f, "{count} rotated keys, at most {MOST_LIVE} can live"),
+            Self::Generations => f.write_str("generations of the rotated keys do not rise by one from 1"),
+            Self::Signature(generation) => {
+                write!(f, "WireGuard key of generation {generation} is not signed by this boot's key")
+            }
+        }
+    }
+}
+
+/// The first thing that is wrong with the list of an evidence message: it has to be short, to rise by one, and each
+/// key has to be signed. It does not prove that a key is the newest one: an agent may hold back the latest list.
+pub fn problem(rotated: &[RotatedKey], config_digest: &Sha256, boot: &BootKeys) -> Option<Wrong> {
     if rotated.len() > MOST_LIVE {
-        return Err(Error::artefact(format!("{} rotated keys, at most {MOST_LIVE} can live", rotated.len()), hint));
+        return Some(Wrong::TooMany(rotated.len()));
     }
     if rotated.first().is_some_and(|first| first.generation == 0)
         || rotated.windows(2).any(|pair| pair[0].generation.checked_add(1) != Some(pair[1].generation))
     {
-        return Err(Error::artefact("generations of the rotated keys do not rise by one from 1", hint));
+        return Some(Wrong::Generations);
     }
-    rotated.iter().try_for_each(|key| key.verify(config_digest, boot))
+    let wrong = |key: &&RotatedKey| key.verify(config_digest, boot).is_err();
+    rotated.iter().find(wrong).map(|key| Wrong::Signature(key.generation))
+}
+
+/// [`problem`] as an error for people.
+///
+/// # Errors
+/// Names the first thing that is wrong.
+pub fn check(rotated: &[RotatedKey], config_digest: &Sha256, boot: &BootKeys) -> Result<()> {
+    match problem(rotated, config_digest, boot) {
+        None => Ok(()),
+        Some(wrong) => Err(Error::artefact(wrong.to_string(), "do not use this server")),
+    }
 }
 
 /// Generation and key that a new client should use. Call [`check`] first.
@@ -132,10 +175,15 @@ mod tests {
     fn other_lists_are_refused() {
         let swapped = RotatedKey { wg_pub: Key32([9; 32]), ..key(1) };
         let other_boot = BootKeys { wg_pub: Key32([9; 32]), ..boot() };
-        for bad in
-            [vec![key(0)], vec![key(1), key(1)], vec![key(1), key(3)], vec![key(1), key(2), key(3)], vec![swapped]]
-        {
-            assert!(check(&bad, &Sha256::ZERO, &boot()).is_err(), "{bad:?}");
+        for (bad, wrong) in [
+            (vec![key(0)], Wrong::Generations),
+            (vec![key(1), key(1)], Wrong::Generations),
+            (vec![key(1), key(3)], Wrong::Generations),
+            (vec![key(1), key(2), key(3)], Wrong::TooMany(3)),
+            (vec![swapped], Wrong::Signature(1)),
+        ] {
+            assert_eq!(problem(&bad, &Sha256::ZERO, &boot()), Some(wrong), "{bad:?}");
+            assert!(check(&bad, &Sha256::ZERO, &boot()).is_err());
         }
         assert!(check(&[key(1)], &Sha256::of(b"other configuration"), &boot()).is_err());
         assert!(check(&[key(1)], &Sha256::ZERO, &other_boot).is_err(), "a key of another boot");

@@ -161,8 +161,16 @@ fn is_token(text: &str) -> bool {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Response {
     pub status: u16,
-    /// JSON, or nothing.
+    pub kind: Kind,
     pub body: Vec<u8>,
+}
+
+/// Media type of a body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    Json,
+    /// A sealed answer.
+    Bytes,
 }
 
 #[derive(Serialize)]
@@ -173,13 +181,13 @@ struct Code<'a> {
 impl Response {
     pub fn json<T: Serialize>(value: &T) -> Self {
         match serde_json::to_vec(value) {
-            Ok(body) => Self { status: 200, body },
-            Err(_) => Self { status: 500, body: Vec::new() },
+            Ok(body) => Self { status: 200, kind: Kind::Json, body },
+            Err(_) => Self { status: 500, kind: Kind::Json, body: Vec::new() },
         }
     }
 
-    pub fn no_content() -> Self {
-        Self { status: 204, body: Vec::new() }
+    pub fn bytes_of(body: Vec<u8>) -> Self {
+        Self { status: 200, kind: Kind::Bytes, body }
     }
 
     /// `{"code":"…"}`.
@@ -190,10 +198,11 @@ impl Response {
     /// The bytes on the wire. No date, no name of a program: nothing here tells more than the answer.
     pub fn bytes(&self) -> Vec<u8> {
         let mut out = format!("HTTP/1.1 {} {}\r\n", self.status, reason(self.status));
-        // RFC 9110 §8.6: a 204 has no Content-Length
-        if self.status != 204 {
-            out += &format!("Content-Type: application/json\r\nContent-Length: {}\r\n", self.body.len());
-        }
+        let kind = match self.kind {
+            Kind::Json => "application/json",
+            Kind::Bytes => "application/octet-stream",
+        };
+        out += &format!("Content-Type: {kind}\r\nContent-Length: {}\r\n", self.body.len());
         if self.status == 405 {
             out += "Allow: POST\r\n";
         }
@@ -215,7 +224,6 @@ impl From<Refusal> for Response {
 fn reason(status: u16) -> &'static str {
     match status {
         200 => "OK",
-        204 => "No Content",
         400 => "Bad Request",
         403 => "Forbidden",
         404 => "Not Found",

@@ -108,8 +108,9 @@ fn the_end_is_found_wherever_the_pieces_are_cut() {
 fn answers() {
     let text = |response: Response| String::from_utf8(response.bytes()).unwrap();
     assert_eq!(
-        text(Response::no_content()),
-        "HTTP/1.1 204 No Content\r\nCache-Control: no-store\r\nConnection: close\r\n\r\n"
+        text(Response::bytes_of(b"sealed".to_vec())),
+        "HTTP/1.1 200 OK\r\nContent-Type: application/octet-stream\r\nContent-Length: 6\r\n\
+         Cache-Control: no-store\r\nConnection: close\r\n\r\nsealed"
     );
     assert_eq!(
         text(Refusal::Method.into()),

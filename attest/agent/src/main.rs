@@ -8,6 +8,7 @@
 mod channel;
 mod fault;
 mod http;
+mod init;
 mod keys;
 mod queue;
 mod retry;
@@ -15,7 +16,7 @@ mod server;
 mod service;
 mod tpm;
 
-use channel::{Channel, Hello};
+use channel::Channel;
 use fault::Failure;
 use queue::{Limits, Queue};
 use service::Service;
@@ -23,6 +24,7 @@ use std::os::fd::{FromRawFd as _, OwnedFd};
 use std::process::ExitCode;
 use tpm::{Identity, Tpm};
 use vitrine_attest::boot::{BootRecord, RuntimeEvent};
+use vitrine_attest::inside::Introduction;
 
 /// Names the TPM, in the form of libtss2's loader.
 const TCTI_VARIABLE: &str = "VITRINE_TCTI";
@@ -43,7 +45,7 @@ fn main() -> ExitCode {
 
 /// What is known once PCR 15 is measured.
 struct Measured {
-    hello: Hello,
+    introduction: Introduction,
     tpm: Tpm,
     identity: Identity,
     runtime_log: Vec<RuntimeEvent>,
@@ -51,42 +53,42 @@ struct Measured {
 
 /// Makes the keys and binds them, the configuration and the boot facts in PCR 15.
 fn measure(channel: &mut Channel) -> Result<Measured, Failure> {
-    let hello = channel.hello()?;
+    let introduction = channel.introduction()?;
     let tcti = std::env::var(TCTI_VARIABLE).unwrap_or_else(|_| TCTI.to_owned());
     let (mut tpm, identity) = Tpm::open(&tcti)?;
     let record = BootRecord {
-        config_digest: hello.config_digest,
-        wg_pub: hello.wg_pub,
-        channel_pub: hello.channel_pub,
+        config_digest: introduction.config_digest,
+        keys: introduction.keys.clone(),
         ak_name: identity.ak_name.clone(),
-        facts: hello.facts.clone(),
+        facts: introduction.facts.clone(),
     };
     let runtime_log = record.events().map_err(|_| Failure::Form)?;
     let expected = record.pcr15().map_err(|_| Failure::Form)?;
-    if hello.measured_already {
+    if introduction.measured_already {
         tpm.require_measured(expected)?;
     } else {
         tpm.measure(&runtime_log, expected)?;
     }
-    Ok(Measured { hello, tpm, identity, runtime_log })
+    Ok(Measured { introduction, tpm, identity, runtime_log })
 }
 
 /// Waits for the network, then answers until the process ends.
 fn serve(mut channel: Channel, measured: Measured) -> Result<std::convert::Infallible, Failure> {
+    let Measured { mut introduction, tpm, identity, runtime_log } = measured;
     channel.measured()?;
-    channel.wait_serve()?;
-    let listener = match server::listen(measured.hello.port) {
+    let mut rotated = std::mem::take(&mut introduction.rotated);
+    channel.wait_serve(&mut rotated)?;
+    let listener = match server::listen(introduction.port) {
         Ok(listener) => listener,
         Err(failure) => {
             channel.failed(failure)?;
             return Err(failure);
         }
     };
-    let Measured { hello, tpm, identity, runtime_log } = measured;
     let queue = Queue::start(tpm, Limits::SERVICE, withdraw)?;
-    let orders = channel.into_orders(|| std::process::exit(1))?;
+    let init = channel.into_init(rotated, || std::process::exit(1))?;
     // lives as long as the process; leaking it says so
-    let service = Box::leak(Box::new(Service { hello, identity, runtime_log, queue, orders }));
+    let service = Box::leak(Box::new(Service { introduction, identity, runtime_log, queue, init }));
     server::serve(listener, service)?;
     loop {
         std::thread::park();

@@ -8,7 +8,6 @@ use crate::http::{head_end, parse_head, Refusal, Response, HEAD_LIMIT};
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{Ipv4Addr, Ipv6Addr, Shutdown, TcpListener, TcpStream};
 use std::time::{Duration, Instant};
-use vitrine_attest::evidence::REQUEST_LIMIT;
 
 /// Connections served at once. Init allows this program 64 threads.
 const CONNECTIONS: usize = 32;
@@ -37,6 +36,8 @@ impl Deadlines {
 /// Answers one complete request: path and body.
 pub trait Handler: Sync {
     fn answer(&self, path: &str, body: &[u8]) -> Response;
+    /// Largest body, in bytes, that is read for this path.
+    fn limit(&self, path: &str) -> usize;
 }
 
 /// Listens on all addresses, IPv6 and IPv4: Linux gives an IPv6 socket both as long as `net.ipv6.bindv6only`
@@ -71,7 +72,7 @@ fn accept_all(listener: &TcpListener, handler: &impl Handler) {
 
 /// One request, one answer, closed.
 pub fn serve_connection(stream: &TcpStream, handler: &impl Handler, deadlines: Deadlines) {
-    let (response, refused) = match read_request(stream, Instant::now() + deadlines.read) {
+    let (response, refused) = match read_request(stream, handler, Instant::now() + deadlines.read) {
         Ok((path, body)) => (handler.answer(&path, &body), false),
         Err(Some(refusal)) => (refusal.into(), true),
         Err(None) => return,
@@ -83,7 +84,11 @@ pub fn serve_connection(stream: &TcpStream, handler: &impl Handler, deadlines: D
 }
 
 /// Path and body. `Err(None)`: the client went away, there is nobody to answer.
-fn read_request(stream: &TcpStream, deadline: Instant) -> Result<(String, Vec<u8>), Option<Refusal>> {
+fn read_request(
+    stream: &TcpStream,
+    handler: &impl Handler,
+    deadline: Instant,
+) -> Result<(String, Vec<u8>), Option<Refusal>> {
     let mut bytes = Vec::with_capacity(1024);
     let end = loop {
         let seen = bytes.len();
@@ -96,7 +101,7 @@ fn read_request(stream: &TcpStream, deadline: Instant) -> Result<(String, Vec<u8
         }
     };
     let head = parse_head(&bytes[..end]).map_err(Some)?;
-    if head.length > REQUEST_LIMIT {
+    if head.length > handler.limit(&head.path) {
         return Err(Some(Refusal::BodyTooLarge));
     }
     let mut body = bytes.split_off(end);

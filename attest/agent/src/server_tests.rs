@@ -1,6 +1,7 @@
 //! Clients that misbehave on the wire, against a real socket.
 
 use super::*;
+use vitrine_attest::evidence::REQUEST_LIMIT;
 
 const SHORT: Deadlines = Deadlines {
     read: Duration::from_millis(300),
@@ -14,13 +15,25 @@ impl Handler for Echo {
     fn answer(&self, path: &str, body: &[u8]) -> Response {
         Response::json(&(path, body.len()))
     }
+
+    fn limit(&self, path: &str) -> usize {
+        if path == "/large" {
+            4 * REQUEST_LIMIT
+        } else {
+            REQUEST_LIMIT
+        }
+    }
 }
 
 struct Large;
 
 impl Handler for Large {
     fn answer(&self, _: &str, _: &[u8]) -> Response {
-        Response { status: 200, body: vec![b' '; 64 << 20] }
+        Response::bytes_of(vec![b' '; 64 << 20])
+    }
+
+    fn limit(&self, _: &str) -> usize {
+        REQUEST_LIMIT
     }
 }
 
@@ -56,6 +69,8 @@ fn good_twins() {
     assert!(answer(&post(0, b"")).ends_with("\r\n\r\n[\"/x\",0]"));
     assert!(answer(&post(5, b"hello")).ends_with("\r\n\r\n[\"/x\",5]"));
     assert!(answer(&post(REQUEST_LIMIT, &[b' '; REQUEST_LIMIT])).ends_with("\r\n\r\n[\"/x\",8192]"));
+    let large = String::from_utf8(post(4 * REQUEST_LIMIT, &[b' '; 4 * REQUEST_LIMIT])).unwrap().replace("/x", "/large");
+    assert!(answer(large.as_bytes()).ends_with("\r\n\r\n[\"/large\",32768]"));
     // what follows the body is no second request
     assert!(answer(&post(2, b"hello")).ends_with("\r\n\r\n[\"/x\",2]"));
 }

@@ -1,8 +1,8 @@
 //! What the three paths do.
 
-use crate::channel::{Hello, Orders};
 use crate::fault::Fault;
 use crate::http::{Refusal, Response};
+use crate::init::{Answer, Init};
 use crate::queue::Queue;
 use crate::server::Handler;
 use crate::tpm::{Identity, Quoter};
@@ -11,17 +11,21 @@ use vitrine_attest::boot::RuntimeEvent;
 use vitrine_attest::credential::proof;
 use vitrine_attest::evidence::{
     ActivationRequest, ActivationResponse, Binding, Evidence, EvidenceRequest, ACTIVATE_PATH, EVIDENCE_PATH,
-    ORDER_PATH, VERSION,
+    ORDER_PATH, REQUEST_LIMIT, VERSION,
 };
+use vitrine_attest::inside::Introduction;
+use vitrine_attest::order::ORDER_LIMIT;
+use vitrine_attest::rotation::RotatedKey;
 use vitrine_attest::Sha256;
 
 /// Everything a request can reach.
 pub struct Service<Q> {
-    pub hello: Hello,
+    /// Its rotated keys are those of [`Self::init`].
+    pub introduction: Introduction,
     pub identity: Identity,
     pub runtime_log: Vec<RuntimeEvent>,
     pub queue: Queue<Q>,
-    pub orders: &'static Orders,
+    pub init: &'static Init,
 }
 
 impl<Q: Quoter> Handler for Service<Q> {
@@ -34,6 +38,13 @@ impl<Q: Quoter> Handler for Service<Q> {
         };
         answer.unwrap_or_else(Response::from)
     }
+
+    fn limit(&self, path: &str) -> usize {
+        match path {
+            ORDER_PATH => ORDER_LIMIT,
+            _ => REQUEST_LIMIT,
+        }
+    }
 }
 
 impl<Q: Quoter> Service<Q> {
@@ -41,7 +52,9 @@ impl<Q: Quoter> Service<Q> {
     fn evidence(&self, body: &[u8]) -> Result<Response, Refusal> {
         let request: EvidenceRequest = message(body)?;
         right_version(request.v)?;
-        let extra_data = self.binding(&request.nonce).extra_data();
+        // taken once: what is quoted and what is sent are the same keys, whenever init rotates
+        let rotated = self.init.rotated();
+        let extra_data = self.binding(&request.nonce, &rotated).extra_data();
         let quote = self.queue.run(move |tpm| tpm.quote(&extra_data)).map_err(refusal)?;
         Ok(Response::json(&Evidence {
             v: VERSION,
@@ -51,21 +64,21 @@ impl<Q: Quoter> Service<Q> {
             ak_pub: self.identity.ak_pub.clone(),
             attest: quote.attest,
             signature: quote.signature,
-            firmware_log: self.hello.firmware_log.clone(),
+            firmware_log: self.introduction.firmware_log.clone(),
             runtime_log: self.runtime_log.clone(),
-            wg_pub: self.hello.wg_pub,
-            channel_pub: self.hello.channel_pub,
-            image_id: self.hello.image_id.clone(),
+            keys: self.introduction.keys.clone(),
+            rotated,
+            image_id: self.introduction.image_id.clone(),
         }))
     }
 
-    fn binding<'a>(&'a self, nonce: &'a Sha256) -> Binding<'a> {
+    fn binding<'a>(&'a self, nonce: &'a Sha256, rotated: &'a [RotatedKey]) -> Binding<'a> {
         Binding {
             nonce,
-            wg_pub: &self.hello.wg_pub,
-            channel_pub: &self.hello.channel_pub,
-            config_digest: &self.hello.config_digest,
-            image_id: &self.hello.image_id,
+            keys: &self.introduction.keys,
+            rotated,
+            config_digest: &self.introduction.config_digest,
+            image_id: &self.introduction.image_id,
         }
     }
 
@@ -77,17 +90,16 @@ impl<Q: Quoter> Service<Q> {
         Ok(Response::json(&ActivationResponse { v: VERSION, proof: proof(&secret, body) }))
     }
 
-    /// The sealed order goes to init, which alone can open it.
+    /// The sealed order goes to init, which alone can open it and seal an answer to who sent it.
     fn order(&self, body: &[u8]) -> Result<Response, Refusal> {
         if body.is_empty() {
             return Err(Refusal::Message);
         }
-        let answer = self.orders.send(body).ok_or(Refusal::Busy)?;
-        Ok(match answer.code {
-            None if answer.accepted => Response::no_content(),
-            Some(code) if !answer.accepted && is_code(&code) => Response::code(403, &code),
-            _ => Response::code(403, "order"),
-        })
+        match self.init.order(body).ok_or(Refusal::Busy)? {
+            Answer::Sealed(answer) => Ok(Response::bytes_of(answer)),
+            Answer::Refused(code) if is_code(&code) => Ok(Response::code(403, &code)),
+            Answer::Refused(_) => Ok(Response::code(403, "order")),
+        }
     }
 }
 

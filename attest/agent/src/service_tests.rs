@@ -8,7 +8,7 @@ use serde_json::json;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
-use vitrine_attest::boot::BootFacts;
+use vitrine_attest::boot::{BootFacts, BootKeys};
 use vitrine_attest::digest::Key32;
 use vitrine_attest::evidence::ACTIVATE_DOMAIN;
 use zeroize::Zeroizing;
@@ -29,12 +29,21 @@ impl Quoter for Mock {
     }
 }
 
+fn rotated_key() -> RotatedKey {
+    RotatedKey { generation: 1, wg_pub: Key32([8; 32]), signature: [9; 64] }
+}
+
 fn service(quoter: Mock) -> (Service<Mock>, UnixStream) {
     let (ours, init) = UnixStream::pair().unwrap();
-    let hello = Hello {
+    let introduction = Introduction {
         config_digest: Sha256::of(b"config"),
-        wg_pub: Key32([1; 32]),
-        channel_pub: Key32([2; 32]),
+        keys: BootKeys {
+            wg_pub: Key32([1; 32]),
+            channel_pub: Key32([2; 32]),
+            sign_pub: Key32([3; 32]),
+            tls_spki: Sha256::of(b"tls"),
+        },
+        rotated: vec![],
         image_id: "exit 1 00".into(),
         facts: BootFacts::sealed(),
         port: 1,
@@ -44,8 +53,8 @@ fn service(quoter: Mock) -> (Service<Mock>, UnixStream) {
     let identity = Identity { ek_cert: vec![1], ek_pub: vec![2], ak_pub: vec![3], ak_name: vec![4] };
     let limits = Limits { wait: Duration::from_secs(2), hang: Duration::from_secs(9) };
     let queue = Queue::start(quoter, limits, || {}).unwrap();
-    let orders = Channel::new(ours).unwrap().into_orders(|| {}).unwrap();
-    (Service { hello, identity, runtime_log: vec![], queue, orders }, init)
+    let init_line = Channel::new(ours).unwrap().into_init(vec![rotated_key()], || {}).unwrap();
+    (Service { introduction, identity, runtime_log: vec![], queue, init: init_line }, init)
 }
 
 fn ask(service: &Service<Mock>, path: &str, body: &str) -> (u16, String) {
@@ -54,13 +63,15 @@ fn ask(service: &Service<Mock>, path: &str, body: &str) -> (u16, String) {
 }
 
 #[test]
-fn evidence_binds_the_nonce() {
+fn evidence_binds_the_nonce_and_the_rotated_keys() {
     let (service, _init) = service(Mock(Ok(())));
     let nonce = Sha256::of(b"nonce");
-    let (status, body) = ask(&service, EVIDENCE_PATH, &json!({"v": 1, "nonce": nonce}).to_string());
+    let (status, body) = ask(&service, EVIDENCE_PATH, &json!({"v": 2, "nonce": nonce}).to_string());
     let evidence: Evidence = serde_json::from_str(&body).unwrap();
-    assert_eq!((status, evidence.v, evidence.nonce), (200, 1, nonce));
-    assert_eq!(evidence.attest, service.binding(&nonce).extra_data().0);
+    assert_eq!((status, evidence.v, evidence.nonce), (200, 2, nonce));
+    assert_eq!(evidence.rotated, [rotated_key()]);
+    assert_eq!(evidence.attest, service.binding(&nonce, &[rotated_key()]).extra_data().0);
+    assert_ne!(evidence.attest, service.binding(&nonce, &[]).extra_data().0);
     assert_eq!((evidence.firmware_log, evidence.ek_cert, evidence.signature), (vec![9; 5], vec![1], vec![7]));
 }
 
@@ -72,19 +83,19 @@ fn bad_messages() {
     let message = "{\"code\":\"message\"}";
     let nested = "[".repeat(8000);
     let table = [
-        ("unknown path", "/", m1(1), 404, "{\"code\":\"not-found\"}"),
-        ("path with a slash more", "/v1/evidence/", m1(1), 404, "{\"code\":\"not-found\"}"),
-        ("path with a query", "/v1/evidence?a", m1(1), 404, "{\"code\":\"not-found\"}"),
+        ("unknown path", "/", m1(2), 404, "{\"code\":\"not-found\"}"),
+        ("path with a slash more", "/v1/evidence/", m1(2), 404, "{\"code\":\"not-found\"}"),
+        ("path with a query", "/v1/evidence?a", m1(2), 404, "{\"code\":\"not-found\"}"),
         ("empty", EVIDENCE_PATH, String::new(), 400, message),
         ("not JSON", EVIDENCE_PATH, "nonce".into(), 400, message),
         ("nested without end", EVIDENCE_PATH, nested, 400, message),
-        ("no nonce", EVIDENCE_PATH, "{\"v\":1}".into(), 400, message),
-        ("short nonce", EVIDENCE_PATH, m1(1).replace("00\"", "\""), 400, message),
-        ("upper-case nonce", EVIDENCE_PATH, m1(1).replace("00\"", "AA\""), 400, message),
-        ("unknown field", EVIDENCE_PATH, m1(1).replace('{', "{\"x\":1,"), 400, message),
-        ("something behind", EVIDENCE_PATH, m1(1) + "x", 400, message),
-        ("version 2", EVIDENCE_PATH, m1(2), 400, "{\"code\":\"message-version\"}"),
-        ("evidence request on the other path", ACTIVATE_PATH, m1(1), 400, message),
+        ("no nonce", EVIDENCE_PATH, "{\"v\":2}".into(), 400, message),
+        ("short nonce", EVIDENCE_PATH, m1(2).replace("00\"", "\""), 400, message),
+        ("upper-case nonce", EVIDENCE_PATH, m1(2).replace("00\"", "AA\""), 400, message),
+        ("unknown field", EVIDENCE_PATH, m1(2).replace('{', "{\"x\":1,"), 400, message),
+        ("something behind", EVIDENCE_PATH, m1(2) + "x", 400, message),
+        ("version 1", EVIDENCE_PATH, m1(1), 400, "{\"code\":\"message-version\"}"),
+        ("evidence request on the other path", ACTIVATE_PATH, m1(2), 400, message),
         ("empty order", ORDER_PATH, String::new(), 400, message),
     ];
     for (defect, path, body, status, code) in table {
@@ -94,7 +105,7 @@ fn bad_messages() {
 
 #[test]
 fn faults_of_the_tpm() {
-    let m1 = json!({"v": 1, "nonce": Sha256::ZERO}).to_string();
+    let m1 = json!({"v": 2, "nonce": Sha256::ZERO}).to_string();
     for (fault, code) in [(Fault::Tpm, "tpm"), (Fault::Busy, "busy")] {
         let (service, _init) = service(Mock(Err(fault)));
         assert_eq!(ask(&service, EVIDENCE_PATH, &m1), (503, format!("{{\"code\":\"{code}\"}}")));
@@ -114,11 +125,11 @@ fn hmac(key: [u8; 32], text: &[u8]) -> Sha256 {
 #[test]
 fn activation_proves_the_secret_and_the_request() {
     let (service, _init) = service(Mock(Ok(())));
-    let m3 = json!({"v": 1, "transcript": Sha256::ZERO, "credential": "AQ==", "secret": ""}).to_string();
+    let m3 = json!({"v": 2, "transcript": Sha256::ZERO, "credential": "AQ==", "secret": ""}).to_string();
     let (status, body) = ask(&service, ACTIVATE_PATH, &m3);
     let response: ActivationResponse = serde_json::from_str(&body).unwrap();
     let expected = hmac([5; 32], &[ACTIVATE_DOMAIN, &Sha256::of(m3.as_bytes()).0].concat());
-    assert_eq!((status, response.v, response.proof), (200, 1, expected));
+    assert_eq!((status, response.v, response.proof), (200, 2, expected));
     let other = m3.replace("AQ==", "Ag==");
     assert_eq!(ask(&service, ACTIVATE_PATH, &other), (400, "{\"code\":\"credential\"}".into()));
 }
@@ -128,11 +139,10 @@ fn orders_go_to_init_and_its_word_comes_back() {
     let (service, init) = service(Mock(Ok(())));
     let mut writer = init.try_clone().unwrap();
     let table = [
-        ("{\"accepted\":true}", 204, ""),
-        ("{\"accepted\":false,\"code\":\"overlap\"}", 403, "{\"code\":\"overlap\"}"),
-        ("{\"accepted\":false,\"code\":\"two words\"}", 403, "{\"code\":\"order\"}"),
-        ("{\"accepted\":false}", 403, "{\"code\":\"order\"}"),
-        ("{\"accepted\":true,\"code\":\"overlap\"}", 403, "{\"code\":\"order\"}"),
+        ("{\"answer\":\"c2VjcmV0\"}", 200, "secret"),
+        ("{\"refused\":\"order-unsealed\"}", 403, "{\"code\":\"order-unsealed\"}"),
+        ("{\"refused\":\"two words\"}", 403, "{\"code\":\"order\"}"),
+        ("{\"refused\":\"\"}", 403, "{\"code\":\"order\"}"),
     ];
     let says: Vec<String> = table.iter().map(|(says, ..)| (*says).to_owned()).collect();
     let init = std::thread::spawn(move || {
@@ -146,4 +156,10 @@ fn orders_go_to_init_and_its_word_comes_back() {
         assert_eq!(ask(&service, ORDER_PATH, "sealed"), (status, body.to_owned()), "{says}");
     }
     init.join().unwrap();
+}
+
+#[test]
+fn only_orders_may_be_long() {
+    let (service, _init) = service(Mock(Ok(())));
+    assert_eq!((service.limit(ORDER_PATH), service.limit(EVIDENCE_PATH), service.limit("/")), (32768, 8192, 8192));
 }

@@ -12,24 +12,30 @@ use agent::{Agent, Init};
 use machine::{tool, Machine};
 use serde_json::{json, Value};
 use std::time::{Duration, Instant};
-use vitrine_attest::boot::{BootFacts, BootRecord};
+use vitrine_attest::boot::{BootFacts, BootKeys, BootRecord};
 use vitrine_attest::credential::{make_credential, proof};
 use vitrine_attest::digest::{hex, Key32};
 use vitrine_attest::evidence::{
     transcript, ActivationRequest, ActivationResponse, Binding, Evidence, EvidenceRequest, ACTIVATE_PATH,
-    EVIDENCE_PATH, ORDER_PATH,
+    EVIDENCE_PATH, ORDER_PATH, VERSION,
 };
+use vitrine_attest::order::ORDER_LIMIT;
 use vitrine_attest::pcr::{extend, Pcr};
+use vitrine_attest::rotation::RotatedKey;
 use vitrine_attest::tpm::{Attest, KeyKind, Public, Signature};
 use vitrine_attest::Sha256;
 
-const WG: Key32 = Key32([1; 32]);
-const CHANNEL: Key32 = Key32([2; 32]);
+const KEYS: BootKeys = BootKeys {
+    wg_pub: Key32([1; 32]),
+    channel_pub: Key32([2; 32]),
+    sign_pub: Key32([3; 32]),
+    tls_spki: Sha256([4; 32]),
+};
 const IMAGE: &str = "exit 1 00";
 
 fn hello() -> Value {
     json!({
-        "config_digest": Sha256::of(b"config"), "wg_pub": WG, "channel_pub": CHANNEL, "image_id": IMAGE,
+        "config_digest": Sha256::of(b"config"), "keys": KEYS, "image_id": IMAGE,
         "facts": BootFacts::sealed(), "port": machine::free_ports(), "firmware_log": "AQIDBA==",
     })
 }
@@ -42,7 +48,7 @@ fn again(mut hello: Value) -> Value {
 
 /// M1 and M2, both as on the wire.
 fn ask(agent: &Agent, nonce: &[u8]) -> (String, String, Evidence) {
-    let m1 = serde_json::to_string(&EvidenceRequest { v: 1, nonce: Sha256::of(nonce) }).unwrap();
+    let m1 = serde_json::to_string(&EvidenceRequest { v: VERSION, nonce: Sha256::of(nonce) }).unwrap();
     let (status, m2) = agent.post(EVIDENCE_PATH, m1.as_bytes());
     assert_eq!(status, 200, "{m2}");
     let evidence = serde_json::from_str(&m2).unwrap();
@@ -55,8 +61,8 @@ fn check(evidence: &Evidence, nonce: &[u8]) {
     let attest = Attest::parse(&evidence.attest).unwrap();
     Signature::parse(&evidence.signature).unwrap().verify(&ak, &evidence.attest).unwrap();
     let (nonce, config_digest) = (Sha256::of(nonce), Sha256::of(b"config"));
-    let binding =
-        Binding { nonce: &nonce, wg_pub: &WG, channel_pub: &CHANNEL, config_digest: &config_digest, image_id: IMAGE };
+    let rotated = &evidence.rotated;
+    let binding = Binding { nonce: &nonce, keys: &KEYS, rotated, config_digest: &config_digest, image_id: IMAGE };
     assert_eq!(attest.extra_data, binding.extra_data().0);
     assert_eq!(
         Some(attest.qualified_signer.clone()),
@@ -64,15 +70,9 @@ fn check(evidence: &Evidence, nonce: &[u8]) {
         "the AK is no primary of the endorsement hierarchy"
     );
     assert_eq!(evidence.nonce, nonce);
-    assert_eq!((evidence.wg_pub, evidence.channel_pub, evidence.image_id.as_str()), (WG, CHANNEL, IMAGE));
+    assert_eq!((&evidence.keys, evidence.image_id.as_str()), (&KEYS, IMAGE));
     assert_eq!(evidence.firmware_log, [1, 2, 3, 4]);
-    let record = BootRecord {
-        config_digest,
-        wg_pub: WG,
-        channel_pub: CHANNEL,
-        ak_name: ak.name().unwrap(),
-        facts: BootFacts::sealed(),
-    };
+    let record = BootRecord { config_digest, keys: KEYS, ak_name: ak.name().unwrap(), facts: BootFacts::sealed() };
     assert_eq!(evidence.runtime_log, record.events().unwrap());
     // nothing else was measured into this TPM: all quoted registers but 15 are zero
     let mut values = [Sha256::ZERO; Pcr::QUOTED.len()];
@@ -88,7 +88,7 @@ fn activation(evidence: &Evidence, m1: &str, m2: &str, secret: &[u8; 32]) -> Str
     let ak_name = Public::parse(&evidence.ak_pub).unwrap().name().unwrap();
     let made = make_credential(&Public::parse(&evidence.ek_pub).unwrap(), &ak_name, secret).unwrap();
     let transcript = transcript(m1.as_bytes(), m2.as_bytes());
-    let m3 = ActivationRequest { v: 1, transcript, credential: made.id_object, secret: made.encrypted_secret };
+    let m3 = ActivationRequest { v: VERSION, transcript, credential: made.id_object, secret: made.encrypted_secret };
     serde_json::to_string(&m3).unwrap()
 }
 
@@ -213,7 +213,7 @@ fn pcr_15_is_measured_once_per_boot() {
     let (_agent, word) = Agent::start(&machine, &hello());
     assert_eq!(word, json!({"failed": "pcr15-not-zero"}));
     let mut other = again(first.clone());
-    other["wg_pub"] = json!(Key32([7; 32]));
+    other["keys"]["wg_pub"] = json!(Key32([7; 32]));
     let (_agent, word) = Agent::start(&machine, &other);
     assert_eq!(word, json!({"failed": "pcr15-differs"}));
 
@@ -248,7 +248,7 @@ fn a_tpm_that_dies_ends_the_service() {
     agent.serve();
     ask(&agent, b"one");
     machine.stop();
-    let m1 = serde_json::to_string(&EvidenceRequest { v: 1, nonce: Sha256::ZERO }).unwrap();
+    let m1 = serde_json::to_string(&EvidenceRequest { v: VERSION, nonce: Sha256::ZERO }).unwrap();
     for _ in 0..3 {
         assert_eq!(agent.post(EVIDENCE_PATH, m1.as_bytes()), (503, "{\"code\":\"tpm\"}".into()));
     }
@@ -262,7 +262,7 @@ fn a_tpm_that_hangs_gives_busy_and_may_come_back() {
     agent.serve();
     machine.signal("STOP");
     let start = Instant::now();
-    let m1 = serde_json::to_string(&EvidenceRequest { v: 1, nonce: Sha256::ZERO }).unwrap();
+    let m1 = serde_json::to_string(&EvidenceRequest { v: VERSION, nonce: Sha256::ZERO }).unwrap();
     assert_eq!(agent.post(EVIDENCE_PATH, m1.as_bytes()), (503, "{\"code\":\"busy\"}".into()));
     assert!(start.elapsed() < Duration::from_secs(8), "{:?}", start.elapsed());
     machine.signal("CONT");
@@ -288,8 +288,8 @@ fn orders_and_the_end_of_init() {
     let mut agent = Agent::measured(&machine, &hello());
     agent.serve();
     let answers = [
-        (json!({"accepted": true}), 204, ""),
-        (json!({"accepted": false, "code": "overlap"}), 403, "{\"code\":\"overlap\"}"),
+        (json!({"answer": "c2VjcmV0"}), 200, "secret"),
+        (json!({"refused": "order-unsealed"}), 403, "{\"code\":\"order-unsealed\"}"),
     ];
     for (says, status, body) in answers {
         let init = agent.init();
@@ -301,9 +301,38 @@ fn orders_and_the_end_of_init() {
         assert_eq!(agent.post(ORDER_PATH, b"sealed"), (status, body.to_owned()));
         answered.join().unwrap();
     }
-    assert_eq!(agent.post(ORDER_PATH, &[0; 8193]).0, 413);
+    assert_eq!(agent.post(ORDER_PATH, &vec![0; ORDER_LIMIT + 1]).0, 413);
     agent.init().hang_up();
     assert_eq!(agent.exit_code(), 1);
+}
+
+/// Every later quote binds the keys that init has told last, also after a restart of the agent.
+#[test]
+fn rotated_keys_are_quoted() {
+    let Some(machine) = Machine::start() else { return };
+    let first = hello();
+    let mut agent = Agent::measured(&machine, &first);
+    let key = |generation: u32| RotatedKey { generation, wg_pub: Key32([7; 32]), signature: [9; 64] };
+    agent.init().write(&json!({"rotated": [key(1)]}));
+    agent.serve();
+    let (_, _, evidence) = ask(&agent, b"one");
+    assert_eq!(evidence.rotated, [key(1)]);
+    check(&evidence, b"one");
+    agent.init().write(&json!({"rotated": [key(1), key(2)]}));
+    let told = (0..100).any(|_| {
+        std::thread::sleep(Duration::from_millis(20));
+        ask(&agent, b"two").2.rotated == [key(1), key(2)]
+    });
+    assert!(told, "the agent does not tell of the new key");
+    check(&ask(&agent, b"two").2, b"two");
+    drop(agent);
+    let mut restarted = again(first);
+    restarted["rotated"] = json!([key(2)]);
+    let mut agent = Agent::measured(&machine, &restarted);
+    agent.serve();
+    let (_, _, evidence) = ask(&agent, b"three");
+    assert_eq!(evidence.rotated, [key(2)]);
+    check(&evidence, b"three");
 }
 
 #[test]
