@@ -118,8 +118,7 @@ impl Case {
         let (release, evidence) = (self.release()?, self.evidence()?);
         Ok(BootRecord {
             config_digest: release.config_digest,
-            wg_pub: evidence.wg_pub,
-            channel_pub: evidence.channel_pub,
+            keys: evidence.keys.clone(),
             ak_name: self.ak_name()?,
             facts: BootFacts::sealed(),
         })

@@ -9,13 +9,16 @@ use crate::{checks, limits};
 use serde::Serialize;
 use std::fmt::Write as _;
 use vitrine_attest::canonical::to_canonical_json;
+use vitrine_attest::config::Config;
 use vitrine_attest::digest::Key32;
 use vitrine_attest::event_log::printable;
+use vitrine_attest::evidence::Evidence;
 use vitrine_attest::fingerprint::Fingerprint;
+use vitrine_attest::rotation;
 use vitrine_attest::{Result, Sha256};
 
 /// Version of the JSON form.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// The result of one check, complete.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -45,14 +48,40 @@ pub struct ReleaseReport {
     pub version: String,
     pub lock: Sha256,
     pub config_digest: Sha256,
-    pub wireguard_port: u16,
     pub waivers: usize,
 }
 
+/// ```json
+/// {"boot":"…=","channel":"…=","generation":1,"ports":[51821],"tls_spki":"<64 hex>","wireguard":"…="}
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Keys {
+    /// WireGuard's newest: the one for a client to use.
     pub wireguard: Key32,
+    /// 0: the key of the boot; n: made at the n-th rotation since.
+    pub generation: u32,
+    /// UDP ports on which the newest key answers; a client may use any of them.
+    pub ports: Vec<u16>,
+    /// WireGuard's of generation 0. It is new at each boot, so it names the boot.
+    pub boot: Key32,
+    /// Orders are sealed to it.
     pub channel: Key32,
+    /// Of DNS over TLS and HTTPS inside the tunnel.
+    pub tls_spki: Sha256,
+}
+
+impl Keys {
+    fn of(evidence: &Evidence, config: &Config) -> Self {
+        let (generation, wireguard) = rotation::newest(&evidence.rotated, &evidence.keys);
+        Self {
+            wireguard,
+            generation,
+            ports: config.wireguard.ports_of(generation).to_vec(),
+            boot: evidence.keys.wg_pub,
+            channel: evidence.keys.channel_pub,
+            tls_spki: evidence.keys.tls_spki,
+        }
+    }
 }
 
 /// Runs every check and gives the verdict.
@@ -60,7 +89,10 @@ pub fn judge(inputs: Inputs, accept: Level) -> (Case, Report) {
     let case = Case::new(inputs);
     let checks: Vec<CheckReport> = checks::ALL.iter().map(|check| check.report(&case)).collect();
     let (verdict, level) = Verdict::of(&checks, accept);
-    let keys = case.evidence().ok().filter(|_| verdict == Verdict::Accepted);
+    let keys = match (case.evidence(), case.release()) {
+        (Ok(evidence), Ok(release)) if verdict == Verdict::Accepted => Some(Keys::of(evidence, &release.config)),
+        _ => None,
+    };
     let report = Report {
         v: VERSION,
         verdict,
@@ -68,7 +100,7 @@ pub fn judge(inputs: Inputs, accept: Level) -> (Case, Report) {
         level,
         source: case.inputs.exchange.source.clone(),
         release: release(&case),
-        keys: keys.map(|evidence| Keys { wireguard: evidence.wg_pub, channel: evidence.channel_pub }),
+        keys,
         not_proven: limits::not_proven(&case.inputs.exchange.source, level),
         explanation: None,
         checks,
@@ -84,7 +116,6 @@ fn release(case: &Case) -> Option<ReleaseReport> {
         version: release.image.version.clone(),
         lock: release.image.lock,
         config_digest: release.config_digest,
-        wireguard_port: release.config.wireguard.port,
         waivers: release.waivers.len(),
     })
 }
@@ -151,7 +182,7 @@ impl Report {
             fact("Waivers", format!("{} in the statement: exceptions to screen rules, with reasons", release.waivers));
         }
         match &self.keys {
-            Some(keys) => fact("WireGuard key", keys.wireguard.to_string()),
+            Some(keys) => write_keys(keys, &mut fact),
             None => fact("WireGuard key", "not shown: use no key of a server that was not accepted".into()),
         }
         match self.level {
@@ -159,6 +190,16 @@ impl Report {
             None => fact("Level", "none reached".into()),
         }
     }
+}
+
+fn write_keys(keys: &Keys, fact: &mut impl FnMut(&str, String)) {
+    fact("WireGuard key", keys.wireguard.to_string());
+    let ports: Vec<String> = keys.ports.iter().map(u16::to_string).collect();
+    fact("UDP ports", ports.join(", "));
+    if keys.generation > 0 {
+        fact("Generation", format!("{}; at boot the key was {}", keys.generation, keys.boot));
+    }
+    fact("TLS key", format!("SHA-256 of SubjectPublicKeyInfo {}", keys.tls_spki));
 }
 
 fn write_check(out: &mut String, check: &CheckReport) {

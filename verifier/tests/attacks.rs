@@ -3,9 +3,11 @@
 mod mock;
 
 use mock::{Parts, Scene, SigningKey, Tpm};
+use vitrine_attest::boot::BootKeys;
 use vitrine_attest::digest::Key32;
 use vitrine_attest::evidence::Evidence;
 use vitrine_attest::pcr::Pcr;
+use vitrine_attest::rotation::RotatedKey;
 use vitrine_attest::Sha256;
 use vitrine_verifier::case::Inputs;
 use vitrine_verifier::exchange::Answer;
@@ -60,7 +62,9 @@ fn the_unchanged_scene_is_accepted() {
     let report = report(Scene::good().inputs());
     assert_eq!(failures(&report), [""; 0]);
     assert_eq!((report.verdict, report.level), (Verdict::Accepted, Some(Level::L2)));
-    assert_eq!(report.keys.unwrap().wireguard, Key32([0x57; 32]));
+    let keys = report.keys.unwrap();
+    assert_eq!((keys.wireguard, keys.boot, keys.generation), (Key32([0x57; 32]), Key32([0x57; 32]), 0));
+    assert_eq!((keys.ports, keys.tls_spki), (vec![51820], Sha256::of(b"the TLS key of the boot")));
     assert!(report.checks.iter().all(|check| check.status == Status::Passed));
 }
 
@@ -81,7 +85,7 @@ fn v01_sizes() {
 
 #[test]
 fn v02_form() {
-    sent(|e| e.v = 2, &["V02 version-unknown"]);
+    sent(|e| e.v = 1, &["V02 version-unknown"]);
     sent(|e| e.signature.push(0), &["V02 signature-malformed", "V07 not-reached", "V08 not-reached"]);
     sent(|e| e.ek_pub.push(0), &["V02 ek-malformed", "V03 not-reached", "V04 not-reached", "V06 not-reached"]);
     let mut inputs = Scene::good().inputs();
@@ -196,8 +200,10 @@ fn v11_replay_and_swapped_keys() {
     // a relay puts its own key in
     let expected =
         ["V11 extra-data-differs", "V15 pcr-digest-differs", "V20 pcr-15-differs", "V22 runtime-keys-differ"];
-    sent(|e| e.wg_pub = Key32([9; 32]), &expected);
-    sent(|e| e.channel_pub = Key32([9; 32]), &expected);
+    sent(|e| e.keys.wg_pub = Key32([9; 32]), &expected);
+    sent(|e| e.keys.channel_pub = Key32([9; 32]), &expected);
+    sent(|e| e.keys.sign_pub = Key32([9; 32]), &expected);
+    sent(|e| e.keys.tls_spki = Sha256::ZERO, &expected);
     sent(|e| e.image_id = "exit 2.0 x".into(), &["V11 extra-data-differs", "V23 image-differs"]);
     sent(|e| e.image_id = "x".repeat(2000), &["V11 image-id-too-long", "V23 image-differs"]);
 }
@@ -378,6 +384,61 @@ fn v22_another_configuration_or_an_unsealed_boot() {
     staged(|s| s.record.facts.swap.push("/dev/sda1".into()), &expected);
     // the keys were made by somebody else than this attestation key's TPM
     staged(|s| s.record.ak_name[5] ^= 1, &["V15 pcr-digest-differs", "V20 pcr-15-differs", "V22 runtime-keys-differ"]);
+}
+
+#[test]
+fn rotated_keys_are_accepted_and_the_newest_is_shown() {
+    let mut scene = Scene::rotating();
+    assert_eq!(report(scene.inputs()).keys.unwrap().generation, 0);
+    scene.rotated = vec![scene.later_key(1)];
+    let keys = report(scene.inputs()).keys.unwrap();
+    assert_eq!((keys.wireguard, keys.generation, keys.ports), (Key32([0x61; 32]), 1, vec![51821]));
+    scene.rotated = vec![scene.later_key(1), scene.later_key(2)];
+    let keys = report(scene.inputs()).keys.unwrap();
+    assert_eq!((keys.wireguard, keys.generation, keys.ports), (Key32([0x62; 32]), 2, vec![51820]));
+    assert_eq!(keys.boot, Key32([0x57; 32]));
+}
+
+/// What PID 1 signs and the TPM quotes, wrong in one point each.
+#[test]
+fn v22_rotated_keys() {
+    let with = |rotated: &dyn Fn(&Scene) -> Vec<RotatedKey>, reason: &str| {
+        let mut scene = Scene::rotating();
+        scene.rotated = rotated(&scene);
+        refused(scene.inputs(), &[reason]);
+    };
+    with(&|s| vec![RotatedKey { wg_pub: Key32([9; 32]), ..s.later_key(1) }], "V22 rotation-signature-invalid");
+    with(&|s| vec![RotatedKey { generation: 2, ..s.later_key(1) }], "V22 rotation-signature-invalid");
+    with(&|s| vec![RotatedKey { signature: [0; 64], ..s.later_key(1) }], "V22 rotation-signature-invalid");
+    let sign =
+        |digest: &Sha256, keys: &BootKeys, by: SigningKey| RotatedKey::sign(1, Key32([9; 32]), digest, keys, &by);
+    let stranger = || SigningKey::from_bytes(&[9; 32]);
+    with(&|s| vec![sign(&s.record.config_digest, &s.record.keys, stranger())], "V22 rotation-signature-invalid");
+    // the same signing key can never be made twice; were it so, a key of another boot is still refused
+    let other_boot = |s: &Scene| BootKeys { wg_pub: Key32([8; 32]), ..s.record.keys.clone() };
+    with(
+        &|s| vec![sign(&s.record.config_digest, &other_boot(s), mock::signing_key())],
+        "V22 rotation-signature-invalid",
+    );
+    with(&|s| vec![sign(&Sha256::ZERO, &s.record.keys, mock::signing_key())], "V22 rotation-signature-invalid");
+    with(&|s| vec![s.later_key(0)], "V22 rotation-generations-differ");
+    with(&|s| vec![s.later_key(1), s.later_key(3)], "V22 rotation-generations-differ");
+    with(&|s| vec![s.later_key(2), s.later_key(1)], "V22 rotation-generations-differ");
+    with(&|s| vec![s.later_key(1), s.later_key(2), s.later_key(3)], "V22 rotation-too-many");
+    staged(|s| s.rotated = vec![s.later_key(1)], &["V22 rotation-not-configured"]);
+}
+
+/// A list changed after the quote: the quote binds it.
+#[test]
+fn v11_rotated_keys_swapped_on_the_way() {
+    let mut scene = Scene::rotating();
+    scene.rotated = vec![scene.later_key(1), scene.later_key(2)];
+    let lists: [&[RotatedKey]; 3] = [&[], &scene.rotated[..1], &[scene.later_key(2)]];
+    for list in lists {
+        let mut evidence = scene.evidence();
+        evidence.rotated = list.to_vec();
+        refused(scene.inputs_of(evidence), &["V11 extra-data-differs"]);
+    }
 }
 
 #[test]

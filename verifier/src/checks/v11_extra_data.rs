@@ -1,4 +1,4 @@
-//! V11: the quote holds our nonce, the server's keys, the configuration's digest and the image's name.
+//! V11: the quote holds our nonce, the server's keys with those made since, the configuration's digest and the image's name.
 //!
 //! Proves that the quote was made after we asked, and that none of these can be swapped. With a nonce that the person
 //! named instead of a fresh one it proves no more than that the nonce was known to the server.
@@ -22,8 +22,8 @@ fn run(case: &Case) -> CheckResult {
     let nonce = case.inputs.exchange.nonce;
     let expected = Binding {
         nonce: &nonce,
-        wg_pub: &evidence.wg_pub,
-        channel_pub: &evidence.channel_pub,
+        keys: &evidence.keys,
+        rotated: &evidence.rotated,
         config_digest: &release.config_digest,
         image_id: &evidence.image_id,
     }

@@ -7,7 +7,7 @@ mod tpm;
 
 use std::time::{SystemTime, UNIX_EPOCH};
 pub use tpm::{Parts, Tpm};
-use vitrine_attest::boot::BootRecord;
+use vitrine_attest::boot::{BootKeys, BootRecord};
 use vitrine_attest::canonical::to_canonical_json;
 use vitrine_attest::config::Config;
 use vitrine_attest::credential::{make_credential, proof};
@@ -17,6 +17,7 @@ use vitrine_attest::evidence::*;
 use vitrine_attest::expected::{ExpectedBoot, ExpectedEvent};
 use vitrine_attest::fingerprint::Fingerprint;
 use vitrine_attest::pcr::{Pcr, PcrValues};
+use vitrine_attest::rotation::RotatedKey;
 use vitrine_attest::statement::*;
 use vitrine_attest::tpm::Public;
 use vitrine_attest::vkey::NoteKey;
@@ -35,6 +36,8 @@ pub struct Scene {
     /// What the server measured; begins as what the statement predicts.
     pub firmware_log: Vec<u8>,
     pub record: BootRecord,
+    /// WireGuard keys made since the boot.
+    pub rotated: Vec<RotatedKey>,
     pub image_id: String,
     pub nonce: Sha256,
     /// Changes what the TPM signs.
@@ -52,13 +55,18 @@ impl Scene {
             firmware_log: log::of(&release.boot.events),
             record: BootRecord {
                 config_digest: release.config_digest,
-                wg_pub: Key32([0x57; 32]),
-                channel_pub: Key32(channel_pub()),
+                keys: BootKeys {
+                    wg_pub: Key32([0x57; 32]),
+                    channel_pub: Key32(channel_pub()),
+                    sign_pub: Key32(signing_key().verifying_key().to_bytes()),
+                    tls_spki: Sha256::of(b"the TLS key of the boot"),
+                },
                 ak_name: Public::parse(&tpm.ak_area).unwrap().name().unwrap(),
                 facts: vitrine_attest::boot::BootFacts::sealed(),
             },
             image_id: ImageId { name: image.name.clone(), version: image.version.clone(), lock: image.lock }
                 .to_string(),
+            rotated: vec![],
             nonce: Sha256::of(b"a fresh nonce"),
             parts: Parts::default(),
             release_key: SigningKey::from_bytes(&[1; 32]),
@@ -66,6 +74,29 @@ impl Scene {
             statement,
             tpm,
         }
+    }
+
+    /// A scene whose configuration rotates keys.
+    pub fn rotating() -> Self {
+        let mut scene = Self::good();
+        let rotation = serde_json::from_str(r#"{"every":"30d","overlap":"2d","ports":[51821]}"#).unwrap();
+        scene.configure(|config| config.wireguard.rotation = Some(rotation));
+        scene
+    }
+
+    /// Another configuration, in the statement and on the server.
+    pub fn configure(&mut self, change: impl FnOnce(&mut Config)) {
+        let release = &mut self.statement.predicate;
+        change(&mut release.config);
+        release.config_digest = release.config.digest().unwrap();
+        release.fingerprint = Fingerprint::new(release.image.authenticode, release.config_digest);
+        self.record.config_digest = release.config_digest;
+    }
+
+    /// A later key as PID 1 signs it.
+    pub fn later_key(&self, generation: u32) -> RotatedKey {
+        let wg_pub = Key32([0x60 + generation as u8; 32]);
+        RotatedKey::sign(generation, wg_pub, &self.record.config_digest, &self.record.keys, &signing_key())
     }
 
     pub fn m1(&self) -> Vec<u8> {
@@ -84,8 +115,8 @@ impl Scene {
     pub fn evidence(&self) -> Evidence {
         let binding = Binding {
             nonce: &self.nonce,
-            wg_pub: &self.record.wg_pub,
-            channel_pub: &self.record.channel_pub,
+            keys: &self.record.keys,
+            rotated: &self.rotated,
             config_digest: &self.record.config_digest,
             image_id: &self.image_id,
         };
@@ -100,8 +131,8 @@ impl Scene {
             signature,
             firmware_log: self.firmware_log.clone(),
             runtime_log: self.record.events().unwrap(),
-            wg_pub: self.record.wg_pub,
-            channel_pub: self.record.channel_pub,
+            keys: self.record.keys.clone(),
+            rotated: self.rotated.clone(),
             image_id: self.image_id.clone(),
         }
     }
@@ -184,6 +215,11 @@ impl Scene {
 
 /// The channel key's secret in the mock server.
 pub const CHANNEL_SECRET: [u8; 32] = [0x43; 32];
+
+/// Of the boot, in PID 1 of the mock server.
+pub fn signing_key() -> SigningKey {
+    SigningKey::from_bytes(&[3; 32])
+}
 
 fn channel_pub() -> [u8; 32] {
     tpm::x25519_public(&CHANNEL_SECRET)
