@@ -1,0 +1,70 @@
+//! What passes between the tunnel and the outside.
+
+use super::{filter, rule, FILTER, MANGLE, SOURCE_NAT};
+use crate::chain::{Chain, Hook, Kind, Policy};
+use crate::rule::Action::{Accept, Drop, Masquerade, SegmentSize};
+use crate::rule::Interface::{Outer, Tunnels};
+use crate::rule::Match::{self, Destination, From, Known, Syn, To};
+use crate::rule::{Family, Rule};
+use vitrine_attest::config::{Cidr, Clients, Config, Forward, Network, PRIVATE};
+
+/// Headers of a TCP segment without options: 20 bytes, and 20 of IPv4 or 40 of IPv6.
+const HEADERS: u16 = 40;
+const HEADERS6: u16 = 60;
+
+/// Clients reach the public Internet and the private networks that are named, and nobody else: each other only when
+/// the configuration says so. The outside reaches no client that did not begin.
+pub(super) fn chain(config: &Config) -> Chain {
+    let mut rules = Vec::new();
+    if config.forward != Forward::None {
+        rules.extend([
+            rule(&[From(Outer), To(Tunnels), Known], Accept),
+            rule(&[From(Tunnels), To(Outer), Known], Accept),
+        ]);
+        let out = |network: Cidr| [From(Tunnels), To(Outer), Destination(network)];
+        rules.extend(config.firewall.reach.iter().map(|network| rule(&out(*network), Accept)));
+        rules.extend(refused(config).into_iter().map(|network| rule(&out(network), Drop)));
+        rules.push(rule(&[From(Tunnels), To(Outer)], Accept));
+    }
+    if config.firewall.clients == Clients::Together {
+        rules.push(rule(&[From(Tunnels), To(Tunnels)], Accept));
+    }
+    filter("forward", Hook::Forward, FILTER, Policy::Drop, rules)
+}
+
+/// Private ranges, and the networks in which the server itself stands as far as the configuration knows them: with
+/// DHCP it does not, and those are refused only when they are private.
+fn refused(config: &Config) -> Vec<Cidr> {
+    let private = PRIVATE.iter().map(|text| text.parse().expect("a test reads every entry of PRIVATE"));
+    let own = match &config.network {
+        Network::Static { addresses, .. } => addresses.as_slice(),
+        Network::Dhcp => &[],
+    };
+    private.chain(own.iter().copied()).collect()
+}
+
+/// TCP segments have to fit into the tunnel, both ways: errors about packets that are too big get lost on the way.
+pub(super) fn segment_size(config: &Config) -> Option<Chain> {
+    if config.forward == Forward::None && config.firewall.clients == Clients::Isolated {
+        return None;
+    }
+    let mtu = config.wireguard.mtu;
+    let sizes = [(Family::Ip, mtu.saturating_sub(HEADERS)), (Family::Ip6, mtu.saturating_sub(HEADERS6))];
+    let both = [From(Tunnels), To(Tunnels)];
+    let rules = both.iter().flat_map(|way| {
+        sizes.map(|(family, size)| rule(&[way.clone(), Match::Family(family), Syn], SegmentSize(size)))
+    });
+    Some(filter("segment_size", Hook::Forward, MANGLE, Policy::Accept, rules.collect()))
+}
+
+/// IPv4 always leaves under the server's address, IPv6 unless it is routed.
+pub(super) fn source_nat(config: &Config) -> Option<Chain> {
+    let out = [From(Tunnels), To(Outer)];
+    let rules: Vec<Rule> = match config.forward {
+        Forward::None => return None,
+        Forward::Nat => vec![rule(&out, Masquerade)],
+        Forward::Routed6 => vec![rule(&[&out[..], &[Match::Family(Family::Ip)]].concat(), Masquerade)],
+    };
+    let (hook, policy) = (Hook::Postrouting, Policy::Accept);
+    Some(Chain { name: "source_nat", kind: Kind::Nat, hook, priority: SOURCE_NAT, policy, rules })
+}

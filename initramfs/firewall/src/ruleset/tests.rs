@@ -1,0 +1,106 @@
+use super::*;
+use crate::rule::Interface::{Outer, Tunnels};
+use crate::rule::Match::{DestinationPort, From, Known, SourcePort, To, User};
+use crate::rule::Transport::{Tcp, Udp};
+
+fn config(more: &str) -> Config {
+    let text = format!(r#"{{"wireguard":{{"addresses":["10.66.0.1/24","fd66::1/64"]}}{more}}}"#);
+    serde_json::from_str(&text).expect("a sample configuration")
+}
+
+fn chain(config: &Config, name: &str) -> Chain {
+    ruleset(config).into_iter().find(|chain| chain.name == name).unwrap()
+}
+
+#[test]
+fn every_private_network_is_one() {
+    for text in vitrine_attest::config::PRIVATE {
+        text.parse::<Cidr>().unwrap();
+    }
+}
+
+#[test]
+fn without_forwarding_nothing_is_forwarded_or_translated() {
+    let config = config(r#","forward":"none""#);
+    let forward = chain(&config, "forward");
+    assert_eq!((forward.policy, forward.rules.len()), (Policy::Drop, 0));
+    assert!(ruleset(&config).iter().all(|chain| chain.kind == Kind::Filter && chain.name != "segment_size"));
+}
+
+#[test]
+fn static_networks_have_no_dhcp_rules() {
+    let config = config(r#","network":{"mode":"static","addresses":["192.0.2.1/24"]}"#);
+    let has_dhcp = |rule: &Rule| rule.matches.iter().any(|m| matches!(m, SourcePort(Udp, 67 | 68)));
+    assert!(!ruleset(&config).iter().flat_map(|chain| &chain.rules).any(has_dhcp));
+    let own = Match::Destination("192.0.2.1/24".parse().unwrap());
+    assert!(chain(&config, "forward").rules.iter().any(|r| r.action == Action::Drop && r.matches.contains(&own)));
+}
+
+#[test]
+fn clients_reach_each_other_only_when_told() {
+    let inside = |rule: &Rule| rule.matches.contains(&From(Tunnels)) && rule.matches.contains(&To(Tunnels));
+    assert!(!chain(&config(""), "forward").rules.iter().any(inside));
+    let together = config(r#","forward":"none","firewall":{"clients":"together"}"#);
+    let forward = chain(&together, "forward");
+    assert_eq!((forward.policy, forward.rules.len()), (Policy::Drop, 1));
+    assert!(inside(&forward.rules[0]));
+}
+
+/// In every configuration: nobody outside begins a connection to a client, whatever the family.
+#[test]
+fn the_outside_never_begins() {
+    for more in ["", r#","forward":"routed6""#, r#","firewall":{"clients":"together","reach":["10.0.0.0/8"]}"#] {
+        for rule in chain(&config(more), "forward").rules {
+            assert!(rule.matches.contains(&From(Tunnels)) || rule.matches.contains(&Known), "{rule:?}");
+        }
+    }
+}
+
+/// What is allowed comes before what is refused, and what is refused before everything else.
+#[test]
+fn reach_comes_first() {
+    let rules = chain(&config(r#","firewall":{"reach":["10.1.0.0/16"]}"#), "forward").rules;
+    let actions: Vec<_> = rules.iter().map(|rule| rule.action).collect();
+    let accept = Action::Accept;
+    assert_eq!((&actions[..3], actions.last()), (&[accept; 3][..], Some(&accept)));
+    assert_eq!(actions[3..actions.len() - 1], [Action::Drop; vitrine_attest::config::PRIVATE.len()]);
+}
+
+#[test]
+fn one_interface_needs_no_marks() {
+    assert!(ruleset(&config("")).iter().all(|chain| !chain.name.starts_with("marks")));
+}
+
+/// Only the resolver's own user asks, only outwards.
+#[test]
+fn the_resolver_asks_only_what_it_may() {
+    let forward = r#","resolver":{"upstream":{"mode":"forward","servers":[
+        {"protocol":"dot","address":"192.0.2.53:853","name":"a"},
+        {"protocol":"dnscrypt","address":"[2001:db8::1]:443","name":"b","trust":"x"}]}}"#;
+    let asks = |config: &Config| -> Vec<Rule> {
+        let rules = chain(config, "output").rules.into_iter();
+        rules.filter(|rule| rule.matches.iter().any(|m| matches!(m, User(_)))).collect()
+    };
+    let (recursive, forwarded) = (asks(&config(r#","resolver":{}"#)), asks(&config(forward)));
+    assert_eq!((recursive.len(), forwarded.len(), asks(&config("")).len()), (2, 3, 0));
+    for rule in recursive.iter().chain(&forwarded) {
+        assert!(rule.matches.starts_with(&[To(Outer), User(201)]), "{rule:?}");
+    }
+    assert!(recursive.iter().all(|rule| rule.matches.len() == 3));
+    assert!(forwarded
+        .iter()
+        .all(|rule| matches!(rule.matches[2], Match::Destination(c) if [32, 128].contains(&c.prefix))));
+}
+
+#[test]
+fn metrics_are_for_those_who_are_named() {
+    let page = |more: &str| -> Vec<Vec<Match>> {
+        let rules = chain(&config(more), "input").rules.into_iter();
+        rules.map(|rule| rule.matches).filter(|m| m.contains(&DestinationPort(Tcp, 9469))).collect()
+    };
+    assert!(page("").is_empty());
+    assert_eq!(page(r#","metrics":{"level":"L1"}"#), [vec![From(Tunnels), DestinationPort(Tcp, 9469)]]);
+    let from = r#","metrics":{"level":"L1","from":["10.66.0.2/32","192.0.2.0/24","0.0.0.0/0"]}"#;
+    let first: Vec<_> = page(from).into_iter().map(|matches| matches[0].clone()).collect();
+    assert_eq!(first, [From(Tunnels), From(Outer), From(Tunnels), From(Outer)]);
+}
