@@ -23,6 +23,7 @@ pub mod lengths;
 pub mod order;
 pub mod pcr;
 pub mod pe;
+pub mod peers;
 pub mod predict;
 pub mod rotation;
 pub mod section;

@@ -1,62 +1,133 @@
 //! The owner's orders, carried out.
 
-use crate::agent::message::ToAgent;
 use crate::keys::KeyPair;
-use crate::net::wireguard::Tunnel;
 use crate::peers::Peers;
+use crate::stop::Step;
+use crate::tunnels::Tunnels;
+use vitrine_attest::config::Cidr;
 use vitrine_attest::digest::Key32;
-use vitrine_attest::order::{self, Operation, Order};
+use vitrine_attest::inside::ToAgent;
+use vitrine_attest::order::{self, commitment, Answer, Changes, Operation, Part, Peer, Stage};
+use vitrine_attest::peers::Refusal;
 
-/// Everything an order may change.
+/// The kernel would not do it.
+const KERNEL: Refusal = Refusal("kernel");
+
+/// Where peers take effect: every live interface of the server.
+pub trait Interfaces {
+    /// Adds the peer, or gives it these networks instead of its former ones.
+    fn add_peer(&self, peer: &Key32, networks: &[Cidr]) -> Step;
+    fn remove_peer(&self, peer: &Key32) -> Step;
+    fn online(&self, peer: &Key32) -> Step<bool>;
+}
+
+impl Interfaces for Tunnels {
+    fn add_peer(&self, peer: &Key32, networks: &[Cidr]) -> Step {
+        Tunnels::add_peer(self, peer, networks)
+    }
+    fn remove_peer(&self, peer: &Key32) -> Step {
+        Tunnels::remove_peer(self, peer)
+    }
+    fn online(&self, peer: &Key32) -> Step<bool> {
+        Tunnels::online(self, peer)
+    }
+}
+
+/// Everything an order may change, besides the interfaces.
 pub struct Orders {
     /// To whom orders are sealed.
     pub channel: KeyPair,
     /// From whom they come; without an owner none is taken.
     pub owner: Option<Key32>,
     pub peers: Peers,
-    pub tunnel: Tunnel,
-    /// Of the last order that was opened; 0 before the first.
-    pub last_seq: u64,
+    /// Parts of a set that is coming.
+    stage: Stage,
+    /// Of the last order that was taken; 0 before the first.
+    last_seq: u64,
 }
 
 impl Orders {
-    /// Opens, checks and carries out one order. An order that was opened is used up, also when it is then refused.
-    pub fn take(&mut self, sealed: &[u8]) -> ToAgent {
+    /// `most`: of the configuration, as in `peers`.
+    pub fn new(channel: KeyPair, owner: Option<Key32>, peers: Peers) -> Self {
+        let stage = Stage::new(peers.most());
+        Self { channel, owner, peers, stage, last_seq: 0 }
+    }
+
+    /// Opens, checks and carries out one order. An order of the owner is used up, also when it is then refused.
+    /// What could be opened is answered in secret.
+    pub fn take(&mut self, sealed: &[u8], interfaces: &impl Interfaces) -> ToAgent {
         let Some(owner) = &self.owner else {
-            return ToAgent::Refused("no-owner");
+            return ToAgent::Refused("no-owner".into());
         };
-        match order::open(sealed, &self.channel.secret(), owner, self.last_seq) {
-            Err(refusal) => ToAgent::Refused(refusal.code()),
+        let opened = match order::open(sealed, &self.channel.secret(), owner, self.last_seq) {
+            Ok(opened) => opened,
+            Err(refusal) => return ToAgent::Refused(refusal.code().into()),
+        };
+        let answer = match opened.order {
             Ok(order) => {
                 self.last_seq = order.seq;
-                self.carry_out(order)
+                self.carry_out(order.op, interfaces).unwrap_or_else(|refusal| Answer::refused(refusal.0))
             }
+            Err(refusal) => Answer::refused(refusal.code()),
+        };
+        match opened.responder.seal(&answer) {
+            Some(bytes) => ToAgent::Answer(bytes),
+            // no random numbers: nothing true can be said in secret
+            None => ToAgent::Refused("answer".into()),
         }
     }
 
-    fn carry_out(&mut self, order: Order) -> ToAgent {
-        match order.op {
-            Operation::Add => self.add(order),
-            Operation::Remove => self.remove(&order.peer),
+    fn carry_out(&mut self, op: Operation, interfaces: &impl Interfaces) -> Result<Answer, Refusal> {
+        match op {
+            Operation::Add(peer) => self.add(peer, interfaces),
+            Operation::Remove(peer) => self.remove(&peer, interfaces),
+            Operation::Has(peer) => self.has(&peer, interfaces),
+            Operation::Commit(salt) => {
+                Ok(Answer { commitment: Some(commitment(&salt, self.peers.each())), ..Answer::done() })
+            }
+            Operation::Sync(part) => self.sync(part, interfaces),
         }
     }
 
-    fn add(&mut self, order: Order) -> ToAgent {
-        if let Err(refusal) = self.peers.check(&order.peer, &order.allowed_ips) {
-            return ToAgent::Refused(refusal.0);
-        }
-        if self.tunnel.add_peer(&order.peer, &order.allowed_ips).is_err() {
-            return ToAgent::Refused("kernel");
-        }
-        self.peers.added(order.peer, order.allowed_ips);
-        ToAgent::Accepted
+    /// A set that is coming was made before this change: it is dropped.
+    fn add(&mut self, Peer { peer, allowed_ips }: Peer, interfaces: &impl Interfaces) -> Result<Answer, Refusal> {
+        self.stage.clear();
+        self.peers.check(&peer, &allowed_ips)?;
+        interfaces.add_peer(&peer, &allowed_ips).map_err(|_| KERNEL)?;
+        self.peers.added(peer, allowed_ips);
+        Ok(Answer::done())
     }
 
-    fn remove(&mut self, peer: &Key32) -> ToAgent {
-        if self.tunnel.remove_peer(peer).is_err() {
-            return ToAgent::Refused("kernel");
-        }
+    fn remove(&mut self, peer: &Key32, interfaces: &impl Interfaces) -> Result<Answer, Refusal> {
+        self.stage.clear();
+        interfaces.remove_peer(peer).map_err(|_| KERNEL)?;
         self.peers.removed(peer);
-        ToAgent::Accepted
+        Ok(Answer::done())
+    }
+
+    fn has(&self, peer: &Key32, interfaces: &impl Interfaces) -> Result<Answer, Refusal> {
+        let has = self.peers.networks(peer).is_some();
+        let online = has && interfaces.online(peer).map_err(|_| KERNEL)?;
+        Ok(Answer { has: Some(has), online: Some(online), ..Answer::done() })
+    }
+
+    fn sync(&mut self, part: Part, interfaces: &impl Interfaces) -> Result<Answer, Refusal> {
+        let Some(wanted) = self.stage.take(part)? else { return Ok(Answer::done()) };
+        let difference = self.peers.difference(&wanted)?;
+        let changes: Changes = difference.changes;
+        // each step in the kernel and here: when one fails, both still say the same
+        for peer in &difference.remove {
+            interfaces.remove_peer(peer).map_err(|_| KERNEL)?;
+            self.peers.removed(peer);
+        }
+        for (peer, networks) in difference.add {
+            interfaces.add_peer(&peer, &networks).map_err(|_| KERNEL)?;
+            self.peers.added(peer, networks);
+        }
+        Ok(Answer { changes: Some(changes), ..Answer::done() })
     }
 }
+
+#[cfg(test)]
+#[path = "orders_tests.rs"]
+mod tests;
