@@ -8,6 +8,8 @@ packages=(
   debian-archive-keyring              # to check the archive's signature
   sbsigntool tpm2-tools cpio          # peers that judge our output in tests
   time                                # to measure
+  iproute2 iputils-ping curl knot-dnsutils  # users of the VM tests' tunnel
+  nsd ldnsutils                       # name servers of the VM tests
 )
 missing=()
 for package in "${packages[@]}"; do
@@ -21,5 +23,7 @@ if [ "$(id -u)" -ne 0 ]; then
   as_root=(sudo)
 fi
 echo "installing: ${missing[*]}" >&2
+# The tests start their own name servers; Debian would start one on this machine's port 53
+[ ! -d /run/systemd/system ] || "${as_root[@]}" systemctl mask --quiet nsd.service || true
 "${as_root[@]}" apt-get update -q
 DEBIAN_FRONTEND=noninteractive "${as_root[@]}" apt-get install -q -y --no-install-recommends "${missing[@]}"

@@ -4,7 +4,7 @@ use crate::esp::{self, EspFile};
 use crate::firmware::Firmware;
 use crate::http;
 use crate::interrupt;
-use crate::machine::{Accel, CommandLine, Machine, Ports, QEMU, QEMU_PACKAGE, STANDARD_PORTS};
+use crate::machine::{Accel, CommandLine, Machine, Ports, Wire, QEMU, QEMU_PACKAGE};
 use crate::process::{version, Process};
 use crate::qmp::Qmp;
 use crate::scratch::Scratch;
@@ -33,6 +33,15 @@ pub enum SecureBoot {
     Off,
 }
 
+/// What the guest is plugged into.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Network {
+    /// QEMU's own; see [`Wire::User`].
+    User,
+    /// A tap interface in the caller's network namespace, and the address that the guest's configuration gives it.
+    Tap { interface: String, guest: Ipv4Addr },
+}
+
 /// What to boot, and how.
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -41,7 +50,9 @@ pub struct Options {
     pub secure_boot: SecureBoot,
     pub memory_mib: u32,
     pub accel: Accel,
-    /// Ports of 127.0.0.1; free ones are chosen for those that are `None`.
+    pub network: Network,
+    /// Ports of 127.0.0.1 in QEMU's own network; free ones are chosen for those that are `None`, and for all of
+    /// WireGuard's ports but the first.
     pub wireguard_port: Option<u16>,
     pub attestation_port: Option<u16>,
     /// Where the services listen inside the guest.
@@ -63,9 +74,10 @@ impl Options {
             secure_boot,
             memory_mib: 1024,
             accel: Accel::Tcg,
+            network: Network::User,
             wireguard_port: None,
             attestation_port: None,
-            guest_ports: STANDARD_PORTS,
+            guest_ports: Ports::default(),
             esp_files: Vec::new(),
             extra: Vec::new(),
             tpm: Some("default".into()),
@@ -103,7 +115,9 @@ pub struct Guest {
     qmp: Qmp,
     qemu: Process,
     _tpm: Option<Tpm>,
+    address: Ipv4Addr,
     ports: Ports,
+    guest_ports: Ports,
     command_line: CommandLine,
     powered_on: Instant,
     scratch: Scratch,
@@ -133,16 +147,18 @@ impl Guest {
 
     /// Where the agent answers, `http://127.0.0.1:<port>`.
     pub fn url(&self) -> String {
-        format!("http://127.0.0.1:{}", self.ports.attestation)
+        format!("http://{}:{}", self.address, self.ports.attestation)
     }
 
-    pub fn ports(&self) -> Ports {
-        self.ports
-    }
-
-    /// Where the guest's WireGuard is reached.
+    /// Where the guest's WireGuard is reached on its first port.
     pub fn wireguard(&self) -> SocketAddr {
-        (Ipv4Addr::LOCALHOST, self.ports.wireguard).into()
+        (self.address, self.ports.wireguard.first().copied().unwrap_or_default()).into()
+    }
+
+    /// Where its WireGuard of this port (as the guest has it) is reached.
+    pub fn wireguard_at(&self, port: u16) -> Option<SocketAddr> {
+        let place = self.guest_ports.wireguard.iter().position(|guest| *guest == port)?;
+        Some((self.address, *self.ports.wireguard.get(place)?).into())
     }
 
     /// Certificates of the maker of its TPM.
@@ -181,7 +197,7 @@ impl Guest {
             if let Some(words) = firmware_refusal(&guest.console()) {
                 return Some(Arrival::RefusedByFirmware(words));
             }
-            let address = (Ipv4Addr::LOCALHOST, guest.ports.attestation).into();
+            let address = (guest.address, guest.ports.attestation).into();
             http::answers(address).then(|| Arrival::Up(guest.powered_on.elapsed()))
         })
     }
@@ -242,7 +258,7 @@ fn prepare(options: &Options, firmware: &Firmware, scratch: &Scratch) -> Result<
     machine.disk = Some(scratch.write("esp.img", &esp::build(&options.image, &options.esp_files)?)?);
     machine.memory_mib = options.memory_mib;
     machine.accel = options.accel;
-    machine.guest_ports = options.guest_ports;
+    machine.guest_ports.clone_from(&options.guest_ports);
     machine.extra.clone_from(&options.extra);
     Ok(machine)
 }
@@ -256,16 +272,29 @@ fn power_on(
     log: &mut dyn FnMut(&str),
 ) -> Result<Guest> {
     for attempt in 1.. {
-        let ports = ports(options)?;
+        let (address, ports, wire) = place(options)?;
         let tpm = pristine.map(|pristine| pristine.start(&scratch)).transpose()?;
         machine.tpm = tpm.as_ref().map(|tpm| tpm.socket.clone());
-        machine.host_ports = Some(ports);
+        machine.wire = wire;
         let command_line = machine.command_line();
         log(&command_line.to_string());
         let powered_on = Instant::now();
         let mut qemu = launch(&command_line, &scratch)?;
         match connect(&mut qemu, &machine.qmp, &scratch) {
-            Ok(qmp) => return Ok(Guest { qmp, qemu, _tpm: tpm, ports, command_line, powered_on, scratch }),
+            Ok(qmp) => {
+                let guest_ports = machine.guest_ports;
+                return Ok(Guest {
+                    qmp,
+                    qemu,
+                    _tpm: tpm,
+                    address,
+                    ports,
+                    guest_ports,
+                    command_line,
+                    powered_on,
+                    scratch,
+                });
+            }
             Err(error) if error.hint.contains("host forwarding") && attempt < PORT_ATTEMPTS => continue,
             Err(error) => return Err(error),
         }
@@ -297,14 +326,30 @@ pub(crate) fn connect(qemu: &mut Process, socket: &Path, scratch: &Scratch) -> R
     qmp.ok_or_else(|| Error::host("QEMU did not open its control socket within 30 s", ""))
 }
 
-/// The wanted ports, or free ones: the kernel names a port nobody uses, and we give it to QEMU at once.
+/// Where the guest will be reached.
+fn place(options: &Options) -> Result<(Ipv4Addr, Ports, Wire)> {
+    match &options.network {
+        Network::User => {
+            let ports = ports(options)?;
+            Ok((Ipv4Addr::LOCALHOST, ports.clone(), Wire::User(ports)))
+        }
+        Network::Tap { interface, guest } => Ok((*guest, options.guest_ports.clone(), Wire::Tap(interface.clone()))),
+    }
+}
+
+/// The wanted ports, or free ones: the kernel names ports nobody uses, and we give them to QEMU at once.
 fn ports(options: &Options) -> Result<Ports> {
     let failed = |what: &str, e: std::io::Error| Error::host(format!("no free {what} port on 127.0.0.1: {e}"), "");
     let any = (Ipv4Addr::LOCALHOST, 0);
-    let wireguard = match options.wireguard_port {
-        Some(port) => port,
-        None => UdpSocket::bind(any).and_then(|s| s.local_addr()).map_err(|e| failed("UDP", e))?.port(),
-    };
+    let count = options.guest_ports.wireguard.len();
+    // All are held until the last one is chosen: no port is given twice.
+    let held =
+        (0..count).map(|_| UdpSocket::bind(any)).collect::<std::io::Result<Vec<_>>>().map_err(|e| failed("UDP", e))?;
+    let free = held.iter().map(|socket| socket.local_addr().map(|address| address.port()));
+    let mut wireguard = free.collect::<std::io::Result<Vec<_>>>().map_err(|e| failed("UDP", e))?;
+    if let (Some(first), Some(wanted)) = (wireguard.first_mut(), options.wireguard_port) {
+        *first = wanted;
+    }
     let attestation = match options.attestation_port {
         Some(port) => port,
         None => TcpListener::bind(any).and_then(|s| s.local_addr()).map_err(|e| failed("TCP", e))?.port(),
@@ -339,8 +384,10 @@ mod tests {
     fn chosen_ports_are_kept_and_others_are_free() {
         let mut options = Options::new(vec![], SecureBoot::Off);
         options.wireguard_port = Some(4000);
+        options.guest_ports.wireguard = vec![51820, 443, 51821];
         let ports = ports(&options).unwrap();
-        assert_eq!(ports.wireguard, 4000);
+        assert_eq!((ports.wireguard.len(), ports.wireguard[0]), (3, 4000));
+        assert_ne!(ports.wireguard[1], ports.wireguard[2]);
         assert!(TcpListener::bind((Ipv4Addr::LOCALHOST, ports.attestation)).is_ok());
     }
 

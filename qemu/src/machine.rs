@@ -19,14 +19,37 @@ pub enum Accel {
     Kvm,
 }
 
-/// Ports of 127.0.0.1 that lead into the guest.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Ports of the server's services: in the guest, or those of 127.0.0.1 that lead to them.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ports {
-    /// UDP, to the guest's WireGuard.
-    pub wireguard: u16,
-    /// TCP, to the guest's agent.
+    /// UDP, in the order of [`vitrine_attest::config::WireGuard::all_ports`].
+    pub wireguard: Vec<u16>,
+    /// TCP, of the agent.
     pub attestation: u16,
 }
+
+impl Default for Ports {
+    /// Those of the standard recipes.
+    fn default() -> Self {
+        Self { wireguard: vec![51820], attestation: 8787 }
+    }
+}
+
+/// What the guest's network card is plugged into.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Wire {
+    /// Nothing: the guest has no network card.
+    #[default]
+    None,
+    /// QEMU's own network, which needs no root. These ports of 127.0.0.1 lead into the guest, and the guest sees the
+    /// host's loopback as [`crate::web::AS_SEEN_BY_GUEST`].
+    User(Ports),
+    /// A tap interface of this name in the network namespace QEMU is started in.
+    Tap(String),
+}
+
+/// QEMU's user network. Documentation addresses (RFC 5737, RFC 3849): a VPN server lets nobody reach private ones.
+const USER_NETWORK: &str = "user,id=net0,ipv4=on,net=203.0.113.0/24,ipv6=on,ipv6-net=2001:db8:113::/64";
 
 /// Everything that makes the command line.
 #[derive(Debug, Clone)]
@@ -44,15 +67,12 @@ pub struct Machine {
     pub console: PathBuf,
     pub memory_mib: u32,
     pub accel: Accel,
-    pub host_ports: Option<Ports>,
+    pub wire: Wire,
     /// Where the services listen inside the guest.
     pub guest_ports: Ports,
     /// For tests: `-smbios type=11,value=…` and the like.
     pub extra: Vec<String>,
 }
-
-/// Ports of the standard recipes.
-pub const STANDARD_PORTS: Ports = Ports { wireguard: 51820, attestation: 8787 };
 
 impl Machine {
     pub fn new(firmware: &Firmware, vars: PathBuf, qmp: PathBuf, console: PathBuf) -> Self {
@@ -66,8 +86,8 @@ impl Machine {
             console,
             memory_mib: 1024,
             accel: Accel::Tcg,
-            host_ports: None,
-            guest_ports: STANDARD_PORTS,
+            wire: Wire::None,
+            guest_ports: Ports::default(),
             extra: Vec::new(),
         }
     }
@@ -115,23 +135,26 @@ impl Machine {
             line.pair("-chardev", format!("socket,id=tpm,path={}", comma(tpm)));
             line.pair("-tpmdev", "emulator,id=tpm0,chardev=tpm").pair("-device", "tpm-crb,tpmdev=tpm0");
         }
-        match self.host_ports {
-            Some(host) => {
-                let guest = self.guest_ports;
-                line.pair(
-                    "-netdev",
-                    format!(
-                        "user,id=net0,hostfwd=udp:127.0.0.1:{}-:{},hostfwd=tcp:127.0.0.1:{}-:{}",
-                        host.wireguard, guest.wireguard, host.attestation, guest.attestation
-                    ),
-                );
-                // romfile= : no option ROM, which would be measured and would offer network boot.
-                line.pair("-device", "virtio-net-pci,netdev=net0,romfile=");
-            }
-            None => {
+        self.network(line);
+    }
+
+    fn network(&self, line: &mut CommandLine) {
+        let netdev = match &self.wire {
+            Wire::None => {
                 line.pair("-nic", "none");
+                return;
             }
-        }
+            Wire::User(host) => {
+                let guest = &self.guest_ports;
+                let udp = host.wireguard.iter().zip(&guest.wireguard);
+                let udp = udp.map(|(host, guest)| format!(",hostfwd=udp:127.0.0.1:{host}-:{guest}"));
+                let tcp = format!(",hostfwd=tcp:127.0.0.1:{}-:{}", host.attestation, guest.attestation);
+                USER_NETWORK.to_string() + &udp.collect::<String>() + &tcp
+            }
+            Wire::Tap(interface) => format!("tap,id=net0,ifname={interface},script=no,downscript=no"),
+        };
+        // romfile= : no option ROM, which would be measured and would offer network boot.
+        line.pair("-netdev", netdev).pair("-device", "virtio-net-pci,netdev=net0,romfile=");
     }
 }
 
@@ -192,7 +215,8 @@ mod tests {
         let mut machine = Machine::new(&firmware, "/t/vars.fd".into(), "/t/qmp".into(), "/t/a,b".into());
         machine.disk = Some("/t/esp.img".into());
         machine.tpm = Some("/t/tpm.sock".into());
-        machine.host_ports = Some(Ports { wireguard: 1001, attestation: 1002 });
+        machine.wire = Wire::User(Ports { wireguard: vec![1001, 1003], attestation: 1002 });
+        machine.guest_ports.wireguard = vec![51820, 443];
         machine.extra = vec!["-smbios".into(), "type=11,value=a b".into()];
         machine
     }
@@ -211,7 +235,8 @@ mod tests {
              -device virtio-blk-pci,drive=esp,bootindex=0 \
              -chardev socket,id=tpm,path=/t/tpm.sock -tpmdev emulator,id=tpm0,chardev=tpm \
              -device tpm-crb,tpmdev=tpm0 \
-             -netdev user,id=net0,hostfwd=udp:127.0.0.1:1001-:51820,hostfwd=tcp:127.0.0.1:1002-:8787 \
+             -netdev user,id=net0,ipv4=on,net=203.0.113.0/24,ipv6=on,ipv6-net=2001:db8:113::/64,\
+             hostfwd=udp:127.0.0.1:1001-:51820,hostfwd=udp:127.0.0.1:1003-:443,hostfwd=tcp:127.0.0.1:1002-:8787 \
              -device virtio-net-pci,netdev=net0,romfile= -smbios 'type=11,value=a b'"
         );
     }
@@ -219,8 +244,16 @@ mod tests {
     #[test]
     fn without_network_disk_and_tpm() {
         let mut machine = machine();
-        (machine.disk, machine.tpm, machine.host_ports) = (None, None, None);
+        (machine.disk, machine.tpm, machine.wire) = (None, None, Wire::None);
         let text = machine.command_line().to_string();
         assert!(text.contains("-nic none") && !text.contains("tpm") && !text.contains("esp"));
+    }
+
+    #[test]
+    fn on_a_tap_interface() {
+        let mut machine = machine();
+        machine.wire = Wire::Tap("tap0".into());
+        let text = machine.command_line().to_string();
+        assert!(text.contains("-netdev tap,id=net0,ifname=tap0,script=no,downscript=no "), "{text}");
     }
 }

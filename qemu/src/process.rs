@@ -1,7 +1,13 @@
 //! Children that cannot outlive us: killed when dropped, and by the kernel when we are killed.
+//!
+//! A child lives in the network namespace of the thread that asks for it.
 
 use rustix::process::Signal;
+use rustix::thread::{move_into_link_name_space, LinkNameSpaceType};
+use std::fs::File;
 use std::io;
+use std::os::fd::AsFd as _;
+use std::os::unix::fs::MetadataExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::process::{Child, Command, ExitStatus};
 use std::sync::mpsc::{channel, Sender};
@@ -16,8 +22,10 @@ pub struct Process {
     child: Child,
 }
 
-/// What the spawning thread is asked to do.
-type Order = (Command, Sender<io::Result<Child>>);
+/// What the spawning thread is asked to do, and for which network namespace.
+type Order = (Command, File, Sender<io::Result<Child>>);
+/// The calling thread's network namespace.
+const NAMESPACE: &str = "/proc/thread-self/ns/net";
 
 impl Process {
     /// Starts `command` in a process group of its own, so that Ctrl-C on the terminal reaches only us and
@@ -101,16 +109,28 @@ fn spawn(command: Command) -> io::Result<Child> {
     let starter = STARTER.get_or_init(|| {
         let (orders, inbox) = channel::<Order>();
         std::thread::spawn(move || {
-            for (mut command, answer) in inbox {
-                let _ = answer.send(command.spawn());
+            for (command, namespace, answer) in inbox {
+                let _ = answer.send(spawn_in(command, namespace));
             }
         });
         orders
     });
     let gone = || io::Error::other("the starting thread has ended");
     let (answer, result) = channel();
-    starter.send((command, answer)).map_err(|_| gone())?;
+    starter.send((command, File::open(NAMESPACE)?, answer)).map_err(|_| gone())?;
     result.recv().map_err(|_| gone())?
+}
+
+/// Only root may enter another namespace, so nothing is done when it is the one we are in.
+fn spawn_in(mut command: Command, namespace: File) -> io::Result<Child> {
+    if namespace.metadata()?.ino() != std::fs::metadata(NAMESPACE)?.ino() {
+        // SAFETY: one system call between fork and exec, async-signal-safe; the file is open until then.
+        unsafe {
+            command
+                .pre_exec(move || Ok(move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::Network))?));
+        }
+    }
+    command.spawn()
 }
 
 /// One shell word: quoted where a shell would see more than letters in it.

@@ -1,4 +1,4 @@
-//! A tiny web server on the host's loopback. The guest's user-mode network reaches it as 10.0.2.2, so a page
+//! A tiny web server on the host's loopback. The guest's user-mode network reaches it as 203.0.113.2, so a page
 //! fetched through the tunnel has gone client → tunnel → guest → NAT → out.
 
 use std::io::{Read as _, Write as _};
@@ -9,8 +9,8 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 use vitrine_attest::{Error, Result};
 
-/// The host's loopback as QEMU's user-mode network shows it to a guest.
-pub const AS_SEEN_BY_GUEST: Ipv4Addr = Ipv4Addr::new(10, 0, 2, 2);
+/// The host's loopback as QEMU's user-mode network shows it to a guest; see [`crate::machine::Wire::User`].
+pub const AS_SEEN_BY_GUEST: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 2);
 
 /// Answers every request with its token and the address that asked. Stops when dropped.
 #[derive(Debug)]
@@ -26,8 +26,14 @@ impl Web {
     /// # Errors
     /// When no port is free.
     pub fn start() -> Result<Self> {
-        let failed = |e: std::io::Error| Error::host(format!("no web server on 127.0.0.1: {e}"), "");
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(failed)?;
+        Self::on((Ipv4Addr::LOCALHOST, 0).into())
+    }
+
+    /// # Errors
+    /// When it cannot listen there.
+    pub fn on(address: SocketAddr) -> Result<Self> {
+        let failed = |e: std::io::Error| Error::host(format!("no web server on {address}: {e}"), "");
+        let listener = TcpListener::bind(address).map_err(failed)?;
         listener.set_nonblocking(true).map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
         let token = vitrine_attest::digest::hex(&crate::random::bytes::<16>()?);

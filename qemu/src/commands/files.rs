@@ -44,7 +44,7 @@ pub fn release(statement: &Path, key: &Path) -> Result<Release> {
 
 /// Where the services of this configuration listen in the guest.
 pub fn guest_ports(config: &Config) -> Ports {
-    Ports { wireguard: config.wireguard.port, attestation: config.attestation.port }
+    Ports { wireguard: config.wireguard.all_ports(), attestation: config.attestation.port }
 }
 
 /// The configuration that an output folder's statement names, without checking who signed it: enough to know

@@ -25,8 +25,7 @@ fn predicted_digest(images: &Images, prediction: &Prediction, platform: Platform
     let config = Sha256::of(&config_bytes(images));
     let record = BootRecord {
         config_digest: config,
-        wg_pub: evidence.wg_pub,
-        channel_pub: evidence.channel_pub,
+        keys: evidence.keys.clone(),
         ak_name: Public::parse(&evidence.ak_pub).unwrap().name().unwrap(),
         facts: BootFacts::sealed(),
     };

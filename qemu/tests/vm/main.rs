@@ -8,3 +8,4 @@ mod images;
 mod machine;
 mod refused;
 mod relay;
+mod world;

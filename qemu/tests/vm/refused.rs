@@ -125,7 +125,7 @@ pub fn altered_statement(images: &Images, judged: &Judged, roots: &Path) {
 /// The server's own key exchanged for another in the saved evidence.
 pub fn altered_record(images: &Images, judged: &Judged, roots: &Path) {
     let mut evidence = judged.evidence();
-    evidence.wg_pub.0[0] ^= 1;
+    evidence.keys.wg_pub.0[0] ^= 1;
     let nonce = evidence.nonce.to_string();
     let file = judged.write("altered.evidence.json", &serde_json::to_vec(&evidence).unwrap());
     let altered = Judged::check(images, file, roots.into(), &["--nonce", &nonce, "--accept-level", "L1"]);

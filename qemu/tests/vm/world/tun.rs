@@ -1,0 +1,57 @@
+//! A TUN interface in a namespace of its own.
+
+use super::tools;
+use rustix::ioctl::{ioctl, Setter};
+use rustix::thread::UnshareFlags;
+use std::fs::{File, OpenOptions};
+use std::os::unix::fs::OpenOptionsExt as _;
+use vitrine_attest::config::Cidr;
+
+const NAME: &str = "wg";
+/// `TUNSETIFF`, `IFF_TUN | IFF_NO_PI` (linux/if_tun.h).
+const TUNSETIFF: rustix::ioctl::Opcode = 0x4004_54ca;
+const FLAGS: u16 = 0x0001 | 0x1000;
+/// `struct ifreq` on 64-bit machines: a name of 16 bytes, then a union whose first field here is the flags.
+const IFREQ: usize = 40;
+
+/// A host whose only way out is the tunnel.
+pub struct Tun {
+    /// One IP packet a read and a write; never blocks.
+    pub packets: File,
+    /// The namespace it lies in.
+    pub namespace: File,
+}
+
+impl Tun {
+    /// `mtu` and addresses are those inside the tunnel.
+    pub fn create(addresses: &[Cidr], mtu: u16) -> Self {
+        std::thread::scope(|scope| scope.spawn(|| Self::on_this_thread(addresses, mtu)).join().expect("a TUN is made"))
+    }
+
+    /// The thread stays in the namespace, so it must be one that ends.
+    fn on_this_thread(addresses: &[Cidr], mtu: u16) -> Self {
+        rustix::thread::unshare(UnshareFlags::NEWNET).expect("a network namespace is made");
+        let packets = open();
+        let mut script = format!("link set lo up\nlink set {NAME} mtu {mtu} up\n");
+        for cidr in addresses {
+            let (family, nodad) = if cidr.address.is_ipv4() { ("-4", "") } else { ("-6", " nodad") };
+            script += &format!("addr add {cidr} dev {NAME}{nodad}\n");
+            tools::ip(&std::mem::take(&mut script));
+            tools::run("ip", &[family, "route", "add", "default", "dev", NAME]).expect_success();
+        }
+        std::fs::write("/proc/sys/net/ipv4/ping_group_range", "0 2147483647").unwrap();
+        Self { packets, namespace: File::open("/proc/thread-self/ns/net").unwrap() }
+    }
+}
+
+/// It lies where the thread is that opens it.
+fn open() -> File {
+    let nonblocking = rustix::fs::OFlags::NONBLOCK.bits() as i32;
+    let file = OpenOptions::new().read(true).write(true).custom_flags(nonblocking).open("/dev/net/tun").unwrap();
+    let mut request = [0u8; IFREQ];
+    request[..NAME.len()].copy_from_slice(NAME.as_bytes());
+    request[16..18].copy_from_slice(&FLAGS.to_ne_bytes());
+    // SAFETY: TUNSETIFF reads and writes one `struct ifreq`, which is what it is given.
+    unsafe { ioctl(&file, Setter::<TUNSETIFF, [u8; IFREQ]>::new(request)) }.expect("a TUN interface is made");
+    file
+}
