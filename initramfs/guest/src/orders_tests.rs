@@ -65,7 +65,7 @@ impl Stand {
 
     fn seal(&self, op: Operation) -> (Vec<u8>, Reply) {
         let order = Order { v: VERSION, seq: self.seq, op };
-        let sealed = seal_order(&order, &self.owner, &self.orders.channel.public()).unwrap();
+        let sealed = seal_order(&order, &self.owner, &self.orders.channel.public).unwrap();
         (sealed.bytes, sealed.reply)
     }
 
@@ -217,7 +217,7 @@ fn a_kernel_that_fails_half_way() {
 fn commitments_follow_the_peers() {
     let mut stand = Stand::new();
     let salt = Sha256([3; 32]);
-    let mut ask = |stand: &mut Stand| stand.give(Operation::Commit(salt)).commitment.unwrap();
+    let ask = |stand: &mut Stand| stand.give(Operation::Commit(salt)).commitment.unwrap();
     let empty = ask(&mut stand);
     stand.give(Operation::Add(peer(1)));
     let one = ask(&mut stand);
