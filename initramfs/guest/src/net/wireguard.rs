@@ -1,8 +1,9 @@
-//! The tunnel: its key, its port and its peers (linux/wireguard.h). Only PID 1 has the right to touch them,
-//! and it writes only: nothing here reads a peer's state back, so no copy of an endpoint is ever made.
+//! The tunnels: key, port and peers of each interface (linux/wireguard.h). Only PID 1 has the right to touch them, and
+//! only it ever reads peer state, see `peer_state.rs`.
 
+use super::genl;
 use super::netlink::Netlink;
-use super::{genl, TUNNEL};
+use super::peer_state::{self, PeerStates};
 use crate::keys::KeyPair;
 use crate::stop::Step;
 use netlink_packet_core::Emitable;
@@ -16,46 +17,77 @@ use netlink_sys::protocols::NETLINK_GENERIC;
 use std::net::IpAddr;
 use vitrine_attest::config::Cidr;
 use vitrine_attest::digest::Key32;
-use zeroize::Zeroize as _;
+use zeroize::{Zeroize as _, Zeroizing};
 
-pub struct Tunnel {
+/// Bytes of peers in one message; their list is an attribute, which ends at 64 KiB.
+const MESSAGE: usize = 32 << 10;
+/// Networks in one entry of that list: 44 bytes each. A peer with more has several entries.
+const NETWORKS: usize = 256;
+
+/// The kernel's WireGuard.
+pub struct WireGuard {
     netlink: Netlink,
     family: u16,
 }
 
-impl Tunnel {
-    /// Finds the kernel's WireGuard.
+impl WireGuard {
     pub fn open() -> Step<Self> {
         let netlink = Netlink::open(NETLINK_GENERIC)?;
         let family = genl::family(&netlink, "wireguard")?;
         Ok(Self { netlink, family })
     }
 
-    /// Gives the interface its key and its port, and no peers.
-    pub fn configure(&self, key: &KeyPair, port: u16) -> Step {
+    /// Gives an interface its key and its port, and no peers.
+    pub fn configure(&self, interface: &str, key: &KeyPair, port: u16) -> Step {
         self.set(vec![
-            name(),
+            name(interface),
             WgDeviceAttrs::PrivateKey(*key.secret()),
             WgDeviceAttrs::ListenPort(port),
             WgDeviceAttrs::Flags(WGDEVICE_F_REPLACE_PEERS),
         ])
     }
 
-    /// Adds a peer, or gives a known one these networks instead of its former ones.
-    pub fn add_peer(&self, peer: &Key32, networks: &[Cidr]) -> Step {
-        let networks = networks.iter().map(|network| WgAllowedIp(allowed_ip(network))).collect();
-        self.set_peer(peer, WGPEER_F_REPLACE_ALLOWEDIPS, Some(WgPeerAttrs::AllowedIps(networks)))
+    /// Adds peers, or gives known ones these networks instead of their former ones.
+    pub fn add<'a>(&self, interface: &str, peers: impl IntoIterator<Item = (&'a Key32, &'a [Cidr])>) -> Step {
+        self.change(interface, peers.into_iter().flat_map(|(peer, networks)| added(peer, networks)))
     }
 
     /// Removes a peer: its endpoint, handshake time and counters are wiped by the kernel. An unknown one is no error.
-    pub fn remove_peer(&self, peer: &Key32) -> Step {
-        self.set_peer(peer, WGPEER_F_REMOVE_ME, None)
+    pub fn remove(&self, interface: &str, peer: &Key32) -> Step {
+        self.change(interface, [removed(peer)])
     }
 
-    fn set_peer(&self, peer: &Key32, flags: u32, networks: Option<WgPeerAttrs>) -> Step {
-        let mut attributes = vec![WgPeerAttrs::PublicKey(peer.0), WgPeerAttrs::Flags(flags)];
-        attributes.extend(networks);
-        self.set(vec![name(), WgDeviceAttrs::Peers(vec![WgPeer(attributes)])])
+    /// Removes peers and adds them again: the kernel forgets what it knew of them. When it refuses, peers may be
+    /// missing; the same call again brings them back.
+    pub fn renew<'a>(&self, interface: &str, peers: impl IntoIterator<Item = (&'a Key32, &'a [Cidr])>) -> Step {
+        let both = |(peer, networks)| std::iter::once(removed(peer)).chain(added(peer, networks));
+        self.change(interface, peers.into_iter().flat_map(both))
+    }
+
+    /// The state of all peers of an interface, at most `room` of them.
+    pub fn states(&self, interface: &str, room: usize) -> Step<PeerStates> {
+        let mut states = Zeroizing::new(Vec::with_capacity(room));
+        let question = peer_state::question(self.family, interface)?;
+        // A socket for this one answer, see `Netlink::dump`
+        Netlink::open(NETLINK_GENERIC)?.dump(&question, |message| peer_state::read(message, &mut states))?;
+        Ok(states)
+    }
+
+    /// Sends entries in as few messages as they fit into.
+    fn change(&self, interface: &str, entries: impl IntoIterator<Item = WgPeer>) -> Step {
+        let (mut list, mut bytes) = (Vec::new(), 0);
+        for entry in entries {
+            bytes += entry.buffer_len();
+            list.push(entry);
+            if bytes >= MESSAGE {
+                self.set(vec![name(interface), WgDeviceAttrs::Peers(std::mem::take(&mut list))])?;
+                bytes = 0;
+            }
+        }
+        if list.is_empty() {
+            return Ok(());
+        }
+        self.set(vec![name(interface), WgDeviceAttrs::Peers(list)])
     }
 
     fn set(&self, attributes: Vec<WgDeviceAttrs>) -> Step {
@@ -64,8 +96,24 @@ impl Tunnel {
     }
 }
 
-fn name() -> WgDeviceAttrs {
-    WgDeviceAttrs::IfName(TUNNEL.into())
+fn name(interface: &str) -> WgDeviceAttrs {
+    WgDeviceAttrs::IfName(interface.into())
+}
+
+fn removed(peer: &Key32) -> WgPeer {
+    WgPeer(vec![WgPeerAttrs::PublicKey(peer.0), WgPeerAttrs::Flags(WGPEER_F_REMOVE_ME)])
+}
+
+/// The first entry replaces the former networks, the others add theirs.
+fn added(peer: &Key32, networks: &[Cidr]) -> Vec<WgPeer> {
+    let entry = |flags, networks: &[Cidr]| {
+        let networks = networks.iter().map(|network| WgAllowedIp(allowed_ip(network))).collect();
+        WgPeer(vec![WgPeerAttrs::PublicKey(peer.0), WgPeerAttrs::Flags(flags), WgPeerAttrs::AllowedIps(networks)])
+    };
+    let (first, others) = networks.split_at(networks.len().min(NETWORKS));
+    let mut entries = vec![entry(WGPEER_F_REPLACE_ALLOWEDIPS, first)];
+    entries.extend(others.chunks(NETWORKS).map(|some| entry(0, some)));
+    entries
 }
 
 /// A request that wipes the private key it holds.
@@ -113,4 +161,28 @@ fn allowed_ip(network: &Cidr) -> Vec<WgAllowedIpAttrs> {
         WgAllowedIpAttrs::IpAddr(network.address),
         WgAllowedIpAttrs::Cidr(network.prefix),
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn flags(entry: &WgPeer) -> Option<u32> {
+        entry.0.iter().find_map(|attribute| match attribute {
+            WgPeerAttrs::Flags(flags) => Some(*flags),
+            _ => None,
+        })
+    }
+
+    #[test]
+    fn many_networks_take_several_entries() {
+        let networks: Vec<Cidr> = (0..600u32)
+            .map(|n| Cidr { address: std::net::Ipv4Addr::from(0x0a42_0000 + n).into(), prefix: 32 })
+            .collect();
+        let entries = added(&Key32([1; 32]), &networks);
+        let found: Vec<_> = entries.iter().map(|entry| flags(entry).unwrap()).collect();
+        assert_eq!(found, [WGPEER_F_REPLACE_ALLOWEDIPS, 0, 0]);
+        assert!(entries.iter().all(|entry| entry.buffer_len() < MESSAGE), "two of them fit into 64 KiB");
+        assert_eq!(added(&Key32([1; 32]), &[]).len(), 1);
+    }
 }

@@ -1,0 +1,187 @@
+//! Connection tracking forgets the connections of a peer whose session is over (linux/netfilter/nfnetlink_conntrack.h).
+//!
+//! A few single addresses: one request each, and the kernel walks its own table (a DELETE with CTA_FILTER, since
+//! Linux 6.11); nothing is copied out. Wider networks, or many addresses at a time: the table is read once, and each
+//! entry that matches is deleted by the very tuple the kernel wrote. Other clients' connections live on either way.
+
+use crate::net::attribute::{find, push, push_nested};
+use crate::net::netlink::{raw, Netlink};
+use crate::stop::{OrStop as _, Step};
+use netlink_packet_core::{NLM_F_ACK, NLM_F_DUMP};
+use netlink_sys::protocols::NETLINK_NETFILTER;
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use vitrine_attest::config::{Cidr, Clients, Config};
+use zeroize::Zeroizing;
+
+/// NFNL_SUBSYS_CTNETLINK ‖ IPCTNL_MSG_CT_GET, IPCTNL_MSG_CT_DELETE.
+const GET: u16 = 1 << 8 | 1;
+const DELETE: u16 = 1 << 8 | 2;
+/// `nlmsghdr ‖ nfgenmsg`.
+const HEADERS: usize = 16 + 4;
+
+/// enum ctattr_type, ctattr_tuple, ctattr_filter
+const TUPLE_ORIGINAL: u16 = 1;
+const ZONE: u16 = 18;
+const FILTER: u16 = 25;
+const TUPLE_IP: u16 = 1;
+const FILTER_ORIGINAL: u16 = 1;
+
+/// Up to this many single addresses are left to the kernel: each costs it one walk over the table, about a tenth of
+/// what it costs to have the table sent here.
+const FEW: usize = 16;
+/// Bytes of one request: headers and one tuple. It never grows, so that no copy of it stays behind.
+const REQUEST: usize = 512;
+
+/// One side of a connection's first packet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Side {
+    Source,
+    Destination,
+}
+
+pub struct Conntrack {
+    netlink: Netlink,
+    /// Where a client can stand in an entry. Nobody can begin a connection to a client but another client.
+    sides: &'static [Side],
+}
+
+impl Conntrack {
+    pub fn open(config: &Config) -> Step<Self> {
+        let sides: &[Side] = match config.firewall.clients {
+            Clients::Isolated => &[Side::Source],
+            Clients::Together => &[Side::Source, Side::Destination],
+        };
+        Ok(Self { netlink: Netlink::open(NETLINK_NETFILTER)?, sides })
+    }
+
+    /// Deletes every entry that began in one of these networks, or ended there where clients may speak to each other.
+    ///
+    /// # Errors
+    /// When the table could not be read to its end; what was found until then is deleted.
+    pub fn forget(&self, networks: &[Cidr]) -> Step {
+        if networks.is_empty() {
+            return Ok(());
+        }
+        let single = |network: &Cidr| network.prefix == if network.address.is_ipv4() { 32 } else { 128 };
+        if networks.len() <= FEW && networks.iter().all(single) && self.filter(networks).is_ok() {
+            return Ok(());
+        }
+        self.search(networks)
+    }
+
+    fn filter(&self, networks: &[Cidr]) -> Step {
+        for network in networks {
+            for side in self.sides {
+                self.netlink.send(&filtered(network.address, *side)?, 1)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn search(&self, networks: &[Cidr]) -> Step {
+        let sought = Networks::new(networks);
+        let question = raw(GET, NLM_F_DUMP, &[0; 4])?;
+        // A socket for this one answer, see `Netlink::dump`
+        Netlink::open(NETLINK_NETFILTER)?.dump(&question, |entry| {
+            let Some(request) = self.matching(entry, &sought)? else { return Ok(()) };
+            // It may have ended by itself meanwhile
+            let _ = self.netlink.send(&request, 1);
+            Ok(())
+        })
+    }
+
+    /// The request that deletes this entry, when it is sought.
+    fn matching(&self, entry: &[u8], sought: &Networks) -> Step<Option<Zeroizing<Vec<u8>>>> {
+        let family = *entry.get(HEADERS - 4).or_stop("conntrack")?;
+        let body = entry.get(HEADERS..).or_stop("conntrack")?;
+        let tuple = find(body, TUPLE_ORIGINAL)?.or_stop("conntrack")?;
+        let addresses = find(tuple, TUPLE_IP)?.or_stop("conntrack")?;
+        for side in self.sides {
+            if sought.contain(address(addresses, family, *side)?) {
+                return exact(family, tuple, find(body, ZONE)?).map(Some);
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// Networks that do not overlap, by their first address.
+struct Networks(BTreeMap<IpAddr, Cidr>);
+
+impl Networks {
+    fn new(networks: &[Cidr]) -> Self {
+        Self(networks.iter().map(|network| (network.address, *network)).collect())
+    }
+
+    fn contain(&self, address: IpAddr) -> bool {
+        self.0.range(..=address).next_back().is_some_and(|(_, network)| network.contains(address))
+    }
+}
+
+/// enum ctattr_ip
+fn kind(ipv4: bool, side: Side) -> u16 {
+    match (ipv4, side) {
+        (true, Side::Source) => 1,
+        (true, Side::Destination) => 2,
+        (false, Side::Source) => 3,
+        (false, Side::Destination) => 4,
+    }
+}
+
+/// AF_INET, AF_INET6.
+const INET: u8 = 2;
+const INET6: u8 = 10;
+
+fn address(addresses: &[u8], family: u8, side: Side) -> Step<IpAddr> {
+    let value = find(addresses, kind(family == INET, side))?.or_stop("conntrack")?;
+    if family == INET {
+        return <[u8; 4]>::try_from(value).or_stop("conntrack").map(|bytes| Ipv4Addr::from(bytes).into());
+    }
+    <[u8; 16]>::try_from(value).or_stop("conntrack").map(|bytes| Ipv6Addr::from(bytes).into())
+}
+
+/// "Delete all whose original tuple has this address on this side."
+fn filtered(address: IpAddr, side: Side) -> Step<Zeroizing<Vec<u8>>> {
+    let (mut addresses, mut tuple, mut filter) = (room(), room(), room());
+    match address {
+        IpAddr::V4(v4) => push(&mut addresses, kind(true, side), &v4.octets())?,
+        IpAddr::V6(v6) => push(&mut addresses, kind(false, side), &v6.octets())?,
+    }
+    push_nested(&mut tuple, TUPLE_IP, &addresses)?;
+    // CTA_FILTER_F_CTA_IP_SRC, CTA_FILTER_F_CTA_IP_DST (net/netfilter/nf_internals.h)
+    let flag: u32 = match side {
+        Side::Source => 1 << 0,
+        Side::Destination => 1 << 1,
+    };
+    push(&mut filter, FILTER_ORIGINAL, &flag.to_ne_bytes())?;
+    let mut body = head(if address.is_ipv4() { INET } else { INET6 });
+    push_nested(&mut body, TUPLE_ORIGINAL, &tuple)?;
+    push_nested(&mut body, FILTER, &filter)?;
+    raw(DELETE, NLM_F_ACK, &body).map(Zeroizing::new)
+}
+
+/// "Delete this one."
+fn exact(family: u8, tuple: &[u8], zone: Option<&[u8]>) -> Step<Zeroizing<Vec<u8>>> {
+    (tuple.len() <= REQUEST / 2).then_some(()).or_stop("conntrack")?;
+    let mut body = head(family);
+    push_nested(&mut body, TUPLE_ORIGINAL, tuple)?;
+    if let Some(zone) = zone {
+        push(&mut body, ZONE, zone)?;
+    }
+    raw(DELETE, NLM_F_ACK, &body).map(Zeroizing::new)
+}
+
+/// `nfgenmsg`: `family ‖ NFNETLINK_V0 ‖ 0[2]`.
+fn head(family: u8) -> Zeroizing<Vec<u8>> {
+    let mut body = room();
+    body.extend([family, 0, 0, 0]);
+    body
+}
+
+fn room() -> Zeroizing<Vec<u8>> {
+    Zeroizing::new(Vec::with_capacity(REQUEST))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,133 @@
+//! What is over is forgotten: sessions, connections, memory they were in, receive buffers. See `docs/janitor.md`.
+
+mod slabs;
+mod turnover;
+mod watch;
+
+use crate::outside::Outside;
+use crate::peers::Peers;
+use crate::stop::Step;
+use crate::tunnels::{Number, Tunnels};
+use slabs::Slabs;
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+use turnover::Turnover;
+use vitrine_attest::config::{Cidr, Config, MOST_PORTS};
+use vitrine_attest::digest::Key32;
+use watch::Watch;
+
+/// Peers of one interface that are renewed at a time; each costs the kernel a grace period and a key agreement, about
+/// a tenth of a millisecond. PID 1 has other things to do as well.
+const BATCH: usize = 256;
+/// Until the rest of them.
+const SOON: Duration = Duration::from_secs(1);
+
+pub struct Janitor {
+    idle: Duration,
+    tick: Duration,
+    started: Instant,
+    next: Instant,
+    /// By the interfaces' numbers.
+    watches: [Watch; MOST_PORTS],
+    /// Peers that the kernel did not take back: they are missing until it does.
+    owed: BTreeSet<(Number, Key32)>,
+    /// Networks whose connections could not be forgotten.
+    unforgotten: Vec<Cidr>,
+    slabs: Slabs,
+    turnover: Turnover,
+}
+
+/// What one look at all interfaces found.
+#[derive(Default)]
+struct Found {
+    /// Over, on this interface.
+    idle: Vec<(Number, Key32)>,
+    /// The kernel knows nothing of them any more, on this interface: removed, or the whole interface went.
+    gone: BTreeSet<Key32>,
+    /// Not over, on any interface.
+    alive: BTreeSet<Key32>,
+    /// There are more that are over.
+    more: bool,
+}
+
+impl Janitor {
+    /// Opens what it needs in /sys, which is unmounted afterwards.
+    pub fn open(config: &Config) -> Step<Self> {
+        let now = Instant::now();
+        Ok(Self {
+            idle: config.janitor.idle.duration(),
+            tick: config.janitor.tick.duration(),
+            started: now,
+            next: now + config.janitor.tick.duration(),
+            watches: Default::default(),
+            owed: BTreeSet::new(),
+            unforgotten: Vec::new(),
+            slabs: Slabs::open()?,
+            turnover: Turnover::open()?,
+        })
+    }
+
+    /// When [`Self::tick`] has something to do.
+    pub fn wake(&self) -> Option<Instant> {
+        Some(self.turnover.wake().map_or(self.next, |turn| turn.min(self.next)))
+    }
+
+    /// A look when it is due, and a step of turning the receive buffers over when that is due. What the kernel refuses
+    /// is tried again at the next look; there is nobody to tell.
+    pub fn tick(&mut self, now: Instant, tunnels: &Tunnels, peers: &Peers, outside: &Outside) {
+        if now >= self.next {
+            let more = self.clean(now, tunnels, peers);
+            self.next = now + if more { SOON.min(self.tick) } else { self.tick };
+        }
+        self.turnover.step(now, |turn| outside.probe(turn));
+    }
+
+    /// One whole round; says whether there is more to do.
+    fn clean(&mut self, now: Instant, tunnels: &Tunnels, peers: &Peers) -> bool {
+        let found = self.look(now, tunnels);
+        self.renew(&found, tunnels, peers);
+        let over = found.idle.iter().map(|(_, peer)| peer).chain(&found.gone);
+        let over: BTreeSet<&Key32> = over.filter(|peer| !found.alive.contains(peer)).collect();
+        if over.is_empty() && found.idle.is_empty() && self.unforgotten.is_empty() {
+            return found.more;
+        }
+        let mut networks = std::mem::take(&mut self.unforgotten);
+        networks.extend(over.iter().filter_map(|peer| peers.networks(peer)).flatten());
+        if tunnels.forget(&networks).is_err() {
+            self.unforgotten = networks;
+        }
+        self.slabs.shrink();
+        self.turnover.begin(now);
+        found.more
+    }
+
+    fn look(&mut self, now: Instant, tunnels: &Tunnels) -> Found {
+        let mut found = Found::default();
+        let at = now.saturating_duration_since(self.started);
+        for (place, watch) in self.watches.iter_mut().enumerate() {
+            let Some(number) = tunnels.live().iter().copied().find(|number| number.place() == place) else {
+                found.gone.extend(watch.end());
+                continue;
+            };
+            let Ok(states) = tunnels.states(number) else { continue };
+            let seen = watch.look(&states, at, self.idle, BATCH);
+            found.idle.extend(seen.idle.into_iter().map(|peer| (number, peer)));
+            found.gone.extend(seen.gone);
+            found.alive.extend(seen.alive);
+            found.more |= seen.more;
+        }
+        found
+    }
+
+    fn renew(&mut self, found: &Found, tunnels: &Tunnels, peers: &Peers) {
+        let mut due = std::mem::take(&mut self.owed);
+        due.extend(&found.idle);
+        for number in tunnels.live() {
+            let all = due.iter().filter(|(on, _)| on == number);
+            let known: Vec<_> = all.filter_map(|(_, peer)| Some((peer, peers.networks(peer)?))).collect();
+            if !known.is_empty() && tunnels.renew(*number, known.iter().copied()).is_err() {
+                self.owed.extend(known.iter().map(|(peer, _)| (*number, **peer)));
+            }
+        }
+    }
+}

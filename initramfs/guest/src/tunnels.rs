@@ -1,0 +1,294 @@
+//! The tunnels as one: every live interface has the same peers, addresses and networks, and differs in its port and,
+//! between generations, in its key.
+//!
+//! With more than one interface, replies have to leave by the one that the client uses at that moment. The firewall
+//! remembers it as the connection's mark (`number + 1`); here the mark leads to the interface's own routing table.
+
+use crate::conntrack::Conntrack;
+use crate::keys::KeyPair;
+use crate::net::peer_state::PeerStates;
+use crate::net::rtnl::{Routing, Table, Use};
+use crate::net::wireguard::WireGuard;
+use crate::net::TUNNELS;
+use crate::peers::Peers;
+use crate::rotation::Generations;
+use crate::stop::{OrStop as _, Step};
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+use std::time::SystemTime;
+use vitrine_attest::config::{self, Cidr, Config};
+use vitrine_attest::digest::Key32;
+
+/// Seconds after which a session is dead without a new handshake (REJECT_AFTER_TIME, WireGuard §6.1).
+const SESSION: u64 = 180;
+/// Of the first interface's rule; the others follow. Before the main table's 32766.
+const PRIORITY: u32 = 1000;
+
+/// Number of an interface: its place in `config.wireguard.all_ports()` and in [`TUNNELS`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Number(usize);
+
+impl Number {
+    fn name(self) -> &'static str {
+        // Configurations with more than MOST_PORTS are refused when they are read
+        TUNNELS[self.0.min(TUNNELS.len() - 1)]
+    }
+    fn table(self) -> Table {
+        Table(100 + self.0 as u8)
+    }
+    fn mark(self) -> u32 {
+        self.0 as u32 + 1
+    }
+    /// For lists with one entry for each number.
+    pub fn place(self) -> usize {
+        self.0
+    }
+}
+
+pub struct Tunnels {
+    routing: Routing,
+    wireguard: WireGuard,
+    conntrack: Conntrack,
+    config: config::WireGuard,
+    /// Most peers of one interface.
+    most: usize,
+    /// Interfaces that exist, those of the oldest generation first.
+    live: Vec<Number>,
+    /// What a peer had when it was added: its connections are forgotten when it goes.
+    networks: RefCell<BTreeMap<Key32, Vec<Cidr>>>,
+}
+
+impl Tunnels {
+    /// Brings up the interfaces of generation 0, without peers, and the rules for all that will ever be.
+    pub fn open(config: &Config, routing: &Routing, first: &KeyPair) -> Step<Self> {
+        let ports = config.wireguard.all_ports().len();
+        (1..=TUNNELS.len()).contains(&ports).then_some(()).or_stop("ports")?;
+        if ports > 1 {
+            for number in (0..ports).map(Number) {
+                routing.add_rule(number.mark(), number.table(), PRIORITY + number.0 as u32)?;
+            }
+        }
+        let mut tunnels = Self {
+            routing: Routing::open()?,
+            wireguard: WireGuard::open()?,
+            conntrack: Conntrack::open(config)?,
+            config: config.wireguard.clone(),
+            most: config.peers.most as usize,
+            live: Vec::new(),
+            networks: RefCell::default(),
+        };
+        tunnels.create(0, first)?;
+        tunnels.lead_to_newest()?;
+        Ok(tunnels)
+    }
+
+    /// Gives a peer these networks on every live interface. One whose networks change loses the connections of the
+    /// former ones.
+    ///
+    /// # Errors
+    /// When the kernel refuses; the peer is then as it was before, as far as the kernel lets it.
+    pub fn add_peer(&self, peer: &Key32, networks: &[Cidr]) -> Step {
+        let gone: Vec<Cidr> = match self.networks.borrow().get(peer) {
+            Some(former) => former.iter().filter(|network| !networks.contains(network)).copied().collect(),
+            None => vec![],
+        };
+        let added = self.each(|name| self.wireguard.add(name, [(peer, networks)]));
+        if let Err(stop) = added.and_then(|()| self.forget(&gone)) {
+            self.undo(peer);
+            return Err(stop);
+        }
+        self.networks.borrow_mut().insert(*peer, networks.to_vec());
+        Ok(())
+    }
+
+    fn undo(&self, peer: &Key32) {
+        let networks = self.networks.borrow();
+        let _ = self.each(|name| match networks.get(peer) {
+            Some(former) => self.wireguard.add(name, [(peer, former.as_slice())]),
+            None => self.wireguard.remove(name, peer),
+        });
+    }
+
+    /// Removes a peer from every live interface, and its connections.
+    pub fn remove_peer(&self, peer: &Key32) -> Step {
+        self.each(|name| self.wireguard.remove(name, peer))?;
+        if let Some(networks) = self.networks.borrow().get(peer) {
+            self.forget(networks)?;
+        }
+        self.networks.borrow_mut().remove(peer);
+        Ok(())
+    }
+
+    /// Whether the peer has a live session on any interface.
+    pub fn online(&self, peer: &Key32) -> Step<bool> {
+        let now = wall_clock();
+        for number in &self.live {
+            if self.states(*number)?.iter().any(|state| state.key == *peer && is_recent(state.handshake[0], now)) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Peers with a live session; one that uses two interfaces is one.
+    pub fn sessions(&self) -> Step<u32> {
+        let now = wall_clock();
+        let mut peers = BTreeSet::new();
+        for number in &self.live {
+            let states = self.states(*number)?;
+            peers.extend(states.iter().filter(|state| is_recent(state.handshake[0], now)).map(|state| state.key));
+        }
+        u32::try_from(peers.len()).or_stop("sessions")
+    }
+
+    /// Interfaces that exist.
+    pub fn live(&self) -> &[Number] {
+        &self.live
+    }
+
+    /// What the kernel knows of the peers of one interface; for the janitor.
+    pub fn states(&self, number: Number) -> Step<PeerStates> {
+        self.wireguard.states(number.name(), self.most)
+    }
+
+    /// Removes peers from one interface and adds them again; for the janitor.
+    pub fn renew<'a>(&self, number: Number, peers: impl IntoIterator<Item = (&'a Key32, &'a [Cidr])>) -> Step {
+        self.wireguard.renew(number.name(), peers)
+    }
+
+    /// Forgets the tracked connections of these networks.
+    pub fn forget(&self, networks: &[Cidr]) -> Step {
+        self.conntrack.forget(networks)
+    }
+
+    /// On all live interfaces, also when one fails; gives the first failure.
+    fn each(&self, change: impl Fn(&'static str) -> Step) -> Step {
+        let results: Vec<Step> = self.live.iter().map(|number| change(number.name())).collect();
+        results.into_iter().collect()
+    }
+
+    /// Makes all interfaces of a generation, without peers.
+    fn create(&mut self, generation: u32, key: &KeyPair) -> Step {
+        let ports = self.config.all_ports();
+        for number in numbers(&self.config, generation).map(Number) {
+            if let Ok(left_over) = self.routing.index_of(number.name()) {
+                self.routing.delete(left_over)?;
+            }
+            let index = self.routing.create_wireguard(number.name(), self.config.mtu)?;
+            self.live.push(number);
+            self.wireguard.configure(number.name(), key, *ports.get(number.0).or_stop("ports")?)?;
+            for address in &self.config.addresses {
+                self.routing.add_address(index, *address, Use::Inside)?;
+            }
+            self.routing.up(index)?;
+            if ports.len() > 1 {
+                for address in &self.config.addresses {
+                    self.routing.set_network(index, *address, number.table())?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn delete(&mut self, generation: u32) -> Step {
+        for number in numbers(&self.config, generation).map(Number) {
+            if self.live.contains(&number) {
+                self.routing.delete(self.routing.index_of(number.name())?)?;
+                self.live.retain(|other| *other != number);
+            }
+        }
+        Ok(())
+    }
+
+    /// What has no mark goes to the first interface of the newest generation.
+    fn lead_to_newest(&self) -> Step {
+        let ports = self.config.ports.len();
+        let newest = self.live.last().map(|last| Number(last.0 - last.0 % ports)).or_stop("tunnel")?;
+        let index = self.routing.index_of(newest.name())?;
+        self.config.addresses.iter().try_for_each(|address| self.routing.set_network(index, *address, Table::MAIN))
+    }
+}
+
+impl Generations for Tunnels {
+    fn begin(&mut self, generation: u32, key: &KeyPair, peers: &Peers) -> Step {
+        let begun = self.create(generation, key).and_then(|()| {
+            let new = numbers(&self.config, generation).map(Number);
+            new.into_iter().try_for_each(|number| self.wireguard.add(number.name(), peers.each()))?;
+            self.lead_to_newest()
+        });
+        if begun.is_err() {
+            // Half a generation is none. What is left of it is found, and deleted, at the next attempt
+            let _ = self.delete(generation);
+            let _ = self.lead_to_newest();
+        }
+        begun
+    }
+
+    fn end(&mut self, generation: u32) -> Step {
+        self.delete(generation)
+    }
+}
+
+/// Interfaces of one generation.
+fn numbers(config: &config::WireGuard, generation: u32) -> Range<usize> {
+    let ports = config.ports.len();
+    match &config.rotation {
+        Some(rotation) if generation % 2 == 1 => ports..ports + rotation.ports.len(),
+        _ => 0..ports,
+    }
+}
+
+/// Seconds since 1970. The kernel writes handshakes by this clock, so this clock is asked; nobody in the image can
+/// set it (no CAP_SYS_TIME). If it jumps all the same, sessions look dead or alive until their next handshake, at most
+/// two minutes; the janitor does not use it.
+fn wall_clock() -> u64 {
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
+fn is_recent(handshake: i64, now: u64) -> bool {
+    u64::try_from(handshake).is_ok_and(|handshake| handshake != 0 && handshake.abs_diff(now) < SESSION)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wireguard(text: &str) -> config::WireGuard {
+        serde_json::from_str(text).unwrap()
+    }
+
+    #[test]
+    fn generations_take_turns() {
+        let rotation = r#"{"every":"60s","overlap":"20s","ports":[3,4]}"#;
+        let config = wireguard(&format!(r#"{{"ports":[1,2],"addresses":[],"rotation":{rotation}}}"#));
+        for generation in 0..4 {
+            let ports: Vec<u16> = numbers(&config, generation).map(|n| config.all_ports()[n]).collect();
+            assert_eq!(ports, config.ports_of(generation));
+        }
+        let fixed = wireguard(r#"{"ports":[1,2],"addresses":[]}"#);
+        assert_eq!((numbers(&fixed, 0), numbers(&fixed, 1)), (0..2, 0..2));
+    }
+
+    #[test]
+    fn marks_and_tables_are_those_of_the_firewall() {
+        assert_eq!((Number(0).name(), Number(0).mark(), Number(0).table()), ("wg0", 1, Table(100)));
+        assert_eq!((Number(7).name(), Number(7).mark(), Number(7).table()), ("wg7", 8, Table(107)));
+    }
+
+    #[test]
+    fn sessions_end_after_three_minutes() {
+        for (handshake, now, expected) in [
+            (1000, 1000, true),
+            (1000, 1179, true),
+            (1000, 1180, false),
+            (1001, 1000, true),
+            (1000, 400, false),
+            (0, 100, false),
+            (-1, 0, false),
+            (i64::MIN, 0, false),
+        ] {
+            assert_eq!(is_recent(handshake, now), expected, "{handshake} {now}");
+        }
+    }
+}
