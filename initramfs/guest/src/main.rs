@@ -1,46 +1,56 @@
 //! PID 1 of the image: from the first instruction in user space to a tunnel that can prove what it is.
 //!
-//! Static, one thread, no shell, no helper program but the agent. It prints nothing and creates no file. Every step
+//! Static, one thread, no shell, no helper program but its three children. It prints nothing and creates no file. Every step
 //! either holds or ends the boot by [`stop::halt`]: no tunnel without evidence, no network before the firewall.
 #![deny(unsafe_code)]
 // Tests may print and panic: they are not in the image.
 #![cfg_attr(test, allow(clippy::disallowed_macros, clippy::disallowed_methods))]
 
-mod agent;
+mod children;
+mod conntrack;
 mod dhcp;
 mod facts;
 mod firewall;
 mod firmware_log;
 mod image;
+mod janitor;
 mod keys;
+mod metrics;
 mod modules;
 mod mounts;
 mod net;
-mod nft;
 mod orders;
 mod outside;
 mod peers;
 mod privileges;
 mod read;
+mod rotation;
 mod serve;
 mod stdio;
 mod stop;
 mod sys;
 mod sysctl;
+mod tunnels;
 
-use agent::message::{Introduction, ToAgent};
-use agent::process::{hand_over_tpm, Agent};
-use agent::supervisor::Supervisor;
+use children::{hand_over_tpm, prepare_roots, Agent, Children, Page, Resolver};
 use image::Image;
-use keys::KeyPair;
+use janitor::Janitor;
+use keys::BootSecrets;
+use metrics::Metrics;
 use net::outer::Outer;
-use net::rtnl::{Routing, Use};
-use net::wireguard::Tunnel;
+use net::rtnl::Routing;
 use orders::Orders;
 use outside::Outside;
 use peers::Peers;
+use rotation::Rotation;
+use serve::Server;
 use std::convert::Infallible;
+use std::time::Instant;
 use stop::{halt, show, OrStop as _, Step};
+use tunnels::Tunnels;
+use vitrine_attest::boot::BootKeys;
+use vitrine_attest::config::Config;
+use vitrine_attest::inside::Introduction;
 
 fn main() {
     // A panic of PID 1 is a panic of the kernel, which restarts the machine; it says nothing.
@@ -57,68 +67,93 @@ fn main() {
 /// network, and no right left over once it serves.
 fn boot() -> Step<Infallible> {
     let image = Image::read()?;
-    let (introduction, wireguard_key, channel_key) = seal(&image)?;
-    let agent = measure(&introduction)?;
+    lock_down(&image.config)?;
+    let (secrets, keys) = BootSecrets::generate()?;
+    let agent = Agent::measure(introduction(&image, keys.clone())?)?;
 
-    firewall::load(&image.config)?;
-    let routing = Routing::open()?;
-    routing.up(net::outer::index_of("lo").or_stop("lo")?)?;
-    let outer = Outer::find(&routing)?;
-    sysctl::outer_interface()?;
-    let tunnel = open_tunnel(&image, &routing, &wireguard_key)?;
-    drop(wireguard_key);
-    let outside = Outside::open(&image.config, routing, outer)?;
+    firewall::load()?;
+    let network = Network::open(&image.config, &secrets)?;
+    let metrics = Metrics::open(&image.config, Instant::now())?;
+    let janitor = Janitor::open(&image.config)?;
 
     mounts::finish()?;
     privileges::drop_most()?;
-    agent.tell(ToAgent::Serve)?;
+    let server = assemble(&image, agent, secrets, keys, network, metrics, janitor)?;
     show("serving");
-
-    let peers = Peers::new(introduction.wg_pub, image.config.wireguard.addresses.clone());
-    let orders = Orders { channel: channel_key, owner: image.config.owner, peers, tunnel, last_seq: 0 };
-    serve::run(Supervisor::new(introduction, agent), outside, orders)
+    server.run()
 }
 
-/// Nothing can be loaded, written or swapped from here on; then the keys, and what is to be measured.
-fn seal(image: &Image) -> Step<(Introduction, KeyPair, KeyPair)> {
+/// Nothing can be loaded, written or swapped from here on, and every child has its root.
+fn lock_down(config: &Config) -> Step {
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
     privileges::harden()?;
     mounts::mount_all()?;
     stdio::silence()?;
-    sysctl::before_modules(image.config.forward)?;
+    sysctl::before_modules(config.forward)?;
     modules::load_all()?;
     sysctl::after_modules()?;
     mounts::lock_root()?;
     hand_over_tpm()?;
+    prepare_roots()
+}
 
-    let (wireguard, channel) = (KeyPair::generate()?, KeyPair::generate()?);
-    let introduction = Introduction {
+/// What is to be measured.
+fn introduction(image: &Image, keys: BootKeys) -> Step<Introduction> {
+    Ok(Introduction {
         config_digest: image.config_digest,
-        wg_pub: wireguard.public,
-        channel_pub: channel.public,
+        keys,
+        rotated: vec![],
         image_id: image.id.to_string(),
         facts: facts::collect()?,
         port: image.config.attestation.port,
         firmware_log: firmware_log::read()?,
         measured_already: false,
+    })
+}
+
+/// Both sides of the server.
+struct Network {
+    tunnels: Tunnels,
+    outside: Outside,
+}
+
+impl Network {
+    fn open(config: &Config, secrets: &BootSecrets) -> Step<Self> {
+        let routing = Routing::open()?;
+        routing.up(net::outer::index_of("lo").or_stop("lo")?)?;
+        let outer = Outer::find(&routing)?;
+        sysctl::outer_interface()?;
+        let tunnels = Tunnels::open(config, &routing, &secrets.wireguard)?;
+        Ok(Self { tunnels, outside: Outside::open(config, routing, outer)? })
+    }
+}
+
+/// Hands every secret to the one part that needs it; the first WireGuard key is the kernel's alone from here on.
+fn assemble(
+    image: &Image,
+    mut agent: Agent,
+    secrets: BootSecrets,
+    keys: BootKeys,
+    network: Network,
+    metrics: Option<Metrics>,
+    janitor: Janitor,
+) -> Step<Server> {
+    let (config, now) = (&image.config, Instant::now());
+    let most = usize::try_from(config.peers.most).or_stop("config-problem")?;
+    let peers = Peers::new(keys.wg_pub, config.wireguard.addresses.clone(), most);
+    agent.serve(now)?;
+    let children = Children {
+        agent,
+        resolver: Resolver::new(config, secrets.tls, now),
+        page: metrics.as_ref().and_then(|metrics| Page::new(config, metrics.first_page(), now)),
     };
-    Ok((introduction, wireguard, channel))
-}
-
-/// The agent extends PCR 15, or there is no server.
-fn measure(introduction: &Introduction) -> Step<Agent> {
-    let mut agent = Agent::start(introduction)?;
-    agent.wait_measured()?;
-    Ok(agent)
-}
-
-/// The tunnel's interface with its key, port, addresses; without peers.
-fn open_tunnel(image: &Image, routing: &Routing, key: &KeyPair) -> Step<Tunnel> {
-    let wireguard = &image.config.wireguard;
-    let index = routing.create_wireguard(net::TUNNEL, wireguard.mtu)?;
-    let tunnel = Tunnel::open()?;
-    tunnel.configure(key, wireguard.port)?;
-    wireguard.addresses.iter().try_for_each(|address| routing.add_address(index, *address, Use::Inside))?;
-    routing.up(index)?;
-    Ok(tunnel)
+    Ok(Server {
+        children,
+        outside: network.outside,
+        orders: Orders::new(secrets.channel, config.owner, peers),
+        tunnels: network.tunnels,
+        rotation: Rotation::new(config, image.config_digest, keys, secrets.signing, now),
+        janitor,
+        metrics,
+    })
 }

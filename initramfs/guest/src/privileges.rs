@@ -9,12 +9,14 @@ use rustix::thread::{
 
 /// What a running PID 1 needs:
 /// - `NET_ADMIN`: peers of the tunnel, the address of a renewed lease;
-/// - `SETUID`, `SETGID`, `SETPCAP`: to start the agent again as its own user with an empty bounding set;
-/// - `KILL`: to end an agent that hangs.
+/// - `SETUID`, `SETGID`, `SETPCAP`: to start a child again as its own user with an empty bounding set;
+/// - `SYS_CHROOT`: in its own root;
+/// - `KILL`: to end a child that hangs.
 const KEPT: CapabilitySet = CapabilitySet::NET_ADMIN
     .union(CapabilitySet::SETUID)
     .union(CapabilitySet::SETGID)
     .union(CapabilitySet::SETPCAP)
+    .union(CapabilitySet::SYS_CHROOT)
     .union(CapabilitySet::KILL);
 
 /// CAP_CHECKPOINT_RESTORE is 40 in Linux 6.12; the kernel refuses numbers it does not know, and they are tried

@@ -1,51 +1,113 @@
-//! The one place with unsafe code: what a child does between fork and exec.
+//! The one place with unsafe code: what a child does between fork and its program's first instruction.
 #![allow(unsafe_code)]
 
+use crate::children::program::Program;
 use crate::privileges;
-use crate::stdio::CHANNEL_FD;
+use crate::stdio::{CHANNEL_FD, EXTRA_FD};
 use rustix::io::{dup2, fcntl_setfd, FdFlags};
-use rustix::process::{setrlimit, Resource, Rlimit};
+use rustix::process::{chdir, chroot, setrlimit, Pid, Rlimit};
 use rustix::thread::{set_no_new_privs, set_thread_groups, set_thread_res_gid, set_thread_res_uid};
 use rustix::{fs::Gid, fs::Uid};
+use std::io::{Error, Result};
 use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd};
 use std::os::unix::process::CommandExt as _;
 use std::process::Command;
 
-/// What a child may use up. Numbers: files, threads and processes of its user, bytes of a file, bytes of a core dump.
-const LIMITS: [(Resource, u64); 4] =
-    [(Resource::Nofile, 256), (Resource::Nproc, 64), (Resource::Fsize, 0), (Resource::Core, 0)];
+/// A program with all that it will ever have: no capability now or ever, no new privileges, limits, a root of its
+/// own, PID 1's /dev/null as 0 to 2, `channel` as 3, `extra` as 4.
+pub struct Confined {
+    pub program: Program,
+    /// What is run: the program's path does not exist in its root.
+    pub binary: OwnedFd,
+    pub channel: OwnedFd,
+    pub extra: Option<OwnedFd>,
+}
 
-/// Makes the command run as `user`, with nothing but the channel: no capability now or ever, no new privileges,
-/// limits, and `channel` as descriptor 3.
-pub fn confine(command: &mut Command, user: u32, channel: OwnedFd) {
-    let prepare = move || -> std::io::Result<()> {
-        hand_over(&channel)?;
-        for (resource, limit) in LIMITS {
+impl Confined {
+    /// Starts it; the caller keeps only its number.
+    pub fn start(self) -> Result<Pid> {
+        // The name is never looked up: the closure below does not return when all is well
+        let mut command = Command::new("/");
+        let prepare = move || Err(self.become_program());
+        // SAFETY: between fork and exec only async-signal-safe work is allowed. The closure makes raw system calls
+        // on descriptors and numbers it owns; it neither allocates nor takes a lock, and PID 1 has a single thread.
+        unsafe { command.pre_exec(prepare) };
+        let child = command.spawn()?;
+        // Our copies of the descriptors live in the command: without dropping it, the child's end is not seen
+        drop(command);
+        i32::try_from(child.id()).ok().and_then(Pid::from_raw).ok_or_else(|| Error::from_raw_os_error(libc::ESRCH))
+    }
+
+    /// Returns only when something failed.
+    fn become_program(&self) -> Error {
+        match self.confine() {
+            Ok(()) => self.run(),
+            Err(error) => error,
+        }
+    }
+
+    fn confine(&self) -> Result<()> {
+        hand_over(&self.channel, CHANNEL_FD)?;
+        if let Some(extra) = &self.extra {
+            hand_over(extra, EXTRA_FD)?;
+        }
+        forget_other_descriptors()?;
+        for (resource, limit) in self.program.limits {
             setrlimit(resource, Rlimit { current: Some(limit), maximum: Some(limit) })?;
         }
         privileges::empty_bounding_set()?;
         set_no_new_privs(true)?;
-        let (uid, gid) = (Uid::from_raw(user), Gid::from_raw(user));
+        chroot(self.program.root)?;
+        chdir(c"/")?;
+        let (uid, gid) = (Uid::from_raw(self.program.user), Gid::from_raw(self.program.user));
         set_thread_groups(&[])?;
         set_thread_res_gid(gid, gid, gid)?;
         // Leaving uid 0 clears every capability set (capabilities(7))
         set_thread_res_uid(uid, uid, uid)?;
         Ok(())
-    };
-    // SAFETY: between fork and exec only async-signal-safe work is allowed. The closure makes raw system calls on
-    // descriptors and numbers it owns; it neither allocates nor takes a lock, and PID 1 has a single thread.
-    unsafe { command.pre_exec(prepare) };
+    }
+
+    /// execveat(2) of the descriptor, with the path as the only argument and an empty environment.
+    fn run(&self) -> Error {
+        let arguments = [self.program.path.as_ptr(), std::ptr::null()];
+        let environment: [*const libc::c_char; 1] = [std::ptr::null()];
+        // SAFETY: all pointers are to constants or to arrays of this frame, which end with a null pointer
+        unsafe {
+            libc::syscall(
+                libc::SYS_execveat,
+                self.binary.as_raw_fd(),
+                c"".as_ptr(),
+                arguments.as_ptr(),
+                environment.as_ptr(),
+                libc::AT_EMPTY_PATH,
+            )
+        };
+        Error::last_os_error()
+    }
 }
 
-/// Puts the channel onto descriptor 3 and lets it live through exec.
-fn hand_over(channel: &OwnedFd) -> std::io::Result<()> {
-    if channel.as_raw_fd() == CHANNEL_FD {
-        return Ok(fcntl_setfd(channel, FdFlags::empty())?);
+/// Puts a descriptor onto a fixed number and lets it live through exec.
+fn hand_over(descriptor: &OwnedFd, number: i32) -> Result<()> {
+    if descriptor.as_raw_fd() == number {
+        return Ok(fcntl_setfd(descriptor, FdFlags::empty())?);
     }
-    // SAFETY: descriptor 3 is open (`stdio::silence` keeps /dev/null there for ever) and nobody else uses it;
+    // SAFETY: 3 and 4 are open (`stdio::silence` keeps /dev/null there for ever) and nobody else uses them;
     // `forget` below keeps this second owner from closing it.
-    let mut target = unsafe { OwnedFd::from_raw_fd(CHANNEL_FD) };
-    let result = dup2(channel, &mut target);
+    let mut target = unsafe { OwnedFd::from_raw_fd(number) };
+    let result = dup2(descriptor, &mut target);
     std::mem::forget(target);
     Ok(result?)
+}
+
+/// Whatever PID 1 has open ends with exec, also what some library opened without saying so. (They are not closed
+/// here: by one of them PID 1 learns that exec worked.)
+fn forget_other_descriptors() -> Result<()> {
+    // SAFETY: takes numbers and changes a flag of this process' own descriptors
+    let result =
+        unsafe { libc::syscall(libc::SYS_close_range, EXTRA_FD + 1, libc::c_uint::MAX, libc::CLOSE_RANGE_CLOEXEC) };
+    if result == 0 {
+        Ok(())
+    } else {
+        Err(Error::last_os_error())
+    }
 }

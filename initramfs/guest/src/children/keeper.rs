@@ -1,0 +1,168 @@
+//! Keeps one program running: started again when it ends, with back-off when it does not last.
+
+use super::process::{Child, Process};
+use crate::stop::Step;
+use rustix::event::PollFd;
+use rustix::process::{Pid, WaitStatus};
+use std::time::{Duration, Instant};
+
+/// First pause before a restart; doubled for each child that does not last.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+const LAST_PAUSE: Duration = Duration::from_secs(60);
+/// A child that ran this long is not part of a series of crashes.
+const LASTING: Duration = Duration::from_secs(60);
+/// A clean exit earlier than this is a crash like any other: nothing can have been done and forgotten in between.
+const SHORTEST_CLEAN: Duration = Duration::from_secs(1);
+/// How long a child that has closed its channel may take to end by itself.
+const ENDING_PATIENCE: Duration = Duration::from_secs(1);
+
+/// What exit code 0 means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CleanExit {
+    /// The same as every other end.
+    Crash,
+    /// The program has ended itself to forget what was in its memory; the next one starts at once.
+    Forgotten,
+}
+
+#[derive(Debug)]
+enum State {
+    Waiting {
+        until: Instant,
+    },
+    Up {
+        child: Child,
+        since: Instant,
+    },
+    /// Not reaped yet. `kill_at` is None once it was killed.
+    Ending {
+        process: Process,
+        since: Instant,
+        kill_at: Option<Instant>,
+    },
+}
+
+#[derive(Debug)]
+pub struct Keeper {
+    clean: CleanExit,
+    state: State,
+    pause: Duration,
+}
+
+impl Keeper {
+    /// The first start is due at once.
+    pub fn new(clean: CleanExit, now: Instant) -> Self {
+        Self { clean, state: State::Waiting { until: now }, pause: FIRST_PAUSE }
+    }
+
+    /// Whether the program has to be started now: then call [`Self::started`].
+    pub fn due(&self, now: Instant) -> bool {
+        matches!(self.state, State::Waiting { until } if now >= until)
+    }
+
+    /// What came of a start.
+    pub fn started(&mut self, child: Step<Child>, now: Instant) {
+        match child {
+            Ok(child) => self.state = State::Up { child, since: now },
+            Err(_) => self.wait(now),
+        }
+    }
+
+    /// The running child.
+    pub fn child(&mut self) -> Option<&mut Child> {
+        match &mut self.state {
+            State::Up { child, .. } => Some(child),
+            _ => None,
+        }
+    }
+
+    pub fn is_up(&self) -> bool {
+        matches!(self.state, State::Up { .. })
+    }
+
+    /// Its channel is at the end: it is given a moment to finish by itself.
+    pub fn gone(&mut self, now: Instant) {
+        self.end(Some(now + ENDING_PATIENCE), now);
+    }
+
+    /// It hangs, or says what it must not say.
+    pub fn kill(&mut self, now: Instant) {
+        self.end(None, now);
+    }
+
+    fn end(&mut self, kill_at: Option<Instant>, now: Instant) {
+        match std::mem::replace(&mut self.state, State::Waiting { until: now }) {
+            State::Up { child: Child { process, channel }, since } => {
+                drop(channel);
+                if kill_at.is_none() {
+                    process.kill();
+                }
+                self.state = State::Ending { process, since, kill_at };
+            }
+            other => self.state = other,
+        }
+    }
+
+    /// Sends what waits to be sent, and ends what hangs.
+    pub fn tick(&mut self, now: Instant) {
+        match &mut self.state {
+            State::Up { child, .. } => {
+                if child.channel.flush(now).is_err() {
+                    self.kill(now);
+                }
+            }
+            State::Ending { process, kill_at, .. } if kill_at.is_some_and(|time| now >= time) => {
+                process.kill();
+                *kill_at = None;
+            }
+            State::Ending { .. } | State::Waiting { .. } => {}
+        }
+    }
+
+    /// Some process has been reaped. True when it was this one; the next start is planned then.
+    pub fn reaped(&mut self, pid: Pid, status: WaitStatus, now: Instant) -> bool {
+        let since = match &self.state {
+            State::Up { child, since } if child.process.is(pid) => *since,
+            State::Ending { process, since, .. } if process.is(pid) => *since,
+            _ => return false,
+        };
+        let lasted = now.saturating_duration_since(since);
+        if self.clean == CleanExit::Forgotten && status.exit_status() == Some(0) && lasted >= SHORTEST_CLEAN {
+            self.pause = FIRST_PAUSE;
+            self.state = State::Waiting { until: now };
+        } else {
+            if lasted >= LASTING {
+                self.pause = FIRST_PAUSE;
+            }
+            self.wait(now);
+        }
+        true
+    }
+
+    fn wait(&mut self, now: Instant) {
+        self.state = State::Waiting { until: now + self.pause };
+        self.pause = (self.pause * 2).min(LAST_PAUSE);
+    }
+
+    /// When something is due here.
+    pub fn wake(&self) -> Option<Instant> {
+        match &self.state {
+            State::Waiting { until } => Some(*until),
+            State::Up { child, .. } => child.channel.wake(),
+            State::Ending { kill_at, .. } => *kill_at,
+        }
+    }
+
+    /// Adds what is to be polled.
+    pub fn watch<'a>(&'a self, fds: &mut Vec<PollFd<'a>>) {
+        match &self.state {
+            State::Waiting { .. } => {}
+            State::Up { child, .. } => fds.extend([child.channel.watch(), child.process.watch()]),
+            State::Ending { process, .. } => fds.push(process.watch()),
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "keeper_tests.rs"]
+mod tests;

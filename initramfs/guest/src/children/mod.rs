@@ -1,0 +1,98 @@
+//! The programs that PID 1 starts: the agent, the resolver, the page of metrics.
+//!
+//! Each has a user, a root and limits of its own ([`program`]), is started again when it dies ([`keeper`]), and can
+//! say one kind of line ([`agent`], [`resolver`], [`page`]). None of them can hold up PID 1 or another one.
+
+mod agent;
+mod channel;
+mod keeper;
+mod line;
+mod page;
+mod process;
+pub mod program;
+mod resolver;
+mod roots;
+
+pub use agent::Agent;
+pub use page::Page;
+pub use resolver::Resolver;
+pub use roots::{hand_over_tpm, prepare_roots};
+
+use rustix::event::PollFd;
+use rustix::process::{waitpid, WaitOptions};
+use std::time::Instant;
+use vitrine_attest::inside::ToAgent;
+use vitrine_attest::rotation::RotatedKey;
+
+/// All children of one server.
+pub struct Children {
+    pub agent: Agent,
+    /// When the configuration has one.
+    pub resolver: Option<Resolver>,
+    /// From level L1 on.
+    pub page: Option<Page>,
+}
+
+impl Children {
+    /// Starts what is due, ends what hangs.
+    pub fn tick(&mut self, now: Instant) {
+        self.agent.tick(now);
+        if let Some(resolver) = &mut self.resolver {
+            resolver.tick(now);
+        }
+        if let Some(page) = &mut self.page {
+            page.tick(now);
+        }
+    }
+
+    /// When [`Self::tick`] has something to do.
+    pub fn wake(&self) -> Option<Instant> {
+        let others = [self.resolver.as_ref().and_then(Resolver::wake), self.page.as_ref().and_then(Page::wake)];
+        others.into_iter().chain([self.agent.wake()]).flatten().min()
+    }
+
+    /// Adds everything to be polled. After the poll, [`Self::receive`] and [`Self::reap`] see what happened.
+    pub fn watch<'a>(&'a self, fds: &mut Vec<PollFd<'a>>) {
+        self.agent.watch(fds);
+        if let Some(resolver) = &self.resolver {
+            resolver.watch(fds);
+        }
+        if let Some(page) = &self.page {
+            page.watch(fds);
+        }
+    }
+
+    /// Takes in what they sent, without waiting; the agent's orders go through `order`.
+    pub fn receive(&mut self, now: Instant, order: impl FnMut(&[u8]) -> ToAgent) {
+        self.agent.receive(now, order);
+        if let Some(resolver) = &mut self.resolver {
+            resolver.receive(now);
+        }
+        if let Some(page) = &mut self.page {
+            page.receive(now);
+        }
+    }
+
+    /// Takes the exit states of all that have died; PID 1 inherits every orphan as well.
+    pub fn reap(&mut self, now: Instant) {
+        while let Ok(Some((pid, status))) = waitpid(None, WaitOptions::NOHANG) {
+            self.agent.reaped(pid, status, now);
+            if let Some(resolver) = &mut self.resolver {
+                resolver.reaped(pid, status, now);
+            }
+            if let Some(page) = &mut self.page {
+                page.reaped(pid, status, now);
+            }
+        }
+    }
+
+    /// The agent puts these keys into its evidence from now on.
+    pub fn rotated(&mut self, keys: Vec<RotatedKey>, now: Instant) {
+        self.agent.rotated(keys, now);
+    }
+
+    /// Names that all resolvers of this boot have refused because of the blocklist.
+    pub fn blocked(&self) -> u64 {
+        self.resolver.as_ref().map_or(0, Resolver::blocked)
+    }
+}
