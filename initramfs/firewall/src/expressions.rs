@@ -26,9 +26,14 @@ const ICMP6: u8 = 58;
 /// enum nft_payload_bases.
 const NETWORK_HEADER: u32 = 1;
 const TRANSPORT_HEADER: u32 = 2;
-/// enum nft_ct_keys; NF_CT_STATE_BIT of IP_CT_ESTABLISHED and IP_CT_RELATED.
+/// enum nft_ct_keys.
 const CT_STATE: u32 = 0;
+const CT_DIRECTION: u32 = 1;
 const CT_MARK: u32 = 3;
+/// enum ip_conntrack_dir.
+const ORIGINAL: u8 = 0;
+const REPLY: u8 = 1;
+/// NF_CT_STATE_BIT of IP_CT_ESTABLISHED and IP_CT_RELATED.
 const ESTABLISHED_OR_RELATED: u32 = 0b110;
 /// NF_DROP, NF_ACCEPT.
 const DROP: u32 = 0;
@@ -68,6 +73,8 @@ fn condition(list: Attributes, condition: &Match) -> Attributes {
         Match::From(interface) => equal(meta(list, META_IIFNAME), &pattern(*interface)),
         Match::To(interface) => equal(meta(list, META_OIFNAME), &pattern(*interface)),
         Match::Known => known(list),
+        Match::Question => equal(ct(list, CT_DIRECTION), &[ORIGINAL]),
+        Match::Answer => equal(ct(list, CT_DIRECTION), &[REPLY]),
         Match::Family(family) => of_family(list, *family),
         Match::Source(network) => address(of_family(list, Family::of(network)), Side::Source, network, Compare::Equal),
         Match::Destination(network) => {

@@ -48,6 +48,10 @@ pub enum Match {
     To(Interface),
     /// It belongs to a connection that is already there, or is an error message about one.
     Known,
+    /// It goes the way of its connection's first packet.
+    Question,
+    /// It goes the other way.
+    Answer,
     Family(Family),
     /// Its source address lies in this network.
     Source(Cidr),

@@ -166,6 +166,8 @@ impl<'a> Reading<'a> {
         let value = value(data, 3)?;
         let word = match std::mem::replace(&mut self.register, Register::Empty) {
             Register::Meta(key) if operator == 0 => self.meta(key, value)?,
+            Register::Connection(1) if operator == 0 && value == [0] => "ct direction original".into(),
+            Register::Connection(1) if operator == 0 && value == [1] => "ct direction reply".into(),
             Register::Payload(1, offset, length) => self.address(offset, length, None, operator, value)?,
             Register::Payload(2, offset, length) if operator == 0 => self.header(offset, length, value)?,
             Register::Masked(loaded, mask) => match (*loaded, mask, operator) {

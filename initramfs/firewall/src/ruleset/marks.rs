@@ -1,13 +1,14 @@
 //! With several tunnel interfaces: an answer goes out by the interface on which its client was last heard.
 //!
 //! Mark n + 1 stands for `wgN`; PID 1 sets up one routing table for each mark. So a client that moves to another port,
-//! or to the key of the next rotation, keeps its connections.
+//! or to the key of the next rotation, keeps its connections. Where clients may speak to each other, the one that is
+//! spoken to has to be on the newest interface: the main table sends there.
 
 use super::{filter, rule, MANGLE};
 use crate::chain::{Chain, Hook, Kind, Policy};
 use crate::rule::Action::{MarkConnection, MarkPacket};
-use crate::rule::Interface::{Outer, Tunnel, Tunnels};
-use crate::rule::Match::{From, To};
+use crate::rule::Interface::{Tunnel, Tunnels};
+use crate::rule::Match::{Answer, From, Question, To};
 use vitrine_attest::config::{Config, MOST_PORTS};
 
 /// None for a single interface.
@@ -17,8 +18,9 @@ pub(super) fn chains(config: &Config) -> Vec<Chain> {
         return vec![];
     }
     let interfaces = (0u8..).take(count);
-    let mut rules: Vec<_> = interfaces.map(|n| rule(&[From(Tunnel(n))], MarkConnection(u32::from(n) + 1))).collect();
-    rules.push(rule(&[From(Outer)], MarkPacket));
+    let mut rules: Vec<_> =
+        interfaces.map(|n| rule(&[From(Tunnel(n)), Question], MarkConnection(u32::from(n) + 1))).collect();
+    rules.push(rule(&[Answer], MarkPacket));
     let answers = vec![rule(&[To(Tunnels)], MarkPacket)];
     vec![
         filter("marks_in", Hook::Prerouting, MANGLE, Policy::Accept, rules),
