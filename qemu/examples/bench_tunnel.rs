@@ -81,7 +81,7 @@ fn handshakes(endpoint: SocketAddr, server: &Key32, count: u32, time: Duration) 
     let socket = socket(endpoint)?;
     let mut clients: Vec<Tunn> = (0..count).map(|n| client(n, server)).collect();
     let (mut out, mut datagram) = (vec![0; 4096], vec![0; 4096]);
-    let (start, mut next, mut done, mut waiting) = (Instant::now(), 0, 0u32, 0);
+    let (start, mut next, mut done, mut waiting) = (Instant::now(), 0, 0u32, 0usize);
     while start.elapsed() < time {
         while waiting < WINDOW {
             let turn = next % clients.len();
@@ -98,7 +98,7 @@ fn handshakes(endpoint: SocketAddr, server: &Key32, count: u32, time: Duration) 
                 if let TunnResult::WriteToNetwork(bytes) = client.decapsulate(None, &datagram[..length], &mut out) {
                     socket.send(bytes)?;
                     done += 1;
-                    waiting -= 1;
+                    waiting = waiting.saturating_sub(1);
                 }
             }
             // Lost or refused ones are not waited for
@@ -122,7 +122,7 @@ fn throughput(endpoint: SocketAddr, server: &Key32, time: Duration) -> Outcome<f
     let (mut tunnel, packet) = (client(0, server), packet(address(0), HOST, port));
     let (mut out, mut datagram) = (vec![0; 4096], vec![0; 4096]);
     connect(&socket, &mut tunnel)?;
-    let (start, mut bytes, mut waiting) = (Instant::now(), 0usize, 0);
+    let (start, mut bytes, mut waiting) = (Instant::now(), 0usize, 0usize);
     while start.elapsed() < time {
         while waiting < WINDOW {
             if let TunnResult::WriteToNetwork(sealed) = tunnel.encapsulate(&packet, &mut out) {
@@ -134,7 +134,7 @@ fn throughput(endpoint: SocketAddr, server: &Key32, time: Duration) -> Outcome<f
             Ok(length) => {
                 if let TunnResult::WriteToTunnelV4(inner, _) = tunnel.decapsulate(None, &datagram[..length], &mut out) {
                     bytes += inner.len();
-                    waiting -= 1;
+                    waiting = waiting.saturating_sub(1);
                 }
             }
             Err(_) => waiting = 0,
