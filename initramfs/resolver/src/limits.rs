@@ -1,0 +1,44 @@
+//! Every bound in one place; `docs/resolver.md` has them as a table.
+
+use std::time::Duration;
+
+/// Bytes of the largest answer over UDP: no path in use fragments it (DNS flag day 2020, RFC 9715 §3).
+pub const UDP_ANSWER: usize = 1232;
+/// Bytes of an answer over UDP to somebody without EDNS (RFC 1035 §2.3.4).
+pub const PLAIN_ANSWER: usize = 512;
+/// Bytes of a question in any transport: a name of 255 and options, padding among them (RFC 8467 §4.1 pads to 128).
+pub const QUESTION: usize = 4096;
+/// Answers over DoT and DoH have a multiple of this many bytes (RFC 8467 §4.1).
+pub const PADDING: usize = 468;
+
+/// Questions that wait for an answer from outside at a time. One more gets SERVFAIL.
+pub const IN_FLIGHT: usize = 1024;
+/// Connections of all stream transports at a time. One more is closed at once.
+pub const CONNECTIONS: usize = 512;
+/// Questions of one connection that are worked on at a time (RFC 7766 §6.2.1.1 wants more than one).
+pub const PER_CONNECTION: usize = 32;
+/// A connection without a question ends (RFC 7766 §6.2.3), and so does one that does not take its answers.
+pub const IDLE: Duration = Duration::from_secs(20);
+/// TLS and HTTP/2 handshakes end.
+pub const HANDSHAKE: Duration = Duration::from_secs(5);
+/// From question to answer; stub resolvers ask again after 5 s (`resolv.conf(5)`).
+pub const PER_QUESTION: Duration = Duration::from_millis(4900);
+
+/// One authority has this long to answer one packet, then another one is asked.
+pub const AUTHORITY: Duration = Duration::from_millis(1500);
+/// A forwarder has this long, then the next one is asked.
+pub const FORWARDER: Duration = Duration::from_millis(2200);
+
+/// Seconds for which a failure is remembered (RFC 9520 §3.2 asks for 1 s to 5 min).
+pub const FAILURE_TTL: u32 = 5;
+/// Bytes of the cache for each entry it may have, on average; a signed answer has some 400.
+pub const BYTES_PER_ENTRY: usize = 1024;
+/// Answers that are already too old are thrown out this often.
+pub const SWEEP: Duration = Duration::from_secs(5);
+/// Zones whose servers are known, at most; each holds its servers' addresses and their speed.
+pub const ZONES: u32 = 1024;
+
+/// Bytes of the blocklist: a million names have some 25 MB, and they lie in memory as they are.
+pub const BLOCKLIST: usize = 48 << 20;
+/// The counter is told at most this often.
+pub const REPORT: Duration = Duration::from_secs(10);

@@ -1,0 +1,133 @@
+//! Another resolver over DoT (RFC 7858) or DoH (RFC 8484). It is not believed: every answer is validated here.
+
+use super::recursive::times;
+use super::remember::Remember;
+use super::verdict::{self, Failure, Found, Validation};
+use super::Wish;
+use crate::limits;
+use crate::stop::{OrStop as _, Step, Stop};
+use base64::prelude::{Engine as _, BASE64_STANDARD};
+use hickory_net::dnssec::DnssecDnsHandle;
+use hickory_net::runtime::TokioRuntimeProvider;
+use hickory_net::xfer::{DnsHandle, FirstAnswer as _};
+use hickory_net::NetError;
+use hickory_proto::dnssec::TrustAnchors;
+use hickory_proto::op::{DnsRequest, DnsRequestOptions, DnsResponse, Query};
+use hickory_resolver::config::{ConnectionConfig, NameServerConfig, ResolverOpts};
+use hickory_resolver::{NameServerPool, PoolContext, ResponseCache, TlsConfig};
+use rustls::pki_types::CertificateDer;
+use rustls::RootCertStore;
+use std::cell::Cell;
+use std::sync::Arc;
+use vitrine_attest::config::{Cache, ForwardProtocol, ForwardServer};
+
+type Pool = NameServerPool<TokioRuntimeProvider>;
+
+pub struct Forwarders {
+    servers: Vec<Forwarder>,
+    /// Who answered last; asked first.
+    good: Cell<usize>,
+}
+
+struct Forwarder {
+    validating: DnssecDnsHandle<Remember<Pool>>,
+    plain: Pool,
+}
+
+impl Forwarders {
+    /// # Errors
+    /// `forward-dnscrypt`: not spoken; `forward-trust`: no certificate.
+    pub fn new(servers: &[ForwardServer], anchors: Arc<TrustAnchors>, cache: &Cache) -> Step<Self> {
+        let servers = servers.iter().map(|server| Forwarder::new(server, &anchors, cache)).collect::<Step<_>>()?;
+        Ok(Self { servers, good: Cell::new(0) })
+    }
+
+    /// Asks one after the other until somebody answers.
+    pub async fn ask(&self, query: Query, wish: Wish) -> Result<Found, Failure> {
+        let first = self.good.get();
+        let mut failure = Failure::Unreachable;
+        for step in 0..self.servers.len() {
+            let at = (first + step) % self.servers.len();
+            let ask = self.servers[at].ask(query.clone(), wish);
+            match tokio::time::timeout(limits::FORWARDER, ask).await {
+                Ok(Ok(found)) => {
+                    self.good.set(at);
+                    return Ok(found);
+                }
+                // a second opinion: one of them may be lying, or have an old copy
+                Ok(Err(reason)) => failure = reason,
+                Err(_) => {}
+            }
+        }
+        Err(failure)
+    }
+}
+
+impl Forwarder {
+    fn new(server: &ForwardServer, anchors: &Arc<TrustAnchors>, cache: &Cache) -> Step<Self> {
+        let name: Arc<str> = server.name.as_str().into();
+        let mut connection = match server.protocol {
+            ForwardProtocol::Dot => ConnectionConfig::tls(name),
+            ForwardProtocol::Doh => ConnectionConfig::https(name, None),
+            ForwardProtocol::DnsCrypt => return Err(Stop("forward-dnscrypt")),
+        };
+        connection.port = server.address.port();
+        let context = Arc::new(PoolContext::new(options(), TlsConfig { config: tls(server.trust.as_deref())? }));
+        let config = NameServerConfig::new(server.address.ip(), true, vec![connection]);
+        let plain = Pool::from_config([config], context, TokioRuntimeProvider::new());
+        let memory = Remember::new(plain.clone(), ResponseCache::new(cache.entries.into(), times(cache)));
+        let validating = DnssecDnsHandle::with_trust_anchor(memory, anchors.clone())
+            .validation_cache_size(cache.entries as usize)
+            .positive_validation_ttl(std::time::Duration::ZERO..=cache.ttl.duration())
+            .negative_validation_ttl(std::time::Duration::ZERO..=cache.ttl.duration());
+        Ok(Self { validating, plain })
+    }
+
+    async fn ask(&self, query: Query, wish: Wish) -> Result<Found, Failure> {
+        let mut options = DnsRequestOptions::default();
+        options.use_edns = true;
+        options.edns_set_dnssec_ok = true;
+        let (response, validation) = if wish.checking_disabled {
+            (unchecked(&self.plain, query, options).await, Validation::Skipped)
+        } else {
+            (self.validating.lookup(query, options).first_answer().await, Validation::Done)
+        };
+        match response {
+            Ok(response) => {
+                verdict::of_message(response.into_message().maybe_strip_dnssec_records(wish.dnssec_ok), validation)
+            }
+            Err(error) => verdict::of_error(error, validation),
+        }
+    }
+}
+
+/// Passes CD on: the forwarder is not to check either (RFC 4035 §3.2.2).
+async fn unchecked(pool: &Pool, query: Query, options: DnsRequestOptions) -> Result<DnsResponse, NetError> {
+    let mut request = DnsRequest::from_query(query, options);
+    request.metadata.checking_disabled = true;
+    pool.send(request).first_answer().await
+}
+
+fn options() -> ResolverOpts {
+    let mut options = ResolverOpts::default();
+    options.timeout = limits::FORWARDER;
+    options.attempts = 1;
+    options.max_active_requests = limits::IN_FLIGHT;
+    options
+}
+
+/// TLS with one CA, or with Mozilla's.
+fn tls(trust: Option<&str>) -> Step<rustls::ClientConfig> {
+    let mut roots = RootCertStore::empty();
+    match trust {
+        Some(text) => {
+            let der = BASE64_STANDARD.decode(text).or_stop("forward-trust")?;
+            roots.add(CertificateDer::from(der)).or_stop("forward-trust")?;
+        }
+        None => roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned()),
+    }
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder = rustls::ClientConfig::builder_with_provider(provider);
+    let builder = builder.with_safe_default_protocol_versions().or_stop("forward-tls")?;
+    Ok(builder.with_root_certificates(roots).with_no_client_auth())
+}

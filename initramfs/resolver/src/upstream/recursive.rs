@@ -1,0 +1,83 @@
+//! Recursion from the root down (RFC 1034 §5.3.3), with DNSSEC (RFC 4035) and strict QNAME minimisation (RFC 9156):
+//! a zone's servers hear one label more than their own zone's name, and NXDOMAIN ends the walk (RFC 8020).
+
+use super::outside::Outside;
+use super::verdict::{self, Failure, Found, Validation};
+use super::{roots, Wish};
+use crate::limits;
+use crate::stop::{OrStop as _, Step};
+use hickory_net::NetError;
+use hickory_proto::dnssec::TrustAnchors;
+use hickory_proto::op::{Query, ResponseCode};
+use hickory_resolver::recursor::{
+    DnssecConfig, DnssecPolicy, QNameMinimization, Recursor, RecursorError, RecursorOptions,
+};
+use hickory_resolver::{TtlBounds, TtlConfig};
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Instant;
+use vitrine_attest::config::Cache;
+
+pub struct Recursion {
+    validating: Recursor<Outside>,
+    /// For questions with CD. Its caches are its own: what was not validated is never given to somebody else.
+    plain: Recursor<Outside>,
+}
+
+impl Recursion {
+    /// # Errors
+    /// `recursor`: hickory refuses the parts.
+    pub fn new(roots: &[IpAddr], anchors: Arc<TrustAnchors>, cache: &Cache, port: u16) -> Step<Self> {
+        let mut dnssec = DnssecConfig::default();
+        dnssec.trust_anchor = Some(anchors);
+        dnssec.validation_cache_size = Some(cache.entries as usize);
+        let build = |policy| {
+            let addresses = if roots.is_empty() { roots::iana() } else { roots.to_vec() };
+            Recursor::new(&addresses, policy, None, options(roots, cache), Outside::new(port)).or_stop("recursor")
+        };
+        Ok(Self {
+            validating: build(DnssecPolicy::ValidateWithStaticKey(dnssec))?,
+            plain: build(DnssecPolicy::ValidationDisabled)?,
+        })
+    }
+
+    pub async fn ask(&self, query: Query, wish: Wish) -> Result<Found, Failure> {
+        let (recursor, validation) = match wish.checking_disabled {
+            false => (&self.validating, Validation::Done),
+            true => (&self.plain, Validation::Skipped),
+        };
+        match recursor.resolve(query, Instant::now(), wish.dnssec_ok).await {
+            Ok(message) => verdict::of_message(message, validation),
+            Err(RecursorError::Negative(none)) => {
+                let code = if none.is_nx_domain() { ResponseCode::NXDomain } else { ResponseCode::NoError };
+                let soa = none.soa.map(|soa| soa.into_record_of_rdata());
+                let records = none.authorities.iter().flat_map(|all| all.iter()).cloned().chain(soa).collect();
+                verdict::negative(code, records, validation)
+            }
+            Err(RecursorError::Net(error)) => verdict::of_error(error, validation),
+            Err(error) if error.is_timeout() => verdict::of_error(NetError::Timeout, validation),
+            Err(_) => Err(Failure::Network),
+        }
+    }
+}
+
+fn options(roots: &[IpAddr], cache: &Cache) -> RecursorOptions {
+    let mut options = RecursorOptions {
+        ns_cache_size: cache.entries.clamp(1, limits::ZONES) as usize,
+        response_cache_size: cache.entries.into(),
+        cache_policy: times(cache),
+        qname_minimization: QNameMinimization::Strict,
+        ..RecursorOptions::default()
+    };
+    // hickory does not ask servers with private addresses, so that nobody's zone can point at the operator's own
+    // network. A root that the configuration names there says that this network is the world
+    options.deny_server.retain(|network| !roots.iter().any(|root| network.contains(root)));
+    options
+}
+
+/// Nothing is kept longer than the configuration says.
+pub fn times(cache: &Cache) -> TtlConfig {
+    let most = Some(cache.ttl.duration());
+    let bounds = TtlBounds { positive_max_ttl: most, negative_max_ttl: most, ..TtlBounds::default() };
+    TtlConfig::from(bounds)
+}
