@@ -111,3 +111,7 @@ fn forget_other_descriptors() -> Result<()> {
         Err(Error::last_os_error())
     }
 }
+
+#[cfg(test)]
+#[path = "sys_tests.rs"]
+mod tests;
