@@ -8,6 +8,7 @@ packages=(
   debian-archive-keyring              # to check the archive's signature
   sbsigntool tpm2-tools cpio          # peers that judge our output in tests
   time                                # to measure
+  nftables                            # the kernel test of the firewall
   iproute2 iputils-ping curl knot-dnsutils  # users of the VM tests' tunnel
   nsd ldnsutils                       # name servers of the VM tests
 )

@@ -1,12 +1,28 @@
 #!/usr/bin/env bash
-# Builds, once, the images that all VM tests share: $CARGO_TARGET_DIR/vm/{keys,exit,dev}.
-# Rebuilt from the cache when programs or recipes changed.
+# Builds, once, what all VM tests share: $CARGO_TARGET_DIR/vm/{keys,names} and the images exit, dev (as shipped), and
+# server, dedicated, probe (qemu/tests/recipes). Rebuilt from the cache when programs or recipes changed.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-vm=${CARGO_TARGET_DIR:-target}/vm
+target=${CARGO_TARGET_DIR:-target}
+vm=$target/vm
 mkdir -p "$vm"
 [ -e "$vm/keys/release.pub" ] || { rm -rf "$vm/keys"; vitrine keygen --out "$vm/keys"; }
+[ -e "$vm/names/anchor" ] || tools/test-zones.sh "$vm/names"
 owner=$(cat "$vm/keys/owner.pub")
+anchor=$(cat "$vm/names/anchor")
+
 for recipe in exit dev; do
   tools/build-image.sh "recipes/$recipe.toml" "$vm/$recipe" "$vm/keys" --set "config.owner=$owner"
 done
+
+# image NAME LOCK …: a recipe of the tests, with the packages of a shipped one
+image() {
+  local name=$1 lock=recipes/$2.lock.toml
+  shift 2
+  [ ! -e "$vm/$(basename "$lock")" ] || lock=$vm/$(basename "$lock") # a fresh one, see build-image.sh
+  vitrine build "qemu/tests/recipes/$name.toml" --lock "$lock" --out "$vm/$name" --keys "$vm/keys" \
+    --set "config.owner=$owner" --set "config.resolver.upstream.trust_anchors=[\"$anchor\"]" "$@"
+}
+image server exit
+image dedicated exit
+image probe dev --programs "$target/probe-programs"

@@ -11,7 +11,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 use vitrine_attest::digest::Key32;
 use vitrine_attest::pcr::Pcr;
-use vitrine_attest::{Error, Result};
+use vitrine_attest::{Error, Result, Sha256};
 
 /// Names the program, before all other places.
 pub const VARIABLE: &str = "VITRINE_VERIFY";
@@ -65,7 +65,14 @@ fn causes<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Vec
 
 #[derive(Debug, Clone, Deserialize)]
 pub struct Keys {
+    /// The newest.
     pub wireguard: Key32,
+    /// Of [`Self::wireguard`]: 0 is the key of the boot.
+    pub generation: u32,
+    /// UDP ports on which it answers.
+    pub ports: Vec<u16>,
+    /// SHA-256 of the SubjectPublicKeyInfo of DNS over TLS and HTTPS.
+    pub tls_spki: Sha256,
 }
 
 #[derive(Debug, Clone, Deserialize)]

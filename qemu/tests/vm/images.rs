@@ -2,11 +2,15 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use vitrine_attest::config::Config;
+use vitrine_attest::dsse::Envelope;
 use vitrine_attest::expected::Prediction;
 use vitrine_attest::secure_boot::Variables;
+use vitrine_attest::statement::Statement;
 use vitrine_qemu::boot::SecureBoot;
 
-/// `keys/`, `exit/` and `dev/`, as `tools/test-images.sh` leaves them.
+/// `keys/`, `names/` and the images `exit/`, `dev/`, `server/`, `dedicated/` and `probe/`, as `tools/test-images.sh`
+/// leaves them.
 pub struct Images {
     folder: PathBuf,
 }
@@ -30,6 +34,13 @@ impl Images {
 
     pub fn read(&self, name: &str) -> Vec<u8> {
         fs::read(self.path(name)).unwrap_or_else(|e| panic!("{name}: {e}"))
+    }
+
+    /// The configuration in an image's statement.
+    pub fn config(&self, image: &str) -> Config {
+        let envelope = Envelope::from_json(&self.read(&format!("{image}/release.dsse.json"))).unwrap();
+        let statement: Statement = serde_json::from_slice(&envelope.payload).unwrap();
+        statement.predicate.config
     }
 
     /// The exit image as shipped.

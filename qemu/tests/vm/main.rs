@@ -8,4 +8,5 @@ mod images;
 mod machine;
 mod refused;
 mod relay;
+mod server;
 mod world;

@@ -32,6 +32,11 @@ impl User {
         }
     }
 
+    /// Out of what `wg-config` printed.
+    pub fn of_config(n: u8, private_key: Key32, addresses: Vec<Cidr>) -> Self {
+        Self { secret: private_key.0, addresses, ..Self::number(n) }
+    }
+
     pub fn public(&self) -> Key32 {
         Key32(x25519_dalek::PublicKey::from(&x25519_dalek::StaticSecret::from(self.secret)).to_bytes())
     }

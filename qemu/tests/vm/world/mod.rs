@@ -19,9 +19,8 @@ mod tun;
 pub use client::{Client, User};
 pub use names::Names;
 pub use stream::Stream;
-pub use tools::{run, tool, Said};
+pub use tools::run;
 
-use rustix::thread::UnshareFlags;
 use std::net::{Ipv4Addr, SocketAddr};
 use vitrine_qemu::boot::{Network, Options};
 use vitrine_qemu::machine::Ports;
@@ -81,7 +80,7 @@ impl World {
     }
 
     fn create() -> Self {
-        rustix::thread::unshare(UnshareFlags::NEWNET).expect("a network namespace is made");
+        tools::enter_new_namespace();
         tools::ip(SETUP);
         // Pings by the kernel's unprivileged sockets, for everybody in here.
         std::fs::write("/proc/sys/net/ipv4/ping_group_range", "0 2147483647").unwrap();
@@ -123,9 +122,13 @@ mod tests {
         let Some(images) = crate::images::Images::find() else { return };
         World::run(|_| {
             let _names = Names::start(&images.path("names"));
-            let stream = Stream::start(WEB, Duration::from_secs(1));
-            let page = run("curl", &["--silent", "--max-time", "20", &stream.url()]).expect_success();
-            assert_eq!(page.len(), stream.bytes());
+            let stream = Stream::start(WEB);
+            let url = stream.url();
+            let page =
+                std::thread::spawn(move || run("curl", &["--silent", "--max-time", "20", &url]).expect_success());
+            std::thread::sleep(Duration::from_secs(1));
+            let length = stream.end();
+            assert_eq!((page.join().unwrap().len(), length > 0), (length, true));
             let seen = run("curl", &["--silent", &format!("http://[{WEB6}]/")]).expect_success();
             assert!(seen.contains(WEB6), "{seen}");
             let said = run("kdig", &["@198.51.100.3", "+dnssec", "+short", "www.good.vitrine", "A"]).expect_success();

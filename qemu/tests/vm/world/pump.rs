@@ -85,8 +85,8 @@ impl Flow {
                 next_tick = Instant::now() + TICK;
             }
             self.wait();
-            (0..BATCH).take_while(|_| self.to_server()).count();
-            (0..BATCH).take_while(|_| self.from_server()).count();
+            (0..BATCH).take_while(|_| self.send_one()).count();
+            (0..BATCH).take_while(|_| self.receive_one()).count();
         }
     }
 
@@ -97,7 +97,7 @@ impl Flow {
     }
 
     /// One packet of the user's; false when there is none.
-    fn to_server(&mut self) -> bool {
+    fn send_one(&mut self) -> bool {
         let mut packet = [0; PACKET];
         let Ok(length) = self.packets.read(&mut packet) else { return false };
         let message = self.noise.encapsulate(&packet[..length], &mut self.out);
@@ -106,7 +106,7 @@ impl Flow {
     }
 
     /// One datagram of the server's; false when there is none.
-    fn from_server(&mut self) -> bool {
+    fn receive_one(&mut self) -> bool {
         let mut datagram = [0; PACKET];
         let Ok((length, from)) = self.socket.recv_from(&mut datagram) else { return false };
         let mut input = &datagram[..length];

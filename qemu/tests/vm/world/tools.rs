@@ -1,13 +1,13 @@
 //! The usual programs, run as a user would run them.
 
-use rustix::thread::{move_into_link_name_space, LinkNameSpaceType};
+use rustix::thread::{move_into_link_name_space, unshare_unsafe, LinkNameSpaceType, UnshareFlags};
 use std::fs::File;
 use std::io::Write as _;
 use std::os::fd::AsFd as _;
 use std::process::{Command, Stdio};
 
 /// Longest time one program may take, in seconds.
-const PATIENCE: &str = "120";
+const PATIENCE: &str = "420";
 
 /// What a program said, and how it ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,6 +28,12 @@ impl Said {
     pub fn expect_failure(self) {
         assert_ne!(self.code, Some(0), "{self:#?}");
     }
+}
+
+/// Puts the calling thread, which must be one that ends, into a network namespace of its own.
+pub fn enter_new_namespace() {
+    // SAFETY: only NEWNET: memory, descriptors and working folder stay shared with the other threads.
+    unsafe { unshare_unsafe(UnshareFlags::NEWNET) }.expect("a network namespace is made");
 }
 
 /// Runs a program in the calling thread's namespace, to its end.

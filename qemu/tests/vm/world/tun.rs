@@ -2,7 +2,6 @@
 
 use super::tools;
 use rustix::ioctl::{ioctl, Setter};
-use rustix::thread::UnshareFlags;
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::OpenOptionsExt as _;
 use vitrine_attest::config::Cidr;
@@ -30,7 +29,7 @@ impl Tun {
 
     /// The thread stays in the namespace, so it must be one that ends.
     fn on_this_thread(addresses: &[Cidr], mtu: u16) -> Self {
-        rustix::thread::unshare(UnshareFlags::NEWNET).expect("a network namespace is made");
+        tools::enter_new_namespace();
         let packets = open();
         let mut script = format!("link set lo up\nlink set {NAME} mtu {mtu} up\n");
         for cidr in addresses {

@@ -1,0 +1,17 @@
+//! A whole server with users: real programs, real traffic.
+//!
+//! A boot takes half a minute, so each of the tests here boots once and takes many steps, each with a name of its own
+//! (docs/promises.md uses them). A step that fails does not keep the next ones from being taken.
+
+mod dedicated;
+mod janitor;
+mod metrics;
+mod names;
+mod peers;
+mod probe;
+mod provision;
+mod rotation;
+mod shared;
+mod traffic;
+
+pub use provision::{provision, Provisioned};
