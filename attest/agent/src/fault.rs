@@ -34,6 +34,8 @@ pub enum Failure {
     Bind,
     /// The operating system gave no thread.
     Threads,
+    /// The kernel refused a layer of the sandbox.
+    Sandbox,
     /// A value had no canonical form: our bug.
     Form,
 }
@@ -51,6 +53,7 @@ impl Failure {
             Self::PcrExtend => "pcr15-extend",
             Self::Bind => "bind",
             Self::Threads => "threads",
+            Self::Sandbox => "sandbox",
             Self::Form => "form",
         }
     }

@@ -25,6 +25,7 @@ use std::process::ExitCode;
 use tpm::{Identity, Tpm};
 use vitrine_attest::boot::{BootRecord, RuntimeEvent};
 use vitrine_attest::inside::Introduction;
+use vitrine_sandbox::{seal, Profile, Tcp};
 
 /// Names the TPM, in the form of libtss2's loader.
 const TCTI_VARIABLE: &str = "VITRINE_TCTI";
@@ -47,6 +48,7 @@ fn main() -> ExitCode {
 struct Measured {
     introduction: Introduction,
     tpm: Tpm,
+    tpm_ports: Vec<u16>,
     identity: Identity,
     runtime_log: Vec<RuntimeEvent>,
 }
@@ -69,12 +71,22 @@ fn measure(channel: &mut Channel) -> Result<Measured, Failure> {
     } else {
         tpm.measure(&runtime_log, expected)?;
     }
-    Ok(Measured { introduction, tpm, identity, runtime_log })
+    Ok(Measured { introduction, tpm, tpm_ports: ports_of(&tcti), identity, runtime_log })
+}
+
+/// TCP ports that the TPM is called on: none, as it is a device. A software TPM in a test has one.
+fn ports_of(tcti: &str) -> Vec<u16> {
+    tcti.rsplit_once("port=").and_then(|(_, port)| port.parse().ok()).into_iter().collect()
 }
 
 /// Waits for the network, then answers until the process ends.
 fn serve(mut channel: Channel, measured: Measured) -> Result<std::convert::Infallible, Failure> {
-    let Measured { mut introduction, tpm, identity, runtime_log } = measured;
+    let Measured { mut introduction, tpm, tpm_ports, identity, runtime_log } = measured;
+    // The TPM and its libraries are open, nobody has spoken to us yet, and there is one thread
+    if seal(Profile::Agent, Tcp { bind: &[introduction.port], connect: &tpm_ports }).is_err() {
+        channel.failed(Failure::Sandbox)?;
+        return Err(Failure::Sandbox);
+    }
     channel.measured()?;
     let mut rotated = std::mem::take(&mut introduction.rotated);
     channel.wait_serve(&mut rotated)?;

@@ -1,7 +1,7 @@
 //! What each profile may call, as tables.
 
 use crate::condition::{Condition, Is, Masked, Null};
-use crate::Profile;
+use crate::{Profile, Tcp};
 
 /// A system call and the ways in which it may be made; no way at all means: any arguments.
 #[derive(Debug, Clone, Copy)]
@@ -11,14 +11,16 @@ const fn any(number: i64) -> Call {
     Call(number, &[])
 }
 
-/// Everything a profile may call.
-pub fn allowed(profile: Profile) -> impl Iterator<Item = Call> {
+/// Everything a profile may call. Calling others over TCP is among it when there is a port to call, or UDP.
+pub fn allowed(profile: Profile, tcp: Tcp<'_>) -> impl Iterator<Item = Call> {
     let tables: &[&[Call]] = match profile {
         Profile::Agent => &[BASE, THREADS, SERVER, STREAMS],
         Profile::Resolver => &[BASE, THREADS, SERVER, ASKING, EVENTS],
         Profile::Metrics => &[BASE, SERVER, STREAMS],
     };
-    tables.iter().flat_map(|table| table.iter().copied())
+    let calls_others = profile == Profile::Resolver || !tcp.connect.is_empty();
+    let calling: &[Call] = if calls_others { CALLING } else { &[] };
+    tables.iter().flat_map(|table| table.iter().copied()).chain(calling.iter().copied())
 }
 
 /// PROT_EXEC, third argument: nothing that was written can be run.
@@ -142,6 +144,8 @@ const STREAMS: &[Call] = &[Call(
     ],
 )];
 
+const CALLING: &[Call] = &[any(libc::SYS_connect)];
+
 /// TCP and UDP sockets, and asking others with them.
 const ASKING: &[Call] = &[
     Call(
@@ -153,7 +157,6 @@ const ASKING: &[Call] = &[
             &[Is(0, libc::AF_INET6 as u32), Masked(1, TYPE, libc::SOCK_DGRAM as u32)],
         ],
     ),
-    any(libc::SYS_connect),
     any(libc::SYS_getpeername),
     any(libc::SYS_recvmmsg),
     Call(libc::SYS_sendmmsg, &[&[no_fastopen(3)]]),

@@ -8,14 +8,14 @@
 use crate::allowed::{allowed, Call};
 use crate::condition::rule;
 use crate::deadly::DEADLY;
-use crate::Profile;
+use crate::{Profile, Tcp};
 use seccompiler::{BpfProgram, Error, SeccompAction, SeccompFilter, SeccompRule, TargetArch};
 use std::collections::BTreeMap;
 
 /// Installs both on all threads. The order is the only possible one: the second refuses to install anything.
-pub fn install(profile: Profile) -> Result<(), Error> {
+pub fn install(profile: Profile, tcp: Tcp<'_>) -> Result<(), Error> {
     seccompiler::apply_filter_all_threads(&killing()?)?;
-    seccompiler::apply_filter_all_threads(&allowing(profile)?)
+    seccompiler::apply_filter_all_threads(&allowing(profile, tcp)?)
 }
 
 fn killing() -> Result<BpfProgram, Error> {
@@ -24,9 +24,9 @@ fn killing() -> Result<BpfProgram, Error> {
     Ok(filter.try_into()?)
 }
 
-fn allowing(profile: Profile) -> Result<BpfProgram, Error> {
+fn allowing(profile: Profile, tcp: Tcp<'_>) -> Result<BpfProgram, Error> {
     let mut rules: BTreeMap<i64, Vec<SeccompRule>> = BTreeMap::new();
-    for Call(number, ways) in allowed(profile) {
+    for Call(number, ways) in allowed(profile, tcp) {
         let ways = ways.iter().map(|conditions| rule(conditions)).collect::<Result<Vec<_>, _>>()?;
         rules.insert(number, ways);
     }
@@ -39,20 +39,21 @@ fn allowing(profile: Profile) -> Result<BpfProgram, Error> {
 mod tests {
     use super::*;
 
+    const CALLER: Tcp<'_> = Tcp { bind: &[], connect: &[53] };
     const PROFILES: [Profile; 3] = [Profile::Agent, Profile::Resolver, Profile::Metrics];
 
     /// The kernel takes at most BPF_MAXINSNS instructions.
     #[test]
     fn programs_fit() {
         assert!(killing().unwrap().len() <= 4096);
-        assert!(PROFILES.iter().all(|profile| allowing(*profile).unwrap().len() <= 4096));
+        assert!(PROFILES.iter().all(|profile| allowing(*profile, CALLER).unwrap().len() <= 4096));
     }
 
     /// A call listed twice would lose the conditions of its first entry.
     #[test]
     fn nothing_is_listed_twice_or_in_both() {
         for profile in PROFILES {
-            let mut numbers: Vec<i64> = allowed(profile).map(|call| call.0).collect();
+            let mut numbers: Vec<i64> = allowed(profile, CALLER).map(|call| call.0).collect();
             numbers.extend(DEADLY);
             let all = numbers.len();
             numbers.sort_unstable();
@@ -62,11 +63,18 @@ mod tests {
     }
 
     #[test]
+    fn only_who_has_a_port_to_call_can_call() {
+        let calls = |profile, tcp| allowed(profile, tcp).any(|call| call.0 == libc::SYS_connect);
+        assert!(!calls(Profile::Agent, Tcp::default()) && !calls(Profile::Metrics, Tcp::default()));
+        assert!(calls(Profile::Agent, CALLER) && calls(Profile::Resolver, Tcp::default()));
+    }
+
+    #[test]
     fn no_profile_opens_files_or_starts_programs() {
         let files = [libc::SYS_open, libc::SYS_openat, libc::SYS_openat2, libc::SYS_creat, libc::SYS_unlink];
         let programs = [libc::SYS_fork, libc::SYS_vfork, libc::SYS_clone3];
         for profile in PROFILES {
-            assert!(allowed(profile).all(|call| !files.contains(&call.0) && !programs.contains(&call.0)));
+            assert!(allowed(profile, CALLER).all(|call| !files.contains(&call.0) && !programs.contains(&call.0)));
         }
     }
 }

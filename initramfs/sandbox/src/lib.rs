@@ -32,7 +32,7 @@ pub enum Profile {
 pub struct Tcp<'a> {
     /// Ports that may be listened on.
     pub bind: &'a [u16],
-    /// Ports of others that may be called.
+    /// Ports of others that may be called. None: agent and metrics have no `connect` at all.
     pub connect: &'a [u16],
 }
 
@@ -53,5 +53,5 @@ pub enum Refused {
 /// refuses the same calls. Any other failure of Landlock is one.
 pub fn seal(profile: Profile, tcp: Tcp<'_>) -> Result<(), Refused> {
     landlock_rules::restrict(tcp).map_err(|_| Refused::Landlock)?;
-    filter::install(profile).map_err(|_| Refused::Seccomp)
+    filter::install(profile, tcp).map_err(|_| Refused::Seccomp)
 }
