@@ -10,7 +10,7 @@ pub fn peers_are_added_and_removed(server: &Provisioned) {
     let peer = user.public().to_string();
     let has = |server: &Provisioned| server.peers(&["has"], &["--peer", &peer, "--json"]);
     let before = has(server);
-    assert_eq!((before.exit_code, before.stdout.contains("\"configured\":false")), (1, true), "{before:?}");
+    assert_eq!((before.exit_code, before.stdout.contains("\"has\":false")), (1, true), "{before:?}");
 
     server.add(&user);
     let configured = has(server);
