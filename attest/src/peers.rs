@@ -14,16 +14,21 @@ pub struct Refusal(pub &'static str);
 impl Refusal {
     /// In words, for the owner.
     pub fn words(self) -> &'static str {
-        match self.0 {
-            "own-key" => "this is the server's own key",
-            "peer-full" => "the configuration allows no more peers (peers.most)",
-            "peer-twice" => "this key is named twice",
-            "allowed-ips" => "a network is outside of the tunnel's networks, or has host bits set",
-            "own-address" => "a network holds the server's own address",
-            "overlap" => "a network overlaps another peer's",
-            "sync-order" => "the parts did not come in order",
-            _ => "the server could not do it",
-        }
+        words(self.0)
+    }
+}
+
+/// What a code means that came from a server.
+pub fn words(code: &str) -> &'static str {
+    match code {
+        "own-key" => "this is the server's own key",
+        "peer-full" => "the configuration allows no more peers (peers.most)",
+        "peer-twice" => "this key is named twice",
+        "allowed-ips" => "a network is outside of the tunnel's networks, or has host bits set",
+        "own-address" => "a network holds the server's own address",
+        "overlap" => "a network overlaps another peer's",
+        "sync-order" => "the parts did not come in order",
+        _ => "the server could not do it",
     }
 }
 

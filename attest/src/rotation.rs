@@ -132,7 +132,7 @@ pub fn newest(rotated: &[RotatedKey], boot: &BootKeys) -> (u32, Key32) {
 }
 
 fn to_base64<S: Serializer>(signature: &[u8; 64], serializer: S) -> std::result::Result<S::Ok, S::Error> {
-    crate::digest::base64_bytes::serialize(&signature.to_vec(), serializer)
+    crate::digest::base64_bytes::serialize(signature, serializer)
 }
 
 fn from_base64<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<[u8; 64], D::Error> {

@@ -14,9 +14,21 @@ pub fn date(seconds: u64) -> String {
     format!("{year:04}-{month:02}-{day:02}")
 }
 
+/// `2025-11-20T00:53:20Z` (RFC 3339).
+pub fn timestamp(seconds: u64) -> String {
+    let of_day = seconds % 86_400;
+    format!("{}T{:02}:{:02}:{:02}Z", date(seconds), of_day / 3600, of_day / 60 % 60, of_day % 60)
+}
+
 #[cfg(test)]
 mod tests {
-    use super::date;
+    use super::{date, timestamp};
+
+    #[test]
+    fn time_of_day() {
+        assert_eq!(timestamp(1_763_600_000), "2025-11-20T00:53:20Z");
+        assert_eq!(timestamp(86_399), "1970-01-01T23:59:59Z");
+    }
 
     /// Values from `date -u -d @…`.
     #[test]

@@ -1,7 +1,8 @@
 //! Files in and out, with limits.
 
-use std::io::Read as _;
-use std::os::unix::fs::MetadataExt as _;
+use std::fs::OpenOptions;
+use std::io::{Read as _, Write as _};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::Path;
 use vitrine_attest::{Error, Result};
 
@@ -32,14 +33,27 @@ pub fn read_secret(path: &Path, limit: usize) -> Result<zeroize::Zeroizing<Vec<u
 
 /// Writes a file whole or not at all: beside it first, then into place.
 pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
-    let failed =
-        |e: std::io::Error| Error::host(format!("{}: {e}", path.display()), "choose another place with --save");
+    replace(path, bytes, 0o666, "choose another place with --save")
+}
+
+/// The same for a file that only its owner may read, from its first byte on.
+pub fn write_secret(path: &Path, bytes: &[u8]) -> Result<()> {
+    replace(path, bytes, 0o600, "choose another place with --out")
+}
+
+fn replace(path: &Path, bytes: &[u8], mode: u32, hint: &str) -> Result<()> {
     let mut name = path.file_name().unwrap_or_default().to_os_string();
     name.push(format!(".{}.part", std::process::id()));
     let part = path.with_file_name(name);
-    std::fs::write(&part, bytes).and_then(|()| std::fs::rename(&part, path)).map_err(|e| {
+    let write = || {
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(&part)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        std::fs::rename(&part, path)
+    };
+    write().map_err(|e: std::io::Error| {
         let _ = std::fs::remove_file(&part);
-        failed(e)
+        Error::host(format!("{}: {e}", path.display()), hint)
     })
 }
 
@@ -62,6 +76,9 @@ mod tests {
         assert!(read_secret(&path, 9).unwrap_err().what.contains("0640"));
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
         assert_eq!(read_secret(&path, 9).unwrap().as_slice(), b"three");
+        write_secret(&path, b"secret").unwrap();
+        assert_eq!(read_secret(&path, 9).unwrap().as_slice(), b"secret");
+        assert_eq!(std::fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
         assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 1, "something was left");
         assert!(write(&folder.join("no/such"), b"x").is_err());
         std::fs::remove_dir_all(&folder).unwrap();

@@ -17,6 +17,8 @@ const CODE_LIMIT: usize = 64;
 #[derive(Debug, Clone)]
 pub struct Server {
     base: String,
+    /// IPv6 addresses in brackets.
+    host: String,
     agent: Agent,
 }
 
@@ -70,7 +72,12 @@ impl Server {
                 .user_agent("vitrine-verify")
                 .build(),
         );
-        Ok(Self { base: format!("http://{authority}"), agent })
+        Ok(Self { base: format!("http://{authority}"), host: authority.host().to_owned(), agent })
+    }
+
+    /// As in the address, without the port.
+    pub fn host(&self) -> &str {
+        &self.host
     }
 
     pub fn name(&self) -> &str {
@@ -123,6 +130,13 @@ mod tests {
             ["https://a:1", "http://", "a:1", "ftp://a", "http://u@a:1", "http://a:1/x", "http://a/?q", "http://[::1"]
         {
             assert_eq!(Server::new(bad, DEADLINE).map(|_| ()).unwrap_err().exit_code(), 2, "{bad} was taken");
+        }
+    }
+
+    #[test]
+    fn hosts() {
+        for (url, host) in [("http://10.0.0.1:8787", "10.0.0.1"), ("http://[2001:db8::1]:1/", "[2001:db8::1]")] {
+            assert_eq!(Server::new(url, DEADLINE).unwrap().host(), host);
         }
     }
 

@@ -45,7 +45,7 @@ impl FromStr for Span {
 impl fmt::Display for Span {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (letter, size) =
-            UNITS.into_iter().find(|(_, size)| self.0 % size == 0 && self.0 >= *size).unwrap_or(('s', 1));
+            UNITS.into_iter().find(|(_, size)| self.0.is_multiple_of(*size) && self.0 >= *size).unwrap_or(('s', 1));
         write!(f, "{}{letter}", self.0 / size)
     }
 }

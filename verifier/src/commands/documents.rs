@@ -2,7 +2,7 @@
 
 use super::Done;
 use crate::cli::Cli;
-use clap::CommandFactory as _;
+use clap::{Command, CommandFactory as _};
 use clap_complete::Shell;
 use vitrine_attest::{Error, Result};
 
@@ -19,13 +19,19 @@ pub fn man() -> Result<Done> {
     command.build();
     let failed = |e: std::io::Error| Error::bug(format!("man page: {e}"));
     clap_mangen::Man::new(command.clone()).render(&mut out).map_err(failed)?;
-    for verb in command.get_subcommands().filter(|verb| verb.get_name() != "help") {
-        let page = clap_mangen::Man::new(verb.clone());
+    for verb in verbs(&command) {
+        let page = clap_mangen::Man::new(verb);
         page.render_name_section(&mut out).map_err(failed)?;
         page.render_description_section(&mut out).map_err(failed)?;
         page.render_options_section(&mut out).map_err(failed)?;
     }
     text(out)
+}
+
+/// Every verb, `peers` with those below it.
+fn verbs(command: &Command) -> Vec<Command> {
+    let verbs = command.get_subcommands().filter(|verb| verb.get_name() != "help");
+    verbs.flat_map(|verb| [vec![verb.clone()], self::verbs(verb)].concat()).collect()
 }
 
 fn text(out: Vec<u8>) -> Result<Done> {

@@ -1,10 +1,13 @@
 //! One file for each verb.
 
+mod accepted;
 mod check;
 mod documents;
 mod event_log;
 mod peers;
 mod trust;
+mod watch;
+mod wg_config;
 
 use crate::cli::{Cli, Command};
 use vitrine_attest::Result;
@@ -26,6 +29,8 @@ pub fn run(cli: Cli) -> Result<Done> {
     match cli.command {
         Command::Check(args) => check::run(&args),
         Command::Peers(args) => peers::run(&args),
+        Command::WgConfig(args) => wg_config::run(&args),
+        Command::Watch(args) => watch::run(&args),
         Command::EventLog(args) => event_log::run(&args),
         Command::Completions(args) => documents::completions(args.shell),
         Command::Man => documents::man(),

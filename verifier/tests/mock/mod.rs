@@ -3,8 +3,11 @@
 #![allow(dead_code)] // each test program uses its own part
 
 mod log;
+mod pid1;
 mod tpm;
 
+#[allow(unused_imports)] // each test program uses its own part
+pub use pid1::Pid1;
 use std::time::{SystemTime, UNIX_EPOCH};
 pub use tpm::{Parts, Tpm};
 use vitrine_attest::boot::{BootKeys, BootRecord};
@@ -227,7 +230,7 @@ fn channel_pub() -> [u8; 32] {
 
 fn statement(owner: &SigningKey) -> Statement {
     let text = format!(
-        r#"{{"owner":"{}","wireguard":{{"addresses":["10.66.0.1/24"]}}}}"#,
+        r#"{{"owner":"{}","wireguard":{{"addresses":["10.66.0.1/24","fd66::1/64"]}}}}"#,
         Key32(owner.verifying_key().to_bytes())
     );
     let config: Config = serde_json::from_str(&text).unwrap();

@@ -1,10 +1,16 @@
 //! The command line, and nothing else.
 
+mod peers;
+mod watch;
+mod wg_config;
+
+pub use peers::{AddPeer, CommitmentArgs, OnePeer, OwnerArgs, PeerAction, Peers, SyncPeers};
+pub use watch::Watch;
+pub use wg_config::WgConfig;
+
 use crate::verdict::Level;
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
-use vitrine_attest::config::Cidr;
-use vitrine_attest::digest::Key32;
 use vitrine_attest::Sha256;
 
 /// Check that a VPN server runs exactly a published image
@@ -29,6 +35,8 @@ pub struct Cli {
 pub enum Command {
     Check(Check),
     Peers(Peers),
+    WgConfig(WgConfig),
+    Watch(Watch),
     EventLog(EventLog),
     Completions(Completions),
     /// Print the man page
@@ -83,74 +91,6 @@ pub struct Trust {
     /// Seconds to wait for each answer
     #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=600))]
     pub timeout: u64,
-}
-
-/// Add or remove a WireGuard peer of a server
-///
-/// Checks the server first. Only when it is accepted, an order signed with the
-/// owner's key is sealed to the key that the server's TPM vouched for, and sent.
-#[derive(Debug, Args)]
-pub struct Peers {
-    #[command(subcommand)]
-    pub action: PeerAction,
-}
-
-#[derive(Debug, Subcommand)]
-pub enum PeerAction {
-    Add(AddPeer),
-    Remove(RemovePeer),
-}
-
-/// Add a peer, or change the networks of one
-#[derive(Debug, Args)]
-#[command(
-    override_usage = "vitrine-verify peers add [OPTIONS] --server <URL> …",
-    after_help = "\
-Example:
-  vitrine-verify peers add --server http://203.0.113.7:8787 \\
-      --statement release.dsse.json --key release.pub --ek-roots tpm-ca.pem \\
-      --owner-key keys/owner.key --peer \"$(wg pubkey < client.key)\" \\
-      --allowed-ips 10.66.0.7/32,fd66::7/128"
-)]
-pub struct AddPeer {
-    #[command(flatten)]
-    pub order: OrderArgs,
-    /// Networks that the peer may use, separated by commas
-    #[arg(long, value_name = "CIDR,…", required = true, value_delimiter = ',')]
-    pub allowed_ips: Vec<Cidr>,
-}
-
-/// Remove a peer
-#[derive(Debug, Args)]
-#[command(
-    override_usage = "vitrine-verify peers remove [OPTIONS] --server <URL> …",
-    after_help = "\
-Example:
-  vitrine-verify peers remove --server http://203.0.113.7:8787 \\
-      --statement release.dsse.json --key release.pub --ek-roots tpm-ca.pem \\
-      --owner-key keys/owner.key --peer mBTl…="
-)]
-pub struct RemovePeer {
-    #[command(flatten)]
-    pub order: OrderArgs,
-}
-
-#[derive(Debug, Args)]
-pub struct OrderArgs {
-    /// Server, http://HOST:PORT
-    #[arg(long, value_name = "URL")]
-    pub server: String,
-    #[command(flatten)]
-    pub trust: Trust,
-    /// The owner's secret key (owner.key), readable by you alone
-    #[arg(long, value_name = "FILE")]
-    pub owner_key: PathBuf,
-    /// WireGuard public key of the peer, base64
-    #[arg(long, value_name = "KEY")]
-    pub peer: Key32,
-    /// Print the result as JSON
-    #[arg(long)]
-    pub json: bool,
 }
 
 /// Print a firmware event log and the PCR values it leads to

@@ -1,0 +1,37 @@
+//! A server that was accepted a moment ago: what every command that acts on one begins with.
+
+use super::trust::Trusted;
+use super::Done;
+use crate::cli::Trust;
+use crate::report::{judge, Keys};
+use crate::server::Server;
+use crate::session;
+use std::time::Duration;
+use vitrine_attest::config::Config;
+use vitrine_attest::Result;
+
+/// There is no other way to one of these than a check that accepted.
+pub struct Accepted {
+    pub server: Server,
+    pub keys: Keys,
+    /// The measured one, from the signed statement.
+    pub config: Config,
+}
+
+/// Asks the server and judges it. The inner error is the finished report of a server that was not accepted.
+///
+/// # Errors
+/// When nothing could be judged: a file is unusable, or the server does not answer.
+pub fn ask(server: &str, trust: &Trust, json: bool) -> Result<std::result::Result<Accepted, Done>> {
+    let trusted = Trusted::read(trust)?;
+    let server = Server::new(server, Duration::from_secs(trust.timeout))?;
+    let exchange = session::converse(&server)?;
+    let (case, report) = judge(trusted.inputs(exchange)?, trust.accept_level);
+    match (&report.keys, case.release()) {
+        (Some(keys), Ok(release)) => Ok(Ok(Accepted { server, keys: keys.clone(), config: release.config.clone() })),
+        _ => {
+            let stdout = if json { report.json()? } else { report.text() };
+            Ok(Err(Done { stdout, exit_code: report.verdict.exit_code() }))
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! `vitrine-verify watch`: the same check again and again; one line for each change.
+
+mod hook;
+mod state;
+
+use super::trust::{now, Trusted};
+use super::Done;
+use crate::cli::Watch;
+use crate::clock::timestamp;
+use crate::outcome::Status;
+use crate::report::{judge, Report};
+use crate::server::Server;
+use crate::session;
+use crate::verdict::Verdict;
+use serde_json::json;
+use state::{Event, Seen, State};
+use std::io::Write as _;
+use std::time::{Duration, Instant};
+use vitrine_attest::canonical::to_canonical_json;
+use vitrine_attest::event_log::printable;
+use vitrine_attest::{Blame, Error, Result};
+
+/// Returns after `--count` checks, or when a line cannot be written.
+pub fn run(args: &Watch) -> Result<Done> {
+    let server = Server::new(&args.server, Duration::from_secs(args.trust.timeout))?;
+    // mistakes in files are said at once; later, each check reads them again, so that a new statement is taken up
+    Trusted::read(&args.trust)?;
+    let mut state = State::default();
+    let mut checks = 0;
+    let mut hook_failed = false;
+    loop {
+        let begun = Instant::now();
+        let seen = look(args, &server);
+        if let Some(event) = state.change(&seen) {
+            say(args, &server, &event, &seen)?;
+            if let (Event::Rebooted, Seen::Accepted(keys), true) = (&event, &seen, args.on_reboot) {
+                let ended = hook::run(&args.command, server.name(), keys);
+                hook_failed |= ended != Some(0);
+                say(args, &server, &Event::Command(ended), &seen)?;
+            }
+        }
+        checks += 1;
+        if args.count.is_some_and(|count| checks >= count) {
+            let exit_code = if hook_failed { 2 } else { seen.exit_code() };
+            return Ok(Done { stdout: String::new(), exit_code });
+        }
+        std::thread::sleep(args.interval.duration().saturating_sub(begun.elapsed()));
+    }
+}
+
+/// One check, whatever comes of it.
+fn look(args: &Watch, server: &Server) -> Seen {
+    let looked = || -> Result<Report> {
+        let exchange = session::converse(server)?;
+        Ok(judge(Trusted::read(&args.trust)?.inputs(exchange)?, args.trust.accept_level).1)
+    };
+    match looked() {
+        Ok(report) => from_report(report),
+        Err(Error { blame: Blame::Host, what, .. }) => Seen::Unreachable(what),
+        Err(error) => Seen::CouldNotJudge(error.what),
+    }
+}
+
+fn from_report(report: Report) -> Seen {
+    let of = |status| move |check: &&crate::outcome::CheckReport| check.status == status;
+    match (report.verdict, report.keys) {
+        (Verdict::Accepted, Some(keys)) => Seen::Accepted(keys),
+        (Verdict::CouldNotJudge, _) => {
+            let skipped: Vec<&str> = report.checks.iter().filter(of(Status::Skipped)).map(|check| check.code).collect();
+            Seen::CouldNotJudge(format!("skipped: {}", skipped.join(", ")))
+        }
+        _ => {
+            let failed = report.checks.iter().filter(of(Status::Failed));
+            Seen::Rejected(failed.map(|check| format!("{} {}", check.code, check.reason.unwrap_or("failed"))).collect())
+        }
+    }
+}
+
+/// One line, at once.
+fn say(args: &Watch, server: &Server, event: &Event, seen: &Seen) -> Result<()> {
+    let at = timestamp(now()?.as_secs());
+    let line = if args.json {
+        let mut value = json!({ "v": 1, "at": at, "server": server.name(), "event": event.name() });
+        event.describe(seen, &mut value);
+        String::from_utf8_lossy(&to_canonical_json(&value)?).into_owned()
+    } else {
+        format!("{at} {} {}", event.name(), printable(&event.words(seen)))
+    };
+    let mut stdout = std::io::stdout().lock();
+    let written = writeln!(stdout, "{line}").and_then(|()| stdout.flush());
+    written.map_err(|e| Error::host(format!("cannot write the result: {e}"), "give it a place to write to"))
+}
