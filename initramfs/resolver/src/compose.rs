@@ -24,14 +24,36 @@ fn message(question: &Question, mut found: Found) -> Option<Vec<u8>> {
     message.metadata.checking_disabled = question.checking_disabled;
     message.metadata.authentic_data = found.secure;
     message.metadata.response_code = found.code;
-    message.add_query(Query::query(name, RecordType::from(question.kind)));
-    let negative = found.answers.is_empty();
+    let kind = RecordType::from(question.kind);
+    let negative = !found.answers.iter().any(|record| record.record_type() == kind);
     found.authorities.retain(|record| is_needed(covered(record), negative, question.dnssec_ok()));
-    message.add_answers(found.answers);
+    let wanted =
+        |record: &Record| question.dnssec_ok() || record.record_type() == kind || !record.record_type().is_dnssec();
+    found.answers.retain(wanted);
+    message.add_answers(in_order(&name, found.answers));
+    message.add_query(Query::query(name, kind));
     message.add_authorities(found.authorities);
     let wire = message.to_vec().ok()?;
     // the encoder cuts what does not fit and says so
     (wire.get(2)? & 2 == 0).then_some(wire)
+}
+
+/// From the name that was asked along its aliases (RFC 1034 §3.6.2): stub resolvers read them in this order, and
+/// validation shuffles them. What no alias leads to is left out: nobody asked for it.
+fn in_order(name: &Name, mut records: Vec<Record>) -> Vec<Record> {
+    let mut ordered = Vec::with_capacity(records.len());
+    let mut owner = Some(name.clone());
+    while let Some(name) = owner.take() {
+        let (mut here, others): (Vec<_>, Vec<_>) = records.into_iter().partition(|record| record.name == name);
+        records = others;
+        here.sort_by_key(|record| record.record_type() == RecordType::RRSIG);
+        owner = here.iter().find_map(|record| match &record.data {
+            RData::CNAME(target) => Some(target.0.clone()),
+            _ => None,
+        });
+        ordered.append(&mut here);
+    }
+    ordered
 }
 
 /// Authority records that are given out: the SOA of a negative answer (RFC 2308 §3), and proofs for those who check

@@ -106,6 +106,7 @@ pub struct Question {
 }
 
 /// What a packet is.
+#[allow(clippy::large_enum_variant)] // it lies on the stack, so that the quick way does not allocate
 pub enum Packet {
     Question(Question),
     /// Answer with this code, the header alone.

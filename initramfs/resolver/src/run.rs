@@ -7,9 +7,10 @@ use crate::service::Service;
 use crate::stop::{OrStop as _, Step};
 use crate::upstream::Upstream;
 use std::fs::File;
+use std::io::ErrorKind;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::AsyncWriteExt as _;
 use tokio::net::UnixStream;
 use tokio::task::LocalSet;
 use vitrine_attest::inside::{FromResolver, ResolverStart};
@@ -77,10 +78,10 @@ async fn watch(mut init: UnixStream, service: Rc<Service>, forget_after: Duratio
     let mut swept = Instant::now();
     let mut byte = [0];
     loop {
-        tokio::select! {
-            // end of file, or anything else: init does not mean us any more
-            _ = init.read(&mut byte) => return End::Init,
-            _ = tick.tick() => {}
+        tick.tick().await;
+        // end of file, or anything else: init does not mean us any more
+        if !matches!(init.try_read(&mut byte), Err(error) if error.kind() == ErrorKind::WouldBlock) {
+            return End::Init;
         }
         if swept.elapsed() >= limits::SWEEP {
             service.sweep();

@@ -23,7 +23,7 @@ pub struct Service {
     blocklist: Blocklist,
     upstream: Upstream,
     /// Who waits for what is being asked outside: the same question is asked once.
-    waiting: RefCell<HashMap<Box<[u8]>, Vec<oneshot::Sender<Rc<Answer>>>>>,
+    waiting: RefCell<HashMap<Box<[u8]>, Waiters>>,
     /// Longest time of an answer, in seconds.
     ttl: u32,
     blocked: Cell<u64>,
@@ -31,7 +31,10 @@ pub struct Service {
     asked: Cell<Option<Instant>>,
 }
 
+type Waiters = Vec<oneshot::Sender<Rc<Answer>>>;
+
 /// What happens at once.
+#[allow(clippy::large_enum_variant)] // a question lies on the stack, so that the quick way does not allocate
 pub enum Quick {
     /// The answer is in the buffer.
     Ready,

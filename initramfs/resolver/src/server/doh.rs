@@ -15,7 +15,7 @@ use std::convert::Infallible;
 use std::future::Future;
 use std::rc::Rc;
 use tokio::net::TcpStream;
-use tokio::time::{sleep_until, Instant};
+use tokio::time::{timeout_at, Instant};
 use tokio_rustls::server::TlsStream;
 
 const PATH: &str = "/dns-query";
@@ -79,9 +79,8 @@ async fn until_idle(connection: impl Future, activity: &Activity) {
         if end <= Instant::now() {
             return;
         }
-        tokio::select! {
-            _ = &mut connection => return,
-            () = sleep_until(end) => {}
+        if timeout_at(end, &mut connection).await.is_ok() {
+            return;
         }
     }
 }

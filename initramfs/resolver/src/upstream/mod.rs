@@ -1,6 +1,7 @@
 //! Where answers come from, and what makes them worth giving out.
 
 mod anchors;
+mod chase;
 mod forward;
 mod outside;
 mod recursive;
@@ -64,7 +65,8 @@ impl Upstream {
     pub async fn find(&self, question: &Question) -> Result<Found, Failure> {
         let query = query(question).map_err(|_| Failure::Network)?;
         let wish = Wish { dnssec_ok: question.dnssec_ok(), checking_disabled: question.checking_disabled };
-        tokio::time::timeout(limits::PER_QUESTION, self.ask(query, wish)).await.map_err(|_| Failure::Unreachable)?
+        let found = chase::follow(query, |query| self.ask(query, wish));
+        tokio::time::timeout(limits::PER_QUESTION, found).await.map_err(|_| Failure::Unreachable)?
     }
 
     async fn ask(&self, query: Query, wish: Wish) -> Result<Found, Failure> {

@@ -9,10 +9,11 @@ use crate::stop::{OrStop as _, Step};
 use hickory_net::NetError;
 use hickory_proto::dnssec::TrustAnchors;
 use hickory_proto::op::{Query, ResponseCode};
+use hickory_resolver::config::ResolverOpts;
 use hickory_resolver::recursor::{
     DnssecConfig, DnssecPolicy, QNameMinimization, Recursor, RecursorError, RecursorOptions,
 };
-use hickory_resolver::{TtlBounds, TtlConfig};
+use hickory_resolver::TtlConfig;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
@@ -77,7 +78,8 @@ fn options(roots: &[IpAddr], cache: &Cache) -> RecursorOptions {
 
 /// Nothing is kept longer than the configuration says.
 pub fn times(cache: &Cache) -> TtlConfig {
-    let most = Some(cache.ttl.duration());
-    let bounds = TtlBounds { positive_max_ttl: most, negative_max_ttl: most, ..TtlBounds::default() };
-    TtlConfig::from(bounds)
+    let mut options = ResolverOpts::default();
+    options.positive_max_ttl = Some(cache.ttl.duration());
+    options.negative_max_ttl = Some(cache.ttl.duration());
+    TtlConfig::from_opts(&options)
 }

@@ -4,7 +4,7 @@
 use futures_util::stream::{self, BoxStream, StreamExt as _};
 use hickory_net::xfer::{DnsHandle, FirstAnswer as _};
 use hickory_net::{DnsError, NetError};
-use hickory_proto::op::{DnsRequest, DnsResponse, Message, Query};
+use hickory_proto::op::{DnsRequest, DnsResponse, Query};
 use hickory_proto::rr::RecordType;
 use hickory_resolver::ResponseCache;
 use std::time::Instant;
@@ -41,7 +41,7 @@ impl<H: DnsHandle> DnsHandle for Remember<H> {
         let ask = async move {
             let response = handle.send(request).first_answer().await.and_then(error_of);
             if let Some(query) = query {
-                cache.insert(query, response.as_ref().map(|m| Message::clone(m)).map_err(Clone::clone), Instant::now());
+                cache.insert(query, response.clone().map(DnsResponse::into_message), Instant::now());
             }
             response
         };
