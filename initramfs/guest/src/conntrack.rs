@@ -1,8 +1,9 @@
 //! Connection tracking forgets the connections of a peer whose session is over (linux/netfilter/nfnetlink_conntrack.h).
 //!
-//! A few single addresses: one request each, and the kernel walks its own table (a DELETE with CTA_FILTER, since
-//! Linux 6.11); nothing is copied out. Wider networks, or many addresses at a time: the table is read once, and each
-//! entry that matches is deleted by the very tuple the kernel wrote. Other clients' connections live on either way.
+//! The table is read once, and each entry that matches is deleted by the very tuple the kernel wrote: other clients'
+//! connections live on. The kernel could also look for an address by itself (CTA_FILTER), but it compares IPv6
+//! addresses the wrong way round (`!ipv6_addr_cmp` in ctnetlink_filter_match_tuple, Linux 5.8 to at least 6.18) and
+//! would delete everybody else's.
 
 use crate::net::attribute::{find, push, push_nested};
 use crate::net::netlink::{raw, Netlink};
@@ -20,16 +21,11 @@ const DELETE: u16 = 1 << 8 | 2;
 /// `nlmsghdr ‖ nfgenmsg`.
 const HEADERS: usize = 16 + 4;
 
-/// enum ctattr_type, ctattr_tuple, ctattr_filter
+/// enum ctattr_type, ctattr_tuple
 const TUPLE_ORIGINAL: u16 = 1;
 const ZONE: u16 = 18;
-const FILTER: u16 = 25;
 const TUPLE_IP: u16 = 1;
-const FILTER_ORIGINAL: u16 = 1;
 
-/// Up to this many single addresses are left to the kernel: each costs it one walk over the table, about a tenth of
-/// what it costs to have the table sent here.
-const FEW: usize = 16;
 /// Bytes of one request: headers and one tuple. It never grows, so that no copy of it stays behind.
 const REQUEST: usize = 512;
 
@@ -63,25 +59,8 @@ impl Conntrack {
         if networks.is_empty() {
             return Ok(());
         }
-        let single = |network: &Cidr| network.prefix == if network.address.is_ipv4() { 32 } else { 128 };
-        if networks.len() <= FEW && networks.iter().all(single) && self.filter(networks).is_ok() {
-            return Ok(());
-        }
-        self.search(networks)
-    }
-
-    fn filter(&self, networks: &[Cidr]) -> Step {
-        for network in networks {
-            for side in self.sides {
-                self.netlink.send(&filtered(network.address, *side)?, 1)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn search(&self, networks: &[Cidr]) -> Step {
         let sought = Networks::new(networks);
-        let question = raw(GET, NLM_F_DUMP, &[0; 4])?;
+        let question = raw(GET, NLM_F_DUMP, &head(family_of(networks)))?;
         // A socket for this one answer, see `Netlink::dump`
         Netlink::open(NETLINK_NETFILTER)?.dump(&question, |entry| {
             let Some(request) = self.matching(entry, &sought)? else { return Ok(()) };
@@ -106,12 +85,21 @@ impl Conntrack {
     }
 }
 
-/// Networks that do not overlap, by their first address.
+/// Networks by their first address. None lies inside another one, so an address is in the last that begins before
+/// it, or in none.
 struct Networks(BTreeMap<IpAddr, Cidr>);
 
 impl Networks {
     fn new(networks: &[Cidr]) -> Self {
-        Self(networks.iter().map(|network| (network.address, *network)).collect())
+        let mut widest_first = networks.to_vec();
+        widest_first.sort_unstable_by_key(|network| network.prefix);
+        let mut kept = Self(BTreeMap::new());
+        for network in widest_first {
+            if !kept.contain(network.address) {
+                kept.0.insert(network.address, network);
+            }
+        }
+        kept
     }
 
     fn contain(&self, address: IpAddr) -> bool {
@@ -129,9 +117,18 @@ fn kind(ipv4: bool, side: Side) -> u16 {
     }
 }
 
-/// AF_INET, AF_INET6.
+/// AF_UNSPEC, which asks for both, AF_INET, AF_INET6.
+const ALL: u8 = 0;
 const INET: u8 = 2;
 const INET6: u8 = 10;
+
+fn family_of(networks: &[Cidr]) -> u8 {
+    match (networks.iter().any(|one| one.address.is_ipv4()), networks.iter().any(|one| one.address.is_ipv6())) {
+        (true, false) => INET,
+        (false, true) => INET6,
+        _ => ALL,
+    }
+}
 
 fn address(addresses: &[u8], family: u8, side: Side) -> Step<IpAddr> {
     let value = find(addresses, kind(family == INET, side))?.or_stop("conntrack")?;
@@ -139,26 +136,6 @@ fn address(addresses: &[u8], family: u8, side: Side) -> Step<IpAddr> {
         return <[u8; 4]>::try_from(value).or_stop("conntrack").map(|bytes| Ipv4Addr::from(bytes).into());
     }
     <[u8; 16]>::try_from(value).or_stop("conntrack").map(|bytes| Ipv6Addr::from(bytes).into())
-}
-
-/// "Delete all whose original tuple has this address on this side."
-fn filtered(address: IpAddr, side: Side) -> Step<Zeroizing<Vec<u8>>> {
-    let (mut addresses, mut tuple, mut filter) = (room(), room(), room());
-    match address {
-        IpAddr::V4(v4) => push(&mut addresses, kind(true, side), &v4.octets())?,
-        IpAddr::V6(v6) => push(&mut addresses, kind(false, side), &v6.octets())?,
-    }
-    push_nested(&mut tuple, TUPLE_IP, &addresses)?;
-    // CTA_FILTER_F_CTA_IP_SRC, CTA_FILTER_F_CTA_IP_DST (net/netfilter/nf_internals.h)
-    let flag: u32 = match side {
-        Side::Source => 1 << 0,
-        Side::Destination => 1 << 1,
-    };
-    push(&mut filter, FILTER_ORIGINAL, &flag.to_ne_bytes())?;
-    let mut body = head(if address.is_ipv4() { INET } else { INET6 });
-    push_nested(&mut body, TUPLE_ORIGINAL, &tuple)?;
-    push_nested(&mut body, FILTER, &filter)?;
-    raw(DELETE, NLM_F_ACK, &body).map(Zeroizing::new)
 }
 
 /// "Delete this one."

@@ -12,7 +12,7 @@ use slabs::Slabs;
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 use turnover::Turnover;
-use vitrine_attest::config::{Cidr, Config, MOST_PORTS};
+use vitrine_attest::config::{Config, MOST_PORTS};
 use vitrine_attest::digest::Key32;
 use watch::Watch;
 
@@ -31,8 +31,6 @@ pub struct Janitor {
     watches: [Watch; MOST_PORTS],
     /// Peers that the kernel did not take back: they are missing until it does.
     owed: BTreeSet<(Number, Key32)>,
-    /// Networks whose connections could not be forgotten.
-    unforgotten: Vec<Cidr>,
     slabs: Slabs,
     turnover: Turnover,
 }
@@ -61,7 +59,6 @@ impl Janitor {
             next: now + config.janitor.tick.duration(),
             watches: Default::default(),
             owed: BTreeSet::new(),
-            unforgotten: Vec::new(),
             slabs: Slabs::open()?,
             turnover: Turnover::open()?,
         })
@@ -86,18 +83,14 @@ impl Janitor {
     fn clean(&mut self, now: Instant, tunnels: &Tunnels, peers: &Peers) -> bool {
         let found = self.look(now, tunnels);
         self.renew(&found, tunnels, peers);
-        let over = found.idle.iter().map(|(_, peer)| peer).chain(&found.gone);
-        let over: BTreeSet<&Key32> = over.filter(|peer| !found.alive.contains(peer)).collect();
-        if over.is_empty() && found.idle.is_empty() && self.unforgotten.is_empty() {
-            return found.more;
+        let left = found.idle.iter().map(|(_, peer)| peer).chain(&found.gone);
+        let over: BTreeSet<&Key32> = left.filter(|peer| !found.alive.contains(peer)).collect();
+        tunnels.are_over(over.iter().filter_map(|peer| peers.networks(peer)).flatten());
+        let forgotten = tunnels.forget().unwrap_or(true);
+        if forgotten || !found.idle.is_empty() || !found.gone.is_empty() {
+            self.slabs.shrink();
+            self.turnover.begin(now);
         }
-        let mut networks = std::mem::take(&mut self.unforgotten);
-        networks.extend(over.iter().filter_map(|peer| peers.networks(peer)).flatten());
-        if tunnels.forget(&networks).is_err() {
-            self.unforgotten = networks;
-        }
-        self.slabs.shrink();
-        self.turnover.begin(now);
         found.more
     }
 

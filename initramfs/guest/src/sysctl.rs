@@ -3,7 +3,7 @@
 use crate::stop::{OrStop, Step, Stop};
 use std::fs::OpenOptions;
 use std::io::{ErrorKind, Write as _};
-use vitrine_attest::config::Forward;
+use vitrine_attest::config::{Clients, Config, Forward};
 
 /// Whether an image may boot on a kernel that does not know the setting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,6 +39,8 @@ const BEFORE_MODULES: &[Setting] = &[
     Setting("dev/tty/ldisc_autoload", "0", Optional),
     Setting("vm/swappiness", "0", Required),
     Setting("net/ipv4/tcp_no_metrics_save", "1", Required),
+    // The resolver listens on 53, 853 and 443 without any capability; nobody else in the image may listen
+    Setting("net/ipv4/ip_unprivileged_port_start", "0", Required),
     Setting("net/ipv6/conf/all/accept_source_route", "-1", Required),
     Setting("net/ipv6/conf/default/accept_source_route", "-1", Required),
 ];
@@ -59,6 +61,12 @@ const INTERFACES: &[Setting] = &[
     Setting("net/ipv4/conf/default/accept_source_route", "0", Required),
     Setting("net/ipv4/conf/all/log_martians", "0", Required),
     Setting("net/ipv4/conf/default/log_martians", "0", Required),
+    // No reverse path filter: the tunnels check each packet's source against its peer's networks, the firewall what
+    // comes in from outside, and a question for a lease would not get its answer. Where the kernel looks a source up
+    // all the same, it does so with the packet's mark, as for the answer (`tunnels.rs`)
+    Setting("net/ipv4/conf/all/rp_filter", "0", Required),
+    Setting("net/ipv4/conf/default/rp_filter", "0", Required),
+    Setting("net/ipv4/conf/all/src_valid_mark", "1", Required),
     // Neighbours outside learn nothing of the tunnel's address
     Setting("net/ipv4/conf/all/arp_ignore", "1", Required),
     Setting("net/ipv4/conf/all/arp_announce", "2", Required),
@@ -76,22 +84,48 @@ const AFTER_MODULES: &[Setting] = &[
     Setting("net/netfilter/nf_conntrack_acct", "0", Required),
     Setting("net/netfilter/nf_conntrack_events", "0", Required),
     Setting("net/netfilter/nf_conntrack_log_invalid", "0", Required),
+    // How long the table remembers, in seconds: the shortest times that RFC 5382 REQ-5 (TCP: 2 h 4 min, 4 min while it
+    // opens or closes) and RFC 4787 REQ-5 (UDP: 2 min) let a NAT have, where the kernel's own are longer; those of
+    // Linux for the rest. The kernel's 5 days for TCP would fill the table with clients that are gone
+    Setting("net/netfilter/nf_conntrack_tcp_timeout_established", "7440", Required),
+    Setting("net/netfilter/nf_conntrack_tcp_timeout_max_retrans", "240", Required),
+    Setting("net/netfilter/nf_conntrack_tcp_timeout_unacknowledged", "240", Required),
+    Setting("net/netfilter/nf_conntrack_generic_timeout", "120", Required),
+    Setting("net/netfilter/nf_conntrack_udp_timeout", "30", Required),
+    Setting("net/netfilter/nf_conntrack_udp_timeout_stream", "120", Required),
+    Setting("net/netfilter/nf_conntrack_icmp_timeout", "30", Required),
+    Setting("net/netfilter/nf_conntrack_icmpv6_timeout", "30", Required),
+    // Connections that live on while a client's sleep made the table forget them are taken up again
+    Setting("net/netfilter/nf_conntrack_tcp_loose", "1", Required),
     // Gone since Linux 6.0, which never assigns helpers by itself
     Setting("net/netfilter/nf_conntrack_helper", "0", Optional),
 ];
 
+/// Connections that the table holds at least: 20 MiB of kernel memory when it is full. A machine of 512 MiB would have
+/// 4096 by the kernel's own reckoning; from 4 GiB on it is 262,144, which stays.
+const LEAST_CONNECTIONS: u32 = 65_536;
+const CONNECTIONS: &str = "net/netfilter/nf_conntrack_max";
+
 /// Everything that has to hold before modules make interfaces.
-pub fn before_modules(forward: Forward) -> Step {
+pub fn before_modules(config: &Config) -> Step {
     apply(BEFORE_MODULES)?;
-    if forward == Forward::Nat {
+    if forwards(config) {
         apply(FORWARDING)?;
     }
     apply(INTERFACES)
 }
 
+/// Whether packets go from one interface to another: to the outside, or between clients.
+fn forwards(config: &Config) -> bool {
+    config.forward != Forward::None || config.firewall.clients == Clients::Together
+}
+
 /// What modules brought, then the lock: from here on no code can enter the kernel until the next boot.
 pub fn after_modules() -> Step {
     apply(AFTER_MODULES)?;
+    if number(CONNECTIONS)? < LEAST_CONNECTIONS {
+        write(CONNECTIONS, &LEAST_CONNECTIONS.to_string()).or_stop("sysctl")?;
+    }
     apply(&[Setting("kernel/modules_disabled", "1", Required)])
 }
 
@@ -119,6 +153,11 @@ fn write(name: &str, value: &str) -> Result<(), ErrorKind> {
     file.write_all([value, "\n"].concat().as_bytes()).map_err(|error| error.kind())
 }
 
+fn number(name: &str) -> Step<u32> {
+    let text = crate::read::small_file(["/proc/sys/", name].concat(), 32).or_stop("sysctl")?;
+    std::str::from_utf8(text.trim_ascii()).ok().and_then(|text| text.parse().ok()).or_stop("sysctl")
+}
+
 /// `kernel.modules_disabled` as the kernel reports it now.
 pub fn modules_locked() -> Step<bool> {
     let value = crate::read::small_file("/proc/sys/kernel/modules_disabled", 16).or_stop("facts")?;
@@ -137,6 +176,26 @@ mod tests {
             assert_ne!(pair[0].0, pair[1].0);
         }
         assert!(names.iter().all(|setting| !setting.0.starts_with('/') && !setting.0.contains("..")));
+    }
+
+    #[test]
+    fn forwarding_follows_the_configuration() {
+        let forwards = |text: &str| {
+            let text = format!(r#"{{"wireguard":{{"addresses":["10.66.0.1/24"]}}{text}}}"#);
+            super::forwards(&serde_json::from_str(&text).unwrap())
+        };
+        assert!(forwards("") && forwards(r#","forward":"routed6""#));
+        assert!(!forwards(r#","forward":"none""#));
+        assert!(forwards(r#","forward":"none","firewall":{"clients":"together"}"#));
+    }
+
+    /// The kernel of this machine judges what no choice of its builder can have left out.
+    #[test]
+    fn the_kernel_knows_the_settings() {
+        let all = [BEFORE_MODULES, FORWARDING, INTERFACES, AFTER_MODULES].into_iter().flatten();
+        for Setting(name, _, _) in all.filter(|setting| setting.0.starts_with("net/ipv4/")) {
+            assert!(std::path::Path::new("/proc/sys").join(name).exists(), "{name}");
+        }
     }
 
     #[test]

@@ -57,6 +57,9 @@ pub struct Tunnels {
     live: Vec<Number>,
     /// What a peer had when it was added: its connections are forgotten when it goes.
     networks: RefCell<BTreeMap<Key32, Vec<Cidr>>>,
+    /// Networks whose connections are to be forgotten. Not one by one: an order may replace ten thousand peers, and
+    /// each time the kernel walks its whole table.
+    over: RefCell<Vec<Cidr>>,
 }
 
 impl Tunnels {
@@ -77,28 +80,30 @@ impl Tunnels {
             most: config.peers.most as usize,
             live: Vec::new(),
             networks: RefCell::default(),
+            over: RefCell::default(),
         };
         tunnels.create(0, first)?;
         tunnels.lead_to_newest()?;
         Ok(tunnels)
     }
 
-    /// Gives a peer these networks on every live interface. One whose networks change loses the connections of the
-    /// former ones.
+    /// Gives a peer these networks on every live interface. When they change, the connections of the former ones are
+    /// forgotten at the janitor's next look.
     ///
     /// # Errors
     /// When the kernel refuses; the peer is then as it was before, as far as the kernel lets it.
     pub fn add_peer(&self, peer: &Key32, networks: &[Cidr]) -> Step {
-        let gone: Vec<Cidr> = match self.networks.borrow().get(peer) {
-            Some(former) => former.iter().filter(|network| !networks.contains(network)).copied().collect(),
-            None => vec![],
-        };
-        let added = self.each(|name| self.wireguard.add(name, [(peer, networks)]));
-        if let Err(stop) = added.and_then(|()| self.forget(&gone)) {
+        let overlaps = |over: &Cidr| networks.iter().any(|network| network.overlaps(over));
+        if self.over.borrow().iter().any(overlaps) {
+            // What was somebody else's is not to be forgotten later, when it is this peer's
+            self.forget()?;
+        }
+        if let Err(stop) = self.each(|name| self.wireguard.add(name, [(peer, networks)])) {
             self.undo(peer);
             return Err(stop);
         }
-        self.networks.borrow_mut().insert(*peer, networks.to_vec());
+        let former = self.networks.borrow_mut().insert(*peer, networks.to_vec()).unwrap_or_default();
+        self.over.borrow_mut().extend(former.iter().filter(|network| !networks.contains(network)));
         Ok(())
     }
 
@@ -110,13 +115,11 @@ impl Tunnels {
         });
     }
 
-    /// Removes a peer from every live interface, and its connections.
+    /// Removes a peer from every live interface; its connections are forgotten at the janitor's next look.
     pub fn remove_peer(&self, peer: &Key32) -> Step {
         self.each(|name| self.wireguard.remove(name, peer))?;
-        if let Some(networks) = self.networks.borrow().get(peer) {
-            self.forget(networks)?;
-        }
-        self.networks.borrow_mut().remove(peer);
+        let networks = self.networks.borrow_mut().remove(peer).unwrap_or_default();
+        self.over.borrow_mut().extend(networks);
         Ok(())
     }
 
@@ -157,9 +160,20 @@ impl Tunnels {
         self.wireguard.renew(number.name(), peers)
     }
 
-    /// Forgets the tracked connections of these networks.
-    pub fn forget(&self, networks: &[Cidr]) -> Step {
-        self.conntrack.forget(networks)
+    /// Connections of these networks are to be forgotten too; for the janitor.
+    pub fn are_over<'a>(&self, networks: impl IntoIterator<Item = &'a Cidr>) {
+        self.over.borrow_mut().extend(networks);
+    }
+
+    /// Forgets the connections of all networks that are over; says whether there were any.
+    ///
+    /// # Errors
+    /// When some may be left: they are tried again the next time.
+    pub fn forget(&self) -> Step<bool> {
+        let over = self.over.borrow().clone();
+        self.conntrack.forget(&over)?;
+        self.over.borrow_mut().clear();
+        Ok(!over.is_empty())
     }
 
     /// On all live interfaces, also when one fails; gives the first failure.

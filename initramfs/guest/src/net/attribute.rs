@@ -9,11 +9,14 @@ const HEADER: usize = 4;
 const TYPE: u16 = 0x3fff;
 const NESTED: u16 = 0x8000;
 
+/// Type and value.
+type Attribute<'a> = (u16, &'a [u8]);
+
 /// Cuts a byte string into attributes: their types, without the two flags, and their values.
 ///
 /// # Errors
 /// `attribute` once, as the last item, when a length lies.
-pub fn attributes(mut bytes: &[u8]) -> impl Iterator<Item = Step<(u16, &[u8])>> {
+pub fn attributes(mut bytes: &[u8]) -> impl Iterator<Item = Step<Attribute<'_>>> {
     std::iter::from_fn(move || {
         if bytes.is_empty() {
             return None;
@@ -27,7 +30,7 @@ pub fn attributes(mut bytes: &[u8]) -> impl Iterator<Item = Step<(u16, &[u8])>> 
     })
 }
 
-fn cut(bytes: &[u8]) -> Option<((u16, &[u8]), &[u8])> {
+fn cut(bytes: &[u8]) -> Option<(Attribute<'_>, &[u8])> {
     let length = usize::from(number(bytes.get(..2)?)?);
     let kind = number(bytes.get(2..4)?)? & TYPE;
     let value = bytes.get(HEADER..length)?;

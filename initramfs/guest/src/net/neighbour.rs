@@ -59,7 +59,13 @@ mod tests {
         let namespace = sleeper.id();
         std::thread::sleep(Duration::from_millis(300));
         run(&format!("ip link set far netns {namespace}"));
-        for command in ["link set far up", "addr add 192.0.2.1/24 dev far", "addr add 2001:db8::1/64 dev far nodad"] {
+        // Without link-local addresses there is no wait for duplicate address detection
+        for command in [
+            "link set far addrgenmode none",
+            "link set far up",
+            "addr add 192.0.2.1/24 dev far",
+            "addr add 2001:db8::1/64 dev far nodad",
+        ] {
             run(&format!("nsenter -n -t {namespace} ip {command}"));
         }
         for command in
@@ -70,12 +76,18 @@ mod tests {
         let routing = Routing::open().unwrap();
         let outer = routing.index_of("outer").unwrap();
         for gateway in ["192.0.2.1", "2001:db8::1"] {
-            std::thread::sleep(Duration::from_millis(500));
-            let before = received();
-            for _ in 0..10 {
+            let ask = || {
                 routing.probe(outer, gateway.parse().unwrap()).unwrap();
                 std::thread::sleep(Duration::from_millis(50));
-            }
+            };
+            // Until it is found for the first time
+            let known = || run(&format!("ip neigh show {gateway} dev outer")).contains("lladdr");
+            assert!((0..100).any(|_| {
+                ask();
+                known()
+            }));
+            let before = received();
+            (0..10).for_each(|_| ask());
             let frames = received() - before;
             assert!(frames >= 9, "{frames} frames from {gateway}");
         }

@@ -206,7 +206,7 @@ pub mod tests {
         let mut lying = peer(1, 1, true);
         lying[0] = 255;
         for bad in [short_key, no_key, time(&[0; 15]), time(&[0; 17]), time(&[]), short_count, lying] {
-            assert!(read(&message(&[bad.clone()]), &mut room(2)).is_err(), "{bad:?}");
+            assert!(read(&message(std::slice::from_ref(&bad)), &mut room(2)).is_err(), "{bad:?}");
         }
     }
 

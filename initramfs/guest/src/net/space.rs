@@ -6,8 +6,9 @@ use super::netlink::{raw, Netlink};
 use netlink_packet_core::NLM_F_DUMP;
 use netlink_sys::protocols::NETLINK_NETFILTER;
 use rustix::thread::UnshareFlags;
-use std::net::{IpAddr, Ipv6Addr, UdpSocket};
+use std::net::{IpAddr, UdpSocket};
 use std::process::{Command, Output};
+use std::time::Duration;
 
 pub struct Space;
 
@@ -36,25 +37,26 @@ impl Space {
             run(&format!("ip addr add {address} dev lo"));
         }
         for address in ["fd66::2/128", "fd66::9/128", "2001:db8::1/128"] {
-            run(&format!("ip addr add {address} dev lo"));
+            run(&format!("ip addr add {address} dev lo nodad"));
         }
         Some(space)
     }
 
-    /// Each of these addresses says something to the server.
+    /// Each of these addresses says something to the server, until it hears it: new IPv6 addresses take their time.
     pub fn speak(&self, sources: &[&str]) {
         for source in sources {
             let source: IpAddr = source.parse().unwrap();
-            let server: IpAddr = if source.is_ipv4() {
-                [192, 0, 2, 1].into()
-            } else {
-                Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1).into()
-            };
-            UdpSocket::bind((source, 0)).unwrap().send_to(b"x", (server, 9)).unwrap();
+            let server: IpAddr = if source.is_ipv4() { "192.0.2.1" } else { "2001:db8::1" }.parse().unwrap();
+            let (client, server) = (UdpSocket::bind((source, 0)).unwrap(), UdpSocket::bind((server, 9)).unwrap());
+            server.set_read_timeout(Some(Duration::from_millis(20))).unwrap();
+            assert!((0..200).any(|_| {
+                let _ = client.send_to(b"x", server.local_addr().unwrap());
+                server.recv(&mut [0]).is_ok()
+            }));
         }
     }
 
-    /// Sources of all tracked connections but those of ICMP errors.
+    /// Sources of all tracked connections.
     pub fn connections(&self) -> Vec<IpAddr> {
         let mut sources = Vec::new();
         let question = raw(1 << 8 | 1, NLM_F_DUMP, &[0; 4]).unwrap();
