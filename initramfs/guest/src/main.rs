@@ -23,6 +23,8 @@ mod orders;
 mod outside;
 mod peers;
 mod privileges;
+#[cfg(feature = "probe")]
+mod probe;
 mod read;
 mod rotation;
 mod serve;
@@ -80,6 +82,8 @@ fn boot() -> Step<Infallible> {
     privileges::drop_most()?;
     let server = assemble(&image, agent, secrets, keys, network, metrics, janitor)?;
     show("serving");
+    #[cfg(feature = "probe")]
+    probe::run();
     server.run()
 }
 
@@ -89,7 +93,7 @@ fn lock_down(config: &Config) -> Step {
     privileges::harden()?;
     mounts::mount_all()?;
     stdio::silence()?;
-    sysctl::before_modules(config.forward)?;
+    sysctl::before_modules(config)?;
     modules::load_all()?;
     sysctl::after_modules()?;
     mounts::lock_root()?;
@@ -155,5 +159,7 @@ fn assemble(
         rotation: Rotation::new(config, image.config_digest, keys, secrets.signing, now),
         janitor,
         metrics,
+        #[cfg(feature = "probe")]
+        killer: probe::Killer::default(),
     })
 }

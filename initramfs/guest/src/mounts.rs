@@ -22,7 +22,7 @@ struct Place {
 /// In this order. The tmpfs sizes are what a program may lose by mistake, not what anybody needs: our programs
 /// write nothing there. Sizes are bytes of RAM, `nr_inodes` bounds the number of files.
 const PLACES: [Place; 6] = [
-    // hidepid=2: a process sees only its own entries. The whole of /proc is replaced in `finish`.
+    // hidepid=2: a process sees only its own entries. /proc, /sys and /dev go in `finish`.
     Place { target: "/proc", kind: "proc", flags: SEALED, data: Some(c"hidepid=2") },
     Place { target: "/sys", kind: "sysfs", flags: SEALED, data: None },
     // Needs device nodes, so no NODEV
@@ -68,14 +68,14 @@ pub fn lock_root() -> Step {
     mount_remount("/", MountFlags::RDONLY | MountFlags::NODEV | MountFlags::NOSUID, c"").or_stop("root")
 }
 
-/// What the running server does not need goes away: /sys, and of /proc all but a process' own entries.
-/// `/proc/sys` is gone with it, so no sysctl can be changed any more. /dev keeps its nodes but takes no new ones.
+/// What the running server does not need goes away: /sys, /proc and with it every sysctl, /dev with every device.
+/// What is needed of them is open already, or bound into a child's root. /run takes nothing new.
 pub fn finish() -> Step {
+    crate::stop::keep_console();
     unmount("/sys", UnmountFlags::DETACH).or_stop("unmount-sys")?;
     unmount("/proc", UnmountFlags::DETACH).or_stop("unmount-proc")?;
-    mount("proc", "/proc", "proc", SEALED | MountFlags::RDONLY, Some(c"hidepid=2,subset=pid")).or_stop("proc")?;
-    let bound = MountFlags::BIND | MountFlags::RDONLY | MountFlags::NOSUID | MountFlags::NOEXEC;
-    mount_remount("/dev", bound, c"").or_stop("dev")
+    unmount("/dev", UnmountFlags::DETACH).or_stop("unmount-dev")?;
+    mount_remount("/run", SEALED | MountFlags::RDONLY, c"").or_stop("run")
 }
 
 #[cfg(test)]

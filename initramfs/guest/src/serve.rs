@@ -26,6 +26,8 @@ pub struct Server {
     pub janitor: Janitor,
     /// None at level L0.
     pub metrics: Option<Metrics>,
+    #[cfg(feature = "probe")]
+    pub killer: crate::probe::Killer,
 }
 
 impl Server {
@@ -51,6 +53,8 @@ impl Server {
         }
         self.janitor.tick(now, &self.tunnels, &self.orders.peers, &self.outside);
         self.tell(now);
+        #[cfg(feature = "probe")]
+        self.killer.tick(now, &self.children);
     }
 
     /// The new page of metrics, when it is time for one.
@@ -73,6 +77,8 @@ impl Server {
             self.rotation.wake(),
             self.janitor.wake(),
             self.metrics.as_ref().and_then(Metrics::wake),
+            #[cfg(feature = "probe")]
+            self.killer.wake(now),
             Some(now + NAP),
         ];
         let wake = deadlines.into_iter().flatten().min().unwrap_or(now);

@@ -1,7 +1,9 @@
 //! How this boot ends when a step fails: quietly, without a tunnel.
 
 use rustix::system::{reboot, RebootCommand};
+use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::OnceLock;
 
 /// A step that failed, by a code fixed at compile time. It has no room for text made at run time,
 /// so no message can carry an address, a key or a name.
@@ -52,20 +54,41 @@ pub fn halt(stop: Stop) -> ! {
 
 /// One line on the dev image's console: `vitrine-init: <code>`.
 pub fn show(code: &'static str) {
-    use rustix::fs::{open, Mode, OFlags};
-    if !DEV_IMAGE.load(Ordering::Relaxed) {
-        return;
-    }
-    let Ok(console) = open("/dev/console", OFlags::WRONLY | OFlags::NOCTTY | OFlags::CLOEXEC, Mode::empty()) else {
+    say(&["vitrine-init: ", code]);
+}
+
+/// One line on the dev image's console, made of parts that were fixed at compile time.
+pub fn say(parts: &[&'static str]) {
+    let opened = if CONSOLE.get().is_some() { None } else { open_console() };
+    let Some(console) = CONSOLE.get().or(opened.as_ref()) else {
         return;
     };
-    for part in [b"vitrine-init: ".as_slice(), code.as_bytes(), b"\n"] {
-        if rustix::io::write(&console, part).is_err() {
+    for part in parts.iter().chain(&["\n"]) {
+        if rustix::io::write(console, part.as_bytes()).is_err() {
             return;
         }
     }
     // Otherwise the power goes before the line is out; nothing is lost when it cannot be waited for.
-    let _ = rustix::termios::tcdrain(&console);
+    let _ = rustix::termios::tcdrain(console);
+}
+
+/// A dev image's, once /dev is about to go.
+static CONSOLE: OnceLock<OwnedFd> = OnceLock::new();
+
+/// /dev goes away, and a dev image still has something to say. No other image opens its console, ever.
+pub fn keep_console() {
+    if let Some(console) = open_console() {
+        // Called once
+        let _ = CONSOLE.set(console);
+    }
+}
+
+fn open_console() -> Option<OwnedFd> {
+    use rustix::fs::{open, Mode, OFlags};
+    if !DEV_IMAGE.load(Ordering::Relaxed) {
+        return None;
+    }
+    open("/dev/console", OFlags::WRONLY | OFlags::NOCTTY | OFlags::CLOEXEC, Mode::empty()).ok()
 }
 
 #[cfg(test)]

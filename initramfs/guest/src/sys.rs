@@ -52,19 +52,7 @@ impl Confined {
             hand_over(extra, EXTRA_FD)?;
         }
         forget_other_descriptors()?;
-        for (resource, limit) in self.program.limits {
-            setrlimit(resource, Rlimit { current: Some(limit), maximum: Some(limit) })?;
-        }
-        privileges::empty_bounding_set()?;
-        set_no_new_privs(true)?;
-        chroot(self.program.root)?;
-        chdir(c"/")?;
-        let (uid, gid) = (Uid::from_raw(self.program.user), Gid::from_raw(self.program.user));
-        set_thread_groups(&[])?;
-        set_thread_res_gid(gid, gid, gid)?;
-        // Leaving uid 0 clears every capability set (capabilities(7))
-        set_thread_res_uid(uid, uid, uid)?;
-        Ok(())
+        self.program.enter()
     }
 
     /// execveat(2) of the descriptor, with the path as the only argument and an empty environment.
@@ -83,6 +71,26 @@ impl Confined {
             )
         };
         Error::last_os_error()
+    }
+}
+
+impl Program {
+    /// Everything but descriptors: makes the calling process one that may do no more than this program. Makes
+    /// system calls only.
+    pub fn enter(&self) -> Result<()> {
+        for (resource, limit) in self.limits {
+            setrlimit(resource, Rlimit { current: Some(limit), maximum: Some(limit) })?;
+        }
+        privileges::empty_bounding_set()?;
+        set_no_new_privs(true)?;
+        chroot(self.root)?;
+        chdir(c"/")?;
+        let (uid, gid) = (Uid::from_raw(self.user), Gid::from_raw(self.user));
+        set_thread_groups(&[])?;
+        set_thread_res_gid(gid, gid, gid)?;
+        // Leaving uid 0 clears every capability set (capabilities(7))
+        set_thread_res_uid(uid, uid, uid)?;
+        Ok(())
     }
 }
 

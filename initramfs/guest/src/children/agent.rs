@@ -81,6 +81,11 @@ impl Agent {
         self.keeper.tick(now);
     }
 
+    #[cfg(feature = "probe")]
+    pub fn serving(&self) -> Option<Pid> {
+        self.keeper.pid().filter(|_| self.phase == Phase::Serving)
+    }
+
     pub fn wake(&self) -> Option<Instant> {
         let deadline = match self.phase {
             Phase::Measuring { deadline } if self.keeper.is_up() => Some(deadline),

@@ -80,6 +80,15 @@ impl Keeper {
         matches!(self.state, State::Up { .. })
     }
 
+    /// The running child's number, for the probe.
+    #[cfg(feature = "probe")]
+    pub fn pid(&self) -> Option<Pid> {
+        match &self.state {
+            State::Up { child, .. } => Some(child.process.pid),
+            _ => None,
+        }
+    }
+
     /// Its channel is at the end: it is given a moment to finish by itself.
     pub fn gone(&mut self, now: Instant) {
         self.end(Some(now + ENDING_PATIENCE), now);

@@ -86,6 +86,16 @@ impl Children {
         }
     }
 
+    /// Name and number of each child that is up, for the probe.
+    #[cfg(feature = "probe")]
+    pub fn up(&self) -> [(&'static str, Option<rustix::process::Pid>); 3] {
+        [
+            ("agent", self.agent.serving()),
+            ("resolver", self.resolver.as_ref().and_then(Resolver::up)),
+            ("metrics", self.page.as_ref().and_then(Page::up)),
+        ]
+    }
+
     /// The agent puts these keys into its evidence from now on.
     pub fn rotated(&mut self, keys: Vec<RotatedKey>, now: Instant) {
         self.agent.rotated(keys, now);

@@ -47,6 +47,11 @@ impl Page {
         Ok(child)
     }
 
+    #[cfg(feature = "probe")]
+    pub fn up(&self) -> Option<Pid> {
+        self.keeper.pid()
+    }
+
     pub fn wake(&self) -> Option<Instant> {
         self.keeper.wake()
     }

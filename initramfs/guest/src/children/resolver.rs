@@ -58,6 +58,11 @@ impl Resolver {
         Ok(child)
     }
 
+    #[cfg(feature = "probe")]
+    pub fn up(&self) -> Option<Pid> {
+        self.keeper.pid()
+    }
+
     pub fn wake(&self) -> Option<Instant> {
         self.keeper.wake()
     }
