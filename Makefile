@@ -11,7 +11,7 @@ PROGRAMS := $(TARGET)/image-programs
 export CARGO_TARGET_DIR := $(abspath $(TARGET))
 export PATH := $(abspath $(TARGET))/release:$(PATH)
 
-.PHONY: help deps build programs verifier images demo test check bench fuzz clean
+.PHONY: help deps build programs verifier probe images demo test check bench fuzz clean
 
 help:
 	@echo "make demo    the main job from nothing: lock, build, boot, tunnel, verdict, three refusals"
@@ -27,14 +27,14 @@ deps:
 build: deps programs verifier
 	cargo build --release --locked -p vitrine-builder -p vitrine-qemu
 
-# What goes into the image: PID 1 static, the agent against the host's libtss2 headers
+# What goes into the image: PID 1, resolver and metrics static, the agent against the host's libtss2 headers
 programs: deps
 	RUSTFLAGS="-C target-feature=+crt-static $(REMAP)" cargo build --locked --profile image --target $(TRIPLE) \
-		--target-dir $(CARGO_TARGET_DIR)/static -p vitrine-guest
+		--target-dir $(CARGO_TARGET_DIR)/static -p vitrine-guest -p vitrine-resolver -p vitrine-metrics
 	RUSTFLAGS="$(REMAP)" cargo build --locked --profile image --target $(TRIPLE) \
 		--target-dir $(CARGO_TARGET_DIR)/dynamic -p vitrine-agent
 	@mkdir -p $(PROGRAMS)
-	@install -m 0755 $(CARGO_TARGET_DIR)/static/$(TRIPLE)/image/vitrine-init $(PROGRAMS)/vitrine-init
+	@install -m 0755 -t $(PROGRAMS) $(addprefix $(CARGO_TARGET_DIR)/static/$(TRIPLE)/image/vitrine-,init resolver metrics)
 	@install -m 0755 $(CARGO_TARGET_DIR)/dynamic/$(TRIPLE)/image/vitrine-agent $(PROGRAMS)/vitrine-agent
 
 # What an outsider downloads: one static file
@@ -47,8 +47,16 @@ verifier: deps
 demo: build
 	@tools/demo.sh
 
+# For tests only: a PID 1 that tries what must be refused, beside the programs as shipped
+probe: programs
+	RUSTFLAGS="-C target-feature=+crt-static $(REMAP)" cargo build --locked --profile image --target $(TRIPLE) \
+		--target-dir $(CARGO_TARGET_DIR)/probe -p vitrine-guest --features probe
+	@mkdir -p $(CARGO_TARGET_DIR)/probe-programs
+	@install -m 0755 -t $(CARGO_TARGET_DIR)/probe-programs $(PROGRAMS)/vitrine-*
+	@install -m 0755 -t $(CARGO_TARGET_DIR)/probe-programs $(CARGO_TARGET_DIR)/probe/$(TRIPLE)/image/vitrine-init
+
 # The images that all VM tests share
-images: build
+images: build probe
 	@tools/test-images.sh
 
 test: images
