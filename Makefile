@@ -50,10 +50,10 @@ demo: build
 # For tests only: a PID 1 that tries what must be refused, beside the programs as shipped
 probe: programs
 	RUSTFLAGS="-C target-feature=+crt-static $(REMAP)" cargo build --locked --profile image --target $(TRIPLE) \
-		--target-dir $(CARGO_TARGET_DIR)/probe -p vitrine-guest --features probe
+		--target-dir $(CARGO_TARGET_DIR)/static -p vitrine-guest -p vitrine-resolver -p vitrine-metrics --features vitrine-guest/probe
 	@mkdir -p $(CARGO_TARGET_DIR)/probe-programs
 	@install -m 0755 -t $(CARGO_TARGET_DIR)/probe-programs $(PROGRAMS)/vitrine-*
-	@install -m 0755 -t $(CARGO_TARGET_DIR)/probe-programs $(CARGO_TARGET_DIR)/probe/$(TRIPLE)/image/vitrine-init
+	@install -m 0755 -t $(CARGO_TARGET_DIR)/probe-programs $(CARGO_TARGET_DIR)/static/$(TRIPLE)/image/vitrine-init
 
 # The images that all VM tests share
 images: build probe
