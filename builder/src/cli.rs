@@ -233,7 +233,7 @@ pub struct Mirrors {
 /// Changes to the recipe.
 #[derive(Debug, Args)]
 pub struct Set {
-    /// Change one value of the recipe, such as config.wireguard.port=51821
+    /// Change one value of the recipe, such as config.wireguard.mtu=1380
     #[arg(long, value_name = "KEY=VALUE", value_parser = pair)]
     pub set: Vec<(String, String)>,
 }
@@ -241,7 +241,7 @@ pub struct Set {
 fn pair(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((key, value)) if !key.is_empty() => Ok((key.into(), value.into())),
-        _ => Err("write it like config.wireguard.port=51821".into()),
+        _ => Err("write it like config.wireguard.mtu=1380".into()),
     }
 }
 

@@ -7,7 +7,11 @@ use vitrine_attest::config::Config;
 use vitrine_attest::pe::Pe;
 use vitrine_attest::section::{contents, stub_version};
 use vitrine_attest::{Error, Result, Sha256};
+use vitrine_firewall::{decode, encode, ruleset, Table};
 use vitrine_initramfs::{read_back, ImagePath, Limits, ReadBack, Segment};
+
+/// Where PID 1 finds the packet filter.
+pub const FIREWALL: &str = "/etc/vitrine/firewall.batch";
 
 /// Largest file that is read, in bytes.
 const FILE_LIMIT: u64 = 2 << 30;
@@ -33,6 +37,10 @@ pub struct Image {
     pub layers: Vec<Layer>,
     pub config: Config,
     pub config_digest: Sha256,
+    /// The packet filter, read from its bytes.
+    pub firewall: Table,
+    /// Whether these are the bytes that this version makes from the configuration.
+    pub firewall_is_of_config: bool,
 }
 
 #[derive(Debug, Clone, Serialize)]
@@ -110,7 +118,8 @@ pub fn image(bytes: &[u8]) -> Result<Image> {
     };
     let os_release = text(".osrel")?;
     let initrd = read_back(contents(&pe, ".initrd")?.unwrap_or_default(), Limits::default())?;
-    let config = config(&initrd)?;
+    let config = Config::from_canonical(file(&initrd, "/etc/vitrine/config.json")?)?;
+    let firewall = file(&initrd, FIREWALL)?;
     Ok(Image {
         size: bytes.len(),
         sha256: Sha256::of(bytes),
@@ -125,15 +134,16 @@ pub fn image(bytes: &[u8]) -> Result<Image> {
         entries: initrd.entries.len(),
         layers: layers(&initrd),
         config_digest: config.digest()?,
+        firewall: decode(firewall)?,
+        firewall_is_of_config: encode(&ruleset(&config)).bytes == firewall,
         config,
     })
 }
 
-/// `/etc/vitrine/config.json` of the image.
-fn config(initrd: &ReadBack) -> Result<Config> {
-    let path = ImagePath::parse("/etc/vitrine/config.json")?;
-    let bytes = initrd.bytes(&path).ok_or_else(|| Error::artefact(format!("the image has no {path}"), HINT))?;
-    Config::from_canonical(bytes)
+/// A file that every image has.
+fn file<'a>(initrd: &'a ReadBack, path: &str) -> Result<&'a [u8]> {
+    let path = ImagePath::parse(path)?;
+    initrd.bytes(&path).ok_or_else(|| Error::artefact(format!("the image has no {path}"), HINT))
 }
 
 /// The builder writes one segment for each layer that is not empty, in this order.

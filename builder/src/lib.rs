@@ -4,6 +4,7 @@
 pub mod append;
 pub mod archive;
 pub mod authenticode;
+pub mod blocklist;
 mod bounded;
 pub mod cli;
 pub mod commands;

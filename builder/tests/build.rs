@@ -139,7 +139,7 @@ fn a_changed_configuration_is_named_by_diff() {
     let dir = tempfile::tempdir().unwrap();
     let (a, b) = (dir.path().join("a"), dir.path().join("b"));
     succeed(build(&a, &["--unsigned"]));
-    succeed(build(&b, &["--unsigned", "--set", "config.wireguard.port=51999"]));
+    succeed(build(&b, &["--unsigned", "--set", "config.wireguard.mtu=1300"]));
     let output = vitrine(&["diff", text(&a), text(&b)]).output().unwrap();
     assert_eq!(output.status.code(), Some(1));
     let said = String::from_utf8(output.stdout).unwrap();

@@ -62,7 +62,7 @@ fn errors_name_what_happened_and_what_to_do() {
         ("no verb", vec![]),
         ("unknown verb", vec!["bake"]),
         ("build without keys", vec!["build", "recipes/exit.toml", "--out", "out"]),
-        ("set without value", vec!["lock", &recipe, "--set", "config.wireguard.port"]),
+        ("set without value", vec!["lock", &recipe, "--set", "config.wireguard.mtu"]),
         ("missing recipe", vec!["lock", &missing]),
         ("broken recipe", vec!["lock", &recipe]),
         ("inspect a text file", vec!["inspect", &not_an_image]),

@@ -21,6 +21,9 @@ pub fn run(args: &Build, progress: &Progress) -> Result<Outcome> {
     };
     let out = Out::begin(&args.out)?;
     let sources = Sources::gather(&args.inputs, progress)?;
+    if sources.locked.recipe().config.owner.is_none() {
+        progress.note("config.owner is missing: nobody can add peers to this server");
+    }
     let with = Workshop { store: &sources.store, programs: &sources.programs, progress };
     match signing {
         Some(signing) => release(pipeline::release(sources.locked, &with, &signing, &out)?, &out),

@@ -37,6 +37,12 @@ fn text(inspection: &Inspection) -> Result<String> {
     for layer in &image.layers {
         let _ = writeln!(out, "  {:<14} {:>10} {:>10}", layer.name, layer.packed, layer.unpacked);
     }
+    let of_config = match image.firewall_is_of_config {
+        true => "what this version makes from the configuration",
+        false => "not what this version makes from the configuration",
+    };
+    let rules = image.firewall.to_string();
+    let _ = writeln!(out, "\nfirewall: {of_config}\n  {}", rules.trim_end().replace('\n', "\n  "));
     if !inspection.files.is_empty() {
         let _ = writeln!(out, "\nfiles");
     }

@@ -15,11 +15,13 @@
 //! Merging: tables deep, values and lists replaced by the later one unless the key is written with `.add`;
 //! `[[waiver]]` entries add up. Unknown fields are refused with file and line.
 
+mod complete;
 mod inherit;
+mod mend;
 mod problems;
 mod tree;
 
-use crate::recipe::tree::Place;
+use crate::recipe::problems::Problems;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -50,6 +52,9 @@ pub struct Recipe {
     /// Where it was read from, for messages. Not part of the recipe.
     #[serde(skip)]
     pub file: PathBuf,
+    /// The file of `image.blocklist` in the form of the image, see [`crate::blocklist`].
+    #[serde(skip)]
+    pub blocklist: Option<Vec<u8>>,
 }
 
 /// Which Debian packages the image's files come from.
@@ -102,8 +107,11 @@ pub struct ImageSpec {
     pub compression: Compression,
     /// zstd 1–22, gzip 0–9.
     pub level: i32,
-    /// Our own programs.
+    /// Our own programs; empty: those that the configuration needs.
     pub programs: Vec<String>,
+    /// A file of names that the resolver refuses, relative to the recipe that says so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub blocklist: Option<String>,
     /// Path of the kernel in the packages.
     pub kernel: String,
     /// Path of the systemd-stub in the packages.
@@ -118,7 +126,8 @@ impl Default for ImageSpec {
             cmdline: String::new(),
             compression: Compression::Zstd,
             level: 9,
-            programs: vec!["vitrine-init".into(), "vitrine-agent".into()],
+            programs: vec![],
+            blocklist: None,
             kernel: "/boot/vmlinuz-*".into(),
             stub: "/usr/lib/systemd/boot/efi/linuxx64.efi.stub".into(),
         }
@@ -154,11 +163,11 @@ fn default_archive() -> String {
 }
 
 impl Recipe {
-    /// Reads a recipe with its parents, then applies `--set key=value` pairs (`("config.wireguard.port", "51821")`).
+    /// Reads a recipe with its parents, then applies `--set key=value` pairs (`("config.wireguard.mtu", "1380")`).
     ///
     /// # Errors
-    /// [`vitrine_attest::Blame::Input`], with file and line: unreadable or malformed file, unknown field, wrong type,
-    /// inheritance cycle, a value that cannot be used.
+    /// [`vitrine_attest::Blame::Input`], with file and line: unreadable or malformed file, inheritance cycle; and all at
+    /// once: unknown fields, wrong types, values that cannot be used.
     pub fn load(path: &Path, set: &[(String, String)]) -> Result<Self> {
         let mut merged = inherit::read_with_parents(path)?;
         for (key, value) in set {
@@ -174,26 +183,21 @@ impl Recipe {
     }
 
     fn finish(merged: &tree::Placed, path: &Path) -> Result<Self> {
-        let text = toml::to_string(&merged.to_value())
-            .map_err(|e| Error::bug(format!("merged recipe has no TOML form: {e}")))?;
-        let mut recipe: Self =
-            toml::from_str(&text).map_err(|e| at(merged.place_of(&text, e.span()), path, e.message()))?;
-        recipe.file = path.to_path_buf();
-        problems::refuse(&recipe)?;
-        Ok(recipe)
+        let mut problems = Problems::of(merged);
+        let mut recipe = mend::read(merged, &mut problems)?;
+        if let Some(recipe) = &mut recipe {
+            recipe.file = path.to_path_buf();
+            complete::complete(recipe, merged, &mut problems);
+            problems::collect(recipe, &mut problems);
+        }
+        problems.refuse()?;
+        recipe.ok_or_else(|| Error::bug("a recipe without problems could not be read"))
     }
 
     /// The merged recipe, always spelled the same way: `1-recipe.toml`. [`Self::load`] reads it back.
     pub fn to_toml(&self) -> Result<String> {
         toml::to_string(self).map_err(|e| Error::bug(format!("recipe has no TOML form: {e}")))
     }
-}
-
-/// `recipes/exit.toml:7: unknown field …`
-fn at(place: Option<Place>, path: &Path, message: &str) -> Error {
-    let place = place.map_or_else(|| path.display().to_string(), |p| p.to_string());
-    let message = message.trim_end().replace('\n', ": ");
-    Error::input(format!("{place}: {message}"), format!("correct {}", place.split(':').next().unwrap_or(&place)))
 }
 
 #[cfg(test)]

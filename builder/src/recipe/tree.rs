@@ -11,7 +11,7 @@ use vitrine_attest::{Error, Result};
 const DEPTH_LIMIT: usize = 16;
 
 /// `recipes/exit.toml:7`, or `--set config.owner` without a line.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Place {
     pub file: String,
     pub line: Option<usize>,
@@ -192,7 +192,7 @@ impl Placed {
         if steps.iter().any(|step| step.is_empty()) || steps.len() > DEPTH_LIMIT {
             return Err(Error::input(
                 format!("--set {key}: not a key of a recipe"),
-                "write it like --set config.wireguard.port=51821",
+                "write it like --set config.wireguard.mtu=1380",
             ));
         }
         let mut here = self;
@@ -219,27 +219,74 @@ impl Placed {
         Ok(())
     }
 
-    /// Where the thing at a span of `text` (the merged recipe, as TOML) was written.
-    pub fn place_of(&self, text: &str, span: Option<Range<usize>>) -> Option<Place> {
-        let table = DeTable::parse(text).ok()?;
-        let path = path_at(table.get_ref(), span?.start)?;
+    /// Where the value at a path stands, or what is nearest above it.
+    pub fn place_of(&self, path: &[String]) -> &Place {
         let mut here = self;
-        for step in &path {
-            here = match &here.node {
-                Node::Table(entries) => entries.get(step)?,
-                Node::List(items) => items.get(step.parse::<usize>().ok()?)?,
-                Node::Scalar(_) => break,
-            };
+        for step in path {
+            match here.child(step) {
+                Some(child) => here = child,
+                None => break,
+            }
         }
-        Some(here.place.clone())
+        &here.place
+    }
+
+    /// The value at a path.
+    pub fn at(&self, path: &[String]) -> Option<&Self> {
+        path.iter().try_fold(self, |here, step| here.child(step))
+    }
+
+    fn child(&self, step: &str) -> Option<&Self> {
+        match &self.node {
+            Node::Table(entries) => entries.get(step),
+            Node::List(items) => items.get(step.parse::<usize>().ok()?),
+            Node::Scalar(_) => None,
+        }
+    }
+
+    /// Takes the value at a path out, or puts another one there. Whether anything changed.
+    pub fn replace(&mut self, path: &[String], with: Option<Node>) -> bool {
+        let Some((step, above)) = path.split_last() else { return false };
+        let mut here = self;
+        for step in above {
+            let next = match &mut here.node {
+                Node::Table(entries) => entries.get_mut(step),
+                Node::List(items) => step.parse().ok().and_then(|n: usize| items.get_mut(n)),
+                Node::Scalar(_) => None,
+            };
+            let Some(next) = next else { return false };
+            here = next;
+        }
+        let place = here.place.clone();
+        match (&mut here.node, with) {
+            (Node::Table(entries), Some(node)) => {
+                entries.insert(step.clone(), Self { node, place });
+                true
+            }
+            (Node::Table(entries), None) => entries.remove(step).is_some(),
+            (Node::List(items), _) => match step.parse() {
+                Ok(n) if n < items.len() => {
+                    items.remove(n);
+                    true
+                }
+                _ => false,
+            },
+            (Node::Scalar(_), _) => false,
+        }
     }
 }
 
-/// The path of the smallest key or value around an offset.
-fn path_at(table: &DeTable<'_>, offset: usize) -> Option<Vec<String>> {
+/// The path of the key or value that a span of TOML text is about.
+pub(super) fn path_of(text: &str, span: Option<Range<usize>>) -> Option<Vec<String>> {
+    path_at(DeTable::parse(text).ok()?.get_ref(), &span?)
+}
+
+/// The path of the smallest key or value around a span; none when it is about the whole text.
+fn path_at(table: &DeTable<'_>, about: &Range<usize>) -> Option<Vec<String>> {
     let mut best: Option<(usize, Vec<String>)> = None;
     let mut note = |span: Range<usize>, path: &[String]| {
-        if span.contains(&offset) && best.as_ref().is_none_or(|(size, _)| span.len() <= *size) {
+        let around = span.start <= about.start && about.end <= span.end;
+        if around && best.as_ref().is_none_or(|(size, _)| span.len() <= *size) {
             best = Some((span.len(), path.to_vec()));
         }
     };

@@ -5,11 +5,12 @@ use crate::lock::{Lock, Locked, LockedPackage};
 use crate::out::{self, Leaves, Left};
 use crate::sbom::DEB;
 use crate::store::Store;
-use crate::{osrelease, programs};
+use crate::{inspect, osrelease, programs};
 use std::collections::BTreeSet;
+use vitrine_attest::config::Config;
 use vitrine_attest::evidence::ImageId;
 use vitrine_attest::statement::Input;
-use vitrine_attest::Result;
+use vitrine_attest::{Error, Result};
 use vitrine_initramfs::{Package, Selection, TextFile};
 
 /// Files of the image, the kernel and the stub.
@@ -80,19 +81,32 @@ const MODPROBE: &str = "\
 install audit /bin/false
 ";
 
+/// The packet filter's bytes, once read back: what cannot be read by `vitrine inspect` is not built.
+fn firewall(config: &Config) -> Result<Vec<u8>> {
+    let bytes = vitrine_firewall::encode(&vitrine_firewall::ruleset(config)).bytes;
+    vitrine_firewall::decode(&bytes)
+        .map_err(|e| Error::input(e.what, "name fewer networks in config.firewall.reach and config.metrics.from"))?;
+    Ok(bytes)
+}
+
 fn selection(locked: &Locked, os_release: &str, with: &Workshop) -> Result<Selection> {
     let recipe = locked.recipe();
     let file = |path: &str, bytes: Vec<u8>| TextFile { path: path.into(), bytes, mode: 0o444 };
+    let blocklist = recipe.blocklist.iter().map(|list| file("/etc/vitrine/blocklist", list.clone()));
     Ok(Selection {
         include: recipe.image.include.clone(),
         modules: recipe.image.modules.clone(),
         kernel: recipe.image.kernel.clone(),
         stub: recipe.image.stub.clone(),
         programs: with.programs.to_vec(),
-        files: vec![
+        files: [
             file("/etc/os-release", os_release.as_bytes().to_vec()),
             file("/etc/modprobe.d/vitrine.conf", MODPROBE.as_bytes().to_vec()),
             file("/etc/vitrine/config.json", recipe.config.canonical()?),
-        ],
+            file(inspect::FIREWALL, firewall(&recipe.config)?),
+        ]
+        .into_iter()
+        .chain(blocklist)
+        .collect(),
     })
 }

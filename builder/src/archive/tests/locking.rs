@@ -197,6 +197,6 @@ fn a_lock_that_no_longer_fits() {
     let error = crate::lock::Locked::new(recipe, lock.clone()).unwrap_err();
     assert!(error.hint.contains("vitrine lock") && error.hint.contains("test.toml"), "{error}");
     let mut recipe = client.recipe.clone();
-    recipe.config.wireguard.port = 9;
+    recipe.config.wireguard.mtu = 1300;
     assert!(crate::lock::Locked::new(recipe, lock).is_ok(), "a configuration needs no new lock");
 }

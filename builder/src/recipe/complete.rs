@@ -1,0 +1,68 @@
+//! What a recipe leaves to the builder: the programs that its configuration needs, and the blocklist with its hash.
+
+use super::problems::Problems;
+use super::tree::Placed;
+use super::Recipe;
+use crate::{blocklist, bounded};
+use std::path::Path;
+use vitrine_attest::config::Level;
+use vitrine_attest::{Result, Sha256};
+
+/// Bytes of a list of two million names with comments.
+const LIST_LIMIT: u64 = 128 << 20;
+
+pub(super) fn complete(recipe: &mut Recipe, merged: &Placed, problems: &mut Problems) {
+    programs(recipe, problems);
+    if let Err(why) = names(recipe, merged) {
+        problems.note("image.blocklist", why);
+    }
+}
+
+fn programs(recipe: &mut Recipe, problems: &mut Problems) {
+    let mut needed = vec!["vitrine-init", "vitrine-agent"];
+    if recipe.config.resolver.is_some() {
+        needed.push("vitrine-resolver");
+    }
+    if recipe.config.metrics.level != Level::L0 {
+        needed.push("vitrine-metrics");
+    }
+    let programs = &mut recipe.image.programs;
+    if programs.is_empty() {
+        *programs = needed.into_iter().map(String::from).collect();
+        return;
+    }
+    for program in needed.into_iter().filter(|needed| programs.iter().all(|named| named != needed)) {
+        problems.note("image.programs", format!("image.programs lacks {program}, which the configuration needs"));
+    }
+}
+
+/// Reads the list and puts its hash into the configuration.
+fn names(recipe: &mut Recipe, merged: &Placed) -> std::result::Result<(), String> {
+    let said = recipe.config.resolver.as_ref().and_then(|resolver| resolver.blocklist);
+    let Some(path) = &recipe.image.blocklist else {
+        return match said {
+            None => Ok(()),
+            Some(_) => Err("config.resolver.blocklist is set by image.blocklist, which is missing".into()),
+        };
+    };
+    let Some(resolver) = &mut recipe.config.resolver else {
+        return Err("image.blocklist needs a config.resolver that refuses its names".into());
+    };
+    let place = merged.place_of(&["image".into(), "blocklist".into()]);
+    let beside = Path::new(&place.file).parent().filter(|_| place.line.is_some()).unwrap_or(Path::new(""));
+    let list = read(&beside.join(path)).map_err(|e| format!("image.blocklist: {}", e.what))?;
+    let digest = Sha256::of(&list);
+    if said.is_some_and(|said| said != digest) {
+        return Err(format!("config.resolver.blocklist is for another list: that of image.blocklist has {digest}"));
+    }
+    resolver.blocklist = Some(digest);
+    recipe.blocklist = Some(list);
+    Ok(())
+}
+
+fn read(path: &Path) -> Result<Vec<u8>> {
+    let name = path.display().to_string();
+    let bytes = bounded::read(path, LIST_LIMIT)
+        .map_err(|e| vitrine_attest::Error::input(format!("{name} cannot be read: {e}"), "check the path"))?;
+    blocklist::normalise(&name, &bytes)
+}
