@@ -87,9 +87,17 @@ fn what_does_not_exist_is_proven() {
 #[test]
 fn wildcards() {
     let Setup { resolver, .. } = &setup();
-    let answer = resolver.ask("anything.wild.example.org.", A);
-    assert_eq!(addresses(&answer), ["192.0.2.5"], "{:?}", ede(&answer));
-    assert!(answer.metadata.authentic_data);
+    for (name, wanted) in [
+        ("anything.wild.example.org.", "192.0.2.5"),
+        ("zzz.wild.example.org.", "192.0.2.5"),
+        ("a.b.wild.example.org.", "192.0.2.5"),
+    ] {
+        let answer = resolver.ask(name, A);
+        assert_eq!(addresses(&answer), [wanted], "{name} {:?}", ede(&answer));
+        assert!(answer.metadata.authentic_data, "{name}");
+    }
+    let answer = resolver.ask("anything.wild.example.org.", AAAA);
+    assert_eq!(answer.metadata.response_code, ResponseCode::NoError, "{:?}", ede(&answer));
 }
 
 #[test]

@@ -8,6 +8,7 @@ mod recursive;
 mod remember;
 mod roots;
 mod verdict;
+mod wildcard;
 
 use crate::key::Key;
 use crate::limits;

@@ -1,5 +1,6 @@
 //! What a message from outside is worth.
 
+use super::wildcard;
 use crate::reply::Ede;
 use hickory_net::{DnsError, NetError};
 use hickory_proto::dnssec::Proof;
@@ -68,12 +69,15 @@ pub fn of_error(error: NetError, validation: Validation) -> Result<Found, Failur
             authorities.extend(soa);
             negative(none.response_code, authorities, validation)
         }
-        NetError::Dns(DnsError::Nsec { response, proof, .. }) => match proof {
+        NetError::Dns(DnsError::Nsec { query, response, proof, .. }) => match proof {
             Proof::Insecure => {
                 let message = response.into_message();
                 of_message(message, Validation::Skipped)
             }
             Proof::Indeterminate => Err(Failure::Indeterminate),
+            _ if wildcard::is_proven(&response, &query.name, query.query_type) => {
+                of_message(response.into_message(), validation)
+            }
             Proof::Secure | Proof::Bogus => Err(Failure::Bogus),
         },
         NetError::Dns(DnsError::DnssecBogus) => Err(Failure::Bogus),

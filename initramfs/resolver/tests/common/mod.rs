@@ -1,6 +1,7 @@
 //! A small world on loopback: authorities with signed zones, hostile ones, and the resolver in front of them.
 #![allow(dead_code, clippy::disallowed_macros, clippy::disallowed_methods)] // each test file uses its part; a test may print
 
+pub mod authority;
 pub mod client;
 pub mod hostile;
 pub mod world;

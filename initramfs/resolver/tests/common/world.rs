@@ -1,14 +1,12 @@
 //! The authorities: a root, `org.`, and zones below it, each on an address of its own.
 
+use super::authority::Authority;
 use super::zone::{tamper, zone, Key, Zone};
 use super::{host, network, AUTHORITIES};
 use hickory_proto::rr::rdata::A;
-use hickory_proto::rr::RData;
-use hickory_server::zone_handler::{Catalog, ZoneHandler};
-use hickory_server::Server;
+use hickory_proto::rr::{Name, RData};
+use hickory_server::zone_handler::ZoneHandler as _;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::Arc;
-use std::time::Duration;
 
 pub struct World {
     pub network: [u8; 3],
@@ -33,10 +31,14 @@ impl World {
         let thread = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             runtime.block_on(async move {
-                let servers: Vec<_> = zones.into_iter().map(serve).collect();
+                for (number, mut zone) in zones {
+                    let records = std::mem::take(zone.records_get_mut());
+                    let origin = Name::from(zone.origin().clone());
+                    let address = SocketAddr::new(host(network, number).into(), AUTHORITIES);
+                    Authority { origin, records }.serve(address).await;
+                }
                 ready.send(()).unwrap();
                 let _ = stopped.await;
-                drop(servers);
             });
         });
         wait.recv().unwrap();
@@ -51,37 +53,22 @@ impl Drop for World {
     }
 }
 
-/// One server, authoritative for one zone.
-fn serve((address, zone): (Ipv4Addr, Zone)) -> Server<Catalog> {
-    let mut catalog = Catalog::new();
-    catalog.upsert(zone.origin().clone(), vec![Arc::new(zone)]);
-    let mut server = Server::new(catalog);
-    let address = SocketAddr::new(address.into(), AUTHORITIES);
-    let udp = std::net::UdpSocket::bind(address).unwrap();
-    udp.set_nonblocking(true).unwrap();
-    server.register_socket(tokio::net::UdpSocket::from_std(udp).unwrap());
-    let tcp = std::net::TcpListener::bind(address).unwrap();
-    tcp.set_nonblocking(true).unwrap();
-    server.register_listener(tokio::net::TcpListener::from_std(tcp).unwrap(), Duration::from_secs(5), 32);
-    server
-}
-
-/// A delegation. The server's name is the parent's: hickory-server gives out no glue from below a zone cut.
+/// A delegation with glue.
 fn delegate(name: &str, address: Ipv4Addr) -> String {
-    format!("{name}. 300 IN NS ns-{name}.\nns-{name}. 300 IN A {address}\n")
+    format!("{name}. 300 IN NS ns.{name}.\nns.{name}. 300 IN A {address}\n")
 }
 
-fn apex(name: &str) -> String {
-    format!("{SOA}@ 300 IN NS ns-{name}.\n")
+fn apex(address: Ipv4Addr) -> String {
+    format!("{SOA}@ 300 IN NS ns\nns 300 IN A {address}\n")
 }
 
-fn zones(network: [u8; 3]) -> (Vec<(Ipv4Addr, Zone)>, String) {
+fn zones(network: [u8; 3]) -> (Vec<(u8, Zone)>, String) {
     let at = |number| host(network, number);
     let (root, org, example, bogus, tampered) =
         (Key::new("."), Key::new("org."), Key::new("example.org."), Key::new("bogus.org."), Key::new("tampered.org."));
     let anchor = root.anchor();
-    let root_text = apex("root") + &format!("ns-root. 300 IN A {}\n", at(1)) + &delegate("org", at(2)) + &org.ds();
-    let org_text = apex("org")
+    let root_text = apex(at(1)) + &delegate("org", at(2)) + &org.ds();
+    let org_text = apex(at(2))
         + &delegate("example.org", at(3))
         + &example.ds()
         + &delegate("bogus.org", at(4))
@@ -98,10 +85,10 @@ fn zones(network: [u8; 3]) -> (Vec<(Ipv4Addr, Zone)>, String) {
         + &delegate("poison.org", at(16))
         // one of two servers is silent
         + &delegate("half.org", at(12))
-        + &format!("ns-half.org. 300 IN A {}\n", at(7))
+        + &format!("ns.half.org. 300 IN A {}\n", at(7))
         // each other's servers, without an address anywhere
         + "ring1.org. 300 IN NS ns.ring2.org.\nring2.org. 300 IN NS ns.ring1.org.\n";
-    let example_text = apex("example.org")
+    let example_text = apex(at(3))
         + &format!(
             "\
 www 300 IN A 192.0.2.1
@@ -122,21 +109,21 @@ txt 300 IN TXT \"hello\"
             big("big", 8),
             (0..200).map(|n| format!("n{n} 300 IN A 192.0.2.{}\n", n % 250 + 1)).collect::<String>()
         );
-    let bogus_text = apex("bogus.org") + "www 300 IN A 192.0.2.6\n";
-    let plain_text = apex("plain.org") + "www 300 IN A 192.0.2.7\nv4 300 IN A 192.0.2.7\nalias 300 IN CNAME v4\n";
-    let tampered_text = apex("tampered.org") + "www 300 IN A 192.0.2.8\ngood 300 IN A 192.0.2.9\n";
-    let half_text = apex("half.org") + "www 300 IN A 192.0.2.10\n";
+    let bogus_text = apex(at(4)) + "www 300 IN A 192.0.2.6\n";
+    let plain_text = apex(at(5)) + "www 300 IN A 192.0.2.7\nv4 300 IN A 192.0.2.7\nalias 300 IN CNAME v4\n";
+    let tampered_text = apex(at(6)) + "www 300 IN A 192.0.2.8\ngood 300 IN A 192.0.2.9\n";
+    let half_text = apex(at(7)) + "www 300 IN A 192.0.2.10\n";
     let mut tampered_zone = zone("tampered.org.", &tampered_text, Some(tampered));
     tamper(&mut tampered_zone, "www.tampered.org.", RData::A(A::new(192, 0, 2, 66)));
     let zones = vec![
-        (at(1), zone(".", &root_text, Some(root))),
-        (at(2), zone("org.", &org_text, Some(org))),
-        (at(3), zone("example.org.", &example_text, Some(example))),
+        (1, zone(".", &root_text, Some(root))),
+        (2, zone("org.", &org_text, Some(org))),
+        (3, zone("example.org.", &example_text, Some(example))),
         // another key than the one that its parent vouches for
-        (at(4), zone("bogus.org.", &bogus_text, Some(Key::new("bogus.org.")))),
-        (at(5), zone("plain.org.", &plain_text, None)),
-        (at(6), tampered_zone),
-        (at(7), zone("half.org.", &half_text, None)),
+        (4, zone("bogus.org.", &bogus_text, Some(Key::new("bogus.org.")))),
+        (5, zone("plain.org.", &plain_text, None)),
+        (6, tampered_zone),
+        (7, zone("half.org.", &half_text, None)),
     ];
     (zones, anchor)
 }
