@@ -50,9 +50,15 @@ pub(super) fn read(merged: &Placed, problems: &mut Problems) -> Result<Option<Re
     Ok(None)
 }
 
+/// Fields that the recipe itself has to have. When one is missing, the message stands at the first line.
+const ROOT: [&str; 4] = ["name", "version", "debian", "config"];
+
 /// Messages about a field of a table name the field, and stand at the table.
 fn exact(tree: &Placed, mut path: Vec<String>, message: &str) -> Vec<String> {
     let quoted = message.split('`').nth(1).filter(|_| message.contains("field `"));
+    if message.starts_with("missing field") && path.len() < 2 && quoted.is_some_and(|field| ROOT.contains(&field)) {
+        path.clear();
+    }
     let table = |path: &[String]| matches!(tree.at(path), Some(Placed { node: Node::Table(_), .. }));
     if let Some(field) = quoted.filter(|_| table(&path)) {
         path.push(field.into());
