@@ -265,44 +265,4 @@ fn is_recent(handshake: i64, now: u64) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn wireguard(text: &str) -> config::WireGuard {
-        serde_json::from_str(text).unwrap()
-    }
-
-    #[test]
-    fn generations_take_turns() {
-        let rotation = r#"{"every":"60s","overlap":"20s","ports":[3,4]}"#;
-        let config = wireguard(&format!(r#"{{"ports":[1,2],"addresses":[],"rotation":{rotation}}}"#));
-        for generation in 0..4 {
-            let ports: Vec<u16> = numbers(&config, generation).map(|n| config.all_ports()[n]).collect();
-            assert_eq!(ports, config.ports_of(generation));
-        }
-        let fixed = wireguard(r#"{"ports":[1,2],"addresses":[]}"#);
-        assert_eq!((numbers(&fixed, 0), numbers(&fixed, 1)), (0..2, 0..2));
-    }
-
-    #[test]
-    fn marks_and_tables_are_those_of_the_firewall() {
-        assert_eq!((Number(0).name(), Number(0).mark(), Number(0).table()), ("wg0", 1, Table(100)));
-        assert_eq!((Number(7).name(), Number(7).mark(), Number(7).table()), ("wg7", 8, Table(107)));
-    }
-
-    #[test]
-    fn sessions_end_after_three_minutes() {
-        for (handshake, now, expected) in [
-            (1000, 1000, true),
-            (1000, 1179, true),
-            (1000, 1180, false),
-            (1001, 1000, true),
-            (1000, 400, false),
-            (0, 100, false),
-            (-1, 0, false),
-            (i64::MIN, 0, false),
-        ] {
-            assert_eq!(is_recent(handshake, now), expected, "{handshake} {now}");
-        }
-    }
-}
+mod tests;

@@ -164,8 +164,38 @@ fn allowed_ip(network: &Cidr) -> Vec<WgAllowedIpAttrs> {
 }
 
 #[cfg(test)]
-mod tests {
+pub mod tests {
     use super::*;
+    use crate::net::rtnl::Routing;
+    use std::net::{Ipv4Addr, SocketAddr};
+
+    /// A client in the server's own network namespace, which speaks to it over the loopback interface.
+    pub struct Client {
+        interface: &'static str,
+        server: Key32,
+        pub public: Key32,
+    }
+
+    impl Client {
+        pub fn new(interface: &'static str, server: Key32) -> Self {
+            let routing = Routing::open().unwrap();
+            let index = routing.create_wireguard(interface, 1420).unwrap();
+            let key = KeyPair::generate().unwrap();
+            WireGuard::open().unwrap().configure(interface, &key, 40_000).unwrap();
+            routing.up(index).unwrap();
+            Self { interface, server, public: key.public }
+        }
+
+        /// Begins a new session with one port of the server, and keeps it alive.
+        pub fn speak_to(&self, port: u16) {
+            let server = WgPeer(vec![
+                WgPeerAttrs::PublicKey(self.server.0),
+                WgPeerAttrs::Endpoint(SocketAddr::from((Ipv4Addr::LOCALHOST, port))),
+                WgPeerAttrs::PersistentKeepalive(1),
+            ]);
+            WireGuard::open().unwrap().change(self.interface, [removed(&self.server), server]).unwrap();
+        }
+    }
 
     fn flags(entry: &WgPeer) -> Option<u32> {
         entry.0.iter().find_map(|attribute| match attribute {
