@@ -24,7 +24,7 @@ measure() {
 
 vitrine keygen --out "$work/keys" -q >/dev/null
 cp recipes/*.toml "$work/"
-sed 's/wireguard.port = 51820/wireguard.port = 51821/' recipes/exit.toml >"$work/changed.toml"
+sed 's|^wireguard.ports = .*|wireguard.ports = [51900]|' recipes/exit.toml >"$work/changed.toml"
 cp recipes/exit.lock.toml "$work/changed.lock.toml"
 
 # A lock that still fits the archive, and a store with all packages
@@ -45,7 +45,7 @@ row "---" "---"
 measure "lock (indices cached)" nothing vitrine lock recipes/exit.toml --out "$work/lock.toml" -q
 measure "cold build from a filled store" forget bash -c 'build recipes/exit.toml a'
 measure "rebuild without change" nothing bash -c 'build recipes/exit.toml a'
-reset_config() { bash -c 'build recipes/exit.toml b' >/dev/null; sed -i "s/^wireguard.port = .*/wireguard.port = $((40000 + RANDOM % 20000))/" "$work/changed.toml"; }
+reset_config() { bash -c 'build recipes/exit.toml b' >/dev/null; sed -i "s/^wireguard.ports = .*/wireguard.ports = [$((30000 + RANDOM % 20000))]/" "$work/changed.toml"; }
 measure "rebuild after a configuration change" reset_config bash -c 'build "$work/changed.toml" b'
 row "image.efi" "$(LC_ALL=C awk -v b="$(stat -c %s "$work/first/image.efi")" 'BEGIN {printf "%.1f MB", b / 1e6}')"
 vitrine inspect "$work/first" | awk '/^  layer .*packed/ {on = 1; next} NF != 3 {on = 0} on {print $1, $2, $3}' |
