@@ -20,13 +20,16 @@ fn main() -> std::io::Result<()> {
 fn seeds() -> Vec<(&'static str, Vec<u8>)> {
     let key = "A".repeat(43) + "=";
     let zero = "0".repeat(64);
-    let config = r#"{"attestation":{"port":8787},"forward":"nat","network":{"mode":"dhcp"},"wireguard":{"addresses":["10.66.0.1/24"],"mtu":1420,"port":51820}}"#;
+    let config = r#"{"attestation":{"port":8787},"forward":"nat","network":{"mode":"dhcp"},"wireguard":{"addresses":["10.66.0.1/24"],"mtu":1420,"ports":[51820],"rotation":{"every":"30d","overlap":"2d","ports":[51821]}}}"#;
     let order = format!(
-        r#"{{"allowed_ips":["10.0.0.2/32"],"op":"add","peer":"{}=","seq":7,"v":1}}"#,
+        r#"{{"op":{{"sync":{{"part":1,"parts":1,"peers":[{{"allowed_ips":["10.0.0.2/32"],"peer":"{}="}}]}}}},"seq":7,"v":2}}"#,
         "AQEB".repeat(10) + "AQE"
     );
+    let keys = format!(r#"{{"wg_pub":"{key}","channel_pub":"{key}","sign_pub":"{key}","tls_spki":"{zero}"}}"#);
+    let rotated = format!(r#"{{"generation":1,"wg_pub":"{key}","signature":"{}=="}}"#, "A".repeat(86));
+    let inside = format!(r#"{{"rotated":[{rotated}]}}"#);
     let evidence = format!(
-        r#"{{"v":1,"nonce":"{zero}","ek_cert":"","ek_pub":"AAE=","ak_pub":"AAE=","attest":"AAE=","signature":"AAE=","firmware_log":"","runtime_log":[{{"seq":0,"pcr":15,"digest":"{zero}","body":"AA=="}}],"wg_pub":"{key}","channel_pub":"{key}","image_id":"exit 1 {zero}"}}"#
+        r#"{{"v":2,"nonce":"{zero}","ek_cert":"","ek_pub":"AAE=","ak_pub":"AAE=","attest":"AAE=","signature":"AAE=","firmware_log":"","runtime_log":[{{"seq":0,"pcr":15,"digest":"{zero}","body":"AA=="}}],"keys":{keys},"rotated":[{rotated}],"image_id":"exit 1 {zero}"}}"#
     );
     let lock = format!(
         "version = 1\nrecipe = \"{zero}\"\n[[release]]\narchive = \"debian\"\nsuite = \"trixie\"\ninrelease_sha256 = \"{zero}\"\nsigned_by = \"ab\"\ndate = \"x\"\n[[package]]\nname = \"libc6\"\nversion = \"2.41-12\"\narchitecture = \"amd64\"\narchive = \"debian\"\nfile = \"pool/libc6.deb\"\nsize = 5\nsha256 = \"{zero}\"\n"
@@ -40,6 +43,7 @@ fn seeds() -> Vec<(&'static str, Vec<u8>)> {
         ("config", config.into()),
         ("deb", deb()),
         ("evidence", evidence.into()),
+        ("inside", inside.into()),
         ("lock", lock.into()),
         ("order", order.into()),
         ("os_release", os_release.into()),

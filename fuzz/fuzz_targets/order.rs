@@ -2,7 +2,8 @@
 //! - as a sealed order: refused, never a panic;
 //! - sealed to the server but signed by nobody: refused, never a panic;
 //! - sealed and signed by the owner: never a panic, and taken only in the one canonical spelling; sealed again from what
-//!   was read, it opens to the same order; and never a second time.
+//!   was read, it opens to the same order; and never a second time;
+//! - as an answer: none, whatever they are; and the server's own answer opens to what it said.
 #![no_main]
 
 use base64::{engine::general_purpose::STANDARD, Engine as _};
@@ -13,29 +14,35 @@ use libfuzzer_sys::fuzz_target;
 use vitrine_attest::canonical::to_canonical_json;
 use vitrine_attest::digest::Key32;
 use vitrine_attest::lengths::prefixed;
-use vitrine_attest::order::{open, seal_order, Refusal, ORDER_LIMIT};
+use vitrine_attest::order::{open, seal_order, Answer, Order, Refusal, ORDER_LIMIT};
 
-const DOMAIN: &[u8] = b"vitrine order v1";
+const DOMAIN: &[u8] = b"vitrine order v2";
 const SECRET: [u8; 32] = [5; 32];
 
 fuzz_target!(|data: &[u8]| {
     let owner = SigningKey::from_bytes(&[7; 32]);
     let owner_pub = Key32(owner.verifying_key().to_bytes());
-    assert!(matches!(open(data, &SECRET, &owner_pub, 0), Err(Refusal::Size | Refusal::Unsealed)));
+    let taken = |sealed: &[u8], seq| -> Result<Order, Refusal> { open(sealed, &SECRET, &owner_pub, seq)?.order };
+    assert!(matches!(taken(data, 0), Err(Refusal::Size | Refusal::Unsealed)));
     let secret = <Kem as hpke::Kem>::PrivateKey::from_bytes(&SECRET).expect("32 bytes");
     let channel_pub = Key32(Kem::sk_to_pk(&secret).to_bytes().into());
-    assert!(open(&seal(data, &channel_pub), &SECRET, &owner_pub, 0).is_err());
+    assert!(taken(&seal(data, &channel_pub), 0).is_err());
 
-    let signature = owner.sign(&prefixed(&[DOMAIN, &channel_pub.0, data])).to_bytes();
+    let signature =
+        owner.sign(&prefixed(&[DOMAIN, &channel_pub.0, data.get(..u16::MAX.into()).unwrap_or(data)])).to_bytes();
     let (payload, signature) = (STANDARD.encode(data), STANDARD.encode(signature));
     let signed = format!("{{\"payload\":\"{payload}\",\"signature\":\"{signature}\"}}");
     let sealed = seal(signed.as_bytes(), &channel_pub);
-    let Ok(order) = open(&sealed, &SECRET, &owner_pub, 0) else { return };
+    let Ok(order) = taken(&sealed, 0) else { return };
     assert!(sealed.len() <= ORDER_LIMIT);
     assert_eq!(to_canonical_json(&order).as_deref(), Ok(data));
     let again = seal_order(&order, &owner, &channel_pub).expect("an order that was taken");
-    assert_eq!(open(&again, &SECRET, &owner_pub, 0), Ok(order.clone()));
-    assert_eq!(open(&again, &SECRET, &owner_pub, order.seq), Err(Refusal::Replay));
+    assert_eq!(taken(&again.bytes, 0), Ok(order.clone()));
+    assert_eq!(taken(&again.bytes, order.seq), Err(Refusal::Replay));
+    assert!(again.reply.open(data).is_err());
+    let opened = open(&again.bytes, &SECRET, &owner_pub, 0).ok().expect("it was opened before");
+    let answer = opened.responder.seal(&Answer::done()).expect("the system gives random numbers");
+    assert_eq!(again.reply.open(&answer), Ok(Answer::done()));
 });
 
 fn seal(plain: &[u8], channel_pub: &Key32) -> Vec<u8> {
