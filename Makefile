@@ -7,6 +7,9 @@ TRIPLE := x86_64-unknown-linux-gnu
 CARGO_DIR := $(or $(CARGO_HOME),$(HOME)/.cargo)
 # Paths of this machine must not reach the bytes of a program that goes into an image
 REMAP := --remap-path-prefix=$(CURDIR)=/vitrine --remap-path-prefix=$(CARGO_DIR)=/cargo
+# Static programs that see no file system: random numbers by the system call alone. The crate's other way looks for the
+# C library's function at run time, does not find it in a static program, and opens /dev/urandom
+STATIC := -C target-feature=+crt-static --cfg getrandom_backend="linux_raw"
 PROGRAMS := $(TARGET)/image-programs
 export CARGO_TARGET_DIR := $(abspath $(TARGET))
 export PATH := $(abspath $(TARGET))/release:$(PATH)
@@ -29,7 +32,7 @@ build: deps programs verifier
 
 # What goes into the image: PID 1, resolver and metrics static, the agent against the host's libtss2 headers
 programs: deps
-	RUSTFLAGS="-C target-feature=+crt-static $(REMAP)" cargo build --locked --profile image --target $(TRIPLE) \
+	RUSTFLAGS='$(STATIC) $(REMAP)' cargo build --locked --profile image --target $(TRIPLE) \
 		--target-dir $(CARGO_TARGET_DIR)/static -p vitrine-guest -p vitrine-resolver -p vitrine-metrics
 	RUSTFLAGS="$(REMAP)" cargo build --locked --profile image --target $(TRIPLE) \
 		--target-dir $(CARGO_TARGET_DIR)/dynamic -p vitrine-agent
@@ -39,7 +42,7 @@ programs: deps
 
 # What an outsider downloads: one static file
 verifier: deps
-	RUSTFLAGS="-C target-feature=+crt-static $(REMAP)" cargo build --locked --profile image --target $(TRIPLE) \
+	RUSTFLAGS='$(STATIC) $(REMAP)' cargo build --locked --profile image --target $(TRIPLE) \
 		--target-dir $(CARGO_TARGET_DIR)/static -p vitrine-verifier
 	@mkdir -p $(CARGO_TARGET_DIR)/release
 	@install -m 0755 $(CARGO_TARGET_DIR)/static/$(TRIPLE)/image/vitrine-verify $(CARGO_TARGET_DIR)/release/vitrine-verify
@@ -49,7 +52,7 @@ demo: build
 
 # For tests only: a PID 1 that tries what must be refused, beside the programs as shipped
 probe: programs
-	RUSTFLAGS="-C target-feature=+crt-static $(REMAP)" cargo build --locked --profile image --target $(TRIPLE) \
+	RUSTFLAGS='$(STATIC) $(REMAP)' cargo build --locked --profile image --target $(TRIPLE) \
 		--target-dir $(CARGO_TARGET_DIR)/static -p vitrine-guest -p vitrine-resolver -p vitrine-metrics --features vitrine-guest/probe
 	@mkdir -p $(CARGO_TARGET_DIR)/probe-programs
 	@install -m 0755 -t $(CARGO_TARGET_DIR)/probe-programs $(PROGRAMS)/vitrine-*
