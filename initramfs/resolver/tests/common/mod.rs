@@ -4,6 +4,7 @@
 pub mod authority;
 pub mod client;
 pub mod hostile;
+pub mod tls;
 pub mod world;
 pub mod zone;
 

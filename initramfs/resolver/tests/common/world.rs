@@ -105,8 +105,9 @@ loop1 300 IN CNAME loop2
 loop2 300 IN CNAME loop1
 *.wild 300 IN A 192.0.2.5
 txt 300 IN TXT \"hello\"
-{}{}",
+{}{}{}",
             big("big", 8),
+            big("medium", 3),
             (0..200).map(|n| format!("n{n} 300 IN A 192.0.2.{}\n", n % 250 + 1)).collect::<String>()
         );
     let bogus_text = apex(at(4)) + "www 300 IN A 192.0.2.6\n";
@@ -130,5 +131,5 @@ txt 300 IN TXT \"hello\"
 
 /// Many long texts: over 1232 bytes.
 fn big(name: &str, count: usize) -> String {
-    (0..count).map(|n| format!("{name} 300 IN TXT \"{n}{}\"\n", "x".repeat(240))).collect()
+    (0..count).map(|n| format!("{name} 300 IN TXT \"{n}{}\"\n", "x".repeat(200))).collect()
 }
