@@ -124,3 +124,6 @@ impl Janitor {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

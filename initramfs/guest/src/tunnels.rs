@@ -265,4 +265,4 @@ fn is_recent(handshake: i64, now: u64) -> bool {
 }
 
 #[cfg(test)]
-mod tests;
+pub mod tests;

@@ -32,7 +32,7 @@ impl Turnover {
         Self::open_at(&Path::new("/sys/class/net").join(OUTER).join("statistics/rx_packets"))
     }
 
-    fn open_at(path: &Path) -> Step<Self> {
+    pub(super) fn open_at(path: &Path) -> Step<Self> {
         let turnover = Self { counter: File::open(path).or_stop("rx-packets")?, goal: None, asked: 0 };
         turnover.received().or_stop("rx-packets")?;
         Ok(turnover)

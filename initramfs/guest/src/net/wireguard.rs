@@ -181,7 +181,7 @@ pub mod tests {
             let routing = Routing::open().unwrap();
             let index = routing.create_wireguard(interface, 1420).unwrap();
             let key = KeyPair::generate().unwrap();
-            WireGuard::open().unwrap().configure(interface, &key, 40_000).unwrap();
+            WireGuard::open().unwrap().configure(interface, &key, 0).unwrap();
             routing.up(index).unwrap();
             Self { interface, server, public: key.public }
         }

@@ -42,7 +42,7 @@ fn sessions_end_after_three_minutes() {
 }
 
 /// A kernel with WireGuard judges; the machines of `make test` have one.
-fn space() -> Option<Space> {
+pub fn space() -> Option<Space> {
     let space = Space::new()?;
     let known = std::process::Command::new("ip").args("link add probe type wireguard".split(' ')).output();
     if known.is_ok_and(|output| output.status.success()) {
@@ -53,7 +53,7 @@ fn space() -> Option<Space> {
     None
 }
 
-fn sample(ports: &str) -> (Config, Tunnels, KeyPair) {
+pub fn sample(ports: &str) -> (Config, Tunnels, KeyPair) {
     let text = format!(r#"{{"wireguard":{{"addresses":["10.66.0.1/16","fd66::1/64"],{ports}}}}}"#);
     let config: Config = serde_json::from_str(&text).unwrap();
     let key = KeyPair::generate().unwrap();
@@ -67,7 +67,7 @@ fn cidr(text: &str) -> Vec<Cidr> {
     vec![text.parse().unwrap()]
 }
 
-fn wait(what: &str, mut until: impl FnMut() -> bool) {
+pub fn wait(what: &str, mut until: impl FnMut() -> bool) {
     let deadline = Instant::now() + Duration::from_secs(30);
     while !until() {
         assert!(Instant::now() < deadline, "{what}");
