@@ -139,7 +139,7 @@ fn a_changed_configuration_is_named_by_diff() {
     let dir = tempfile::tempdir().unwrap();
     let (a, b) = (dir.path().join("a"), dir.path().join("b"));
     succeed(build(&a, &["--unsigned"]));
-    succeed(build(&b, &["--unsigned", "--set", "config.wireguard.mtu=1300"]));
+    succeed(build(&b, &["--unsigned", "--set", "config.wireguard.ports=[51999]"]));
     let output = vitrine(&["diff", text(&a), text(&b)]).output().unwrap();
     assert_eq!(output.status.code(), Some(1));
     let said = String::from_utf8(output.stdout).unwrap();
@@ -254,7 +254,49 @@ fn release_inspect_and_predict_agree() {
     }
     let sbom: serde_json::Value = serde_json::from_slice(&fs::read(out.join("sbom.cdx.json")).unwrap()).unwrap();
     let inputs: Vec<_> = sbom["components"].as_array().unwrap().iter().map(|c| c["name"].as_str().unwrap()).collect();
-    for name in ["vitrine-init", "vitrine-agent", "libc6", "systemd-boot-efi"] {
+    for name in ["vitrine-init", "vitrine-agent", "vitrine-resolver", "vitrine-metrics", "libc6", "systemd-boot-efi"] {
         assert!(inputs.contains(&name), "{name} is not among {inputs:?}");
+    }
+}
+
+/// The filter's bytes and the blocklist are in the image, are readable there, and follow from the configuration.
+#[test]
+fn firewall_and_blocklist_are_in_the_image() {
+    if !possible() {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let (out, list) = (dir.path().join("out"), dir.path().join("list.txt"));
+    fs::write(&list, "0.0.0.0 Ads.Example\na.example.\n").unwrap();
+    let set = format!("image.blocklist={}", list.display());
+    succeed(build(&out, &["--unsigned", "--set", &set, "--set", "config.firewall.reach=[\"10.1.0.0/16\"]"]));
+    let tree = fs::read_to_string(out.join("3-tree.txt")).unwrap();
+    let digest = vitrine_attest::Sha256::of(b"a.example\nads.example\n").to_string();
+    let lists = |path: &str, part: &str| tree.lines().any(|line| line.ends_with(path) && line.contains(part));
+    assert!(lists(" /etc/vitrine/blocklist", &digest) && lists(" /etc/vitrine/firewall.batch", "100444"), "{tree}");
+    let seen = succeed(vitrine(&["--json", "inspect", text(&out)])).stdout;
+    let image = serde_json::from_slice::<serde_json::Value>(&seen).unwrap()["image"].clone();
+    assert_eq!(image["config"]["resolver"]["blocklist"], digest);
+    assert_eq!((&image["firewall_is_of_config"], &image["firewall"]["name"]), (&true.into(), &"vitrine".into()));
+    let said = String::from_utf8(succeed(vitrine(&["inspect", text(&out)])).stdout).unwrap();
+    let rule = "iifname \"wg*\" oifname \"outer\" ip daddr 10.1.0.0/16 accept";
+    assert!(said.contains("what this version makes from the configuration") && said.contains(rule), "{said}");
+}
+
+/// A server without an owner takes no peers: said, not refused.
+#[test]
+fn a_missing_owner_is_noted() {
+    if !possible() {
+        return;
+    }
+    let note = "config.owner is missing";
+    for (owner, expected) in [(None, true), (Some("config.owner=Wu0AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="), false)]
+    {
+        let dir = tempfile::tempdir().unwrap();
+        let mut command = vitrine(&["build", "--offline", "--unsigned"]);
+        command.arg(recipe()).arg("--lock").arg(lock()).arg("--programs").arg(programs()).arg("--out").arg(dir.path());
+        command.args(owner.iter().flat_map(|owner| ["--set", owner]));
+        let errors = String::from_utf8(succeed(command).stderr).unwrap();
+        assert_eq!(errors.contains(note), expected, "{errors}");
     }
 }

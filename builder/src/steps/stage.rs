@@ -110,3 +110,20 @@ fn selection(locked: &Locked, os_release: &str, with: &Workshop) -> Result<Selec
         .collect(),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A filter that PID 1 could not load is refused at build.
+    #[test]
+    fn too_many_networks() {
+        let mut config: Config = serde_json::from_str(r#"{"wireguard":{"addresses":["10.66.0.1/24"]}}"#).unwrap();
+        let network = |n: usize| format!("10.{}.{}.0/24", n / 256, n % 256).parse().unwrap();
+        config.firewall.reach = (0..100).map(network).collect();
+        firewall(&config).unwrap();
+        config.firewall.reach = (0..1000).map(network).collect();
+        let error = firewall(&config).unwrap_err();
+        assert!(error.what.contains("at most") && error.hint.contains("config.firewall.reach"), "{error}");
+    }
+}

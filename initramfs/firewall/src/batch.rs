@@ -34,20 +34,25 @@ pub struct Batch {
 }
 
 /// Encodes table, chains and rules, in this order.
+///
+/// Only the last message asks for an acknowledgement: the kernel reports every error in any case, takes all or
+/// nothing, and hundreds of acknowledgements would not fit into the socket.
 pub fn encode(chains: &[Chain]) -> Batch {
+    let mut messages = vec![(NEW_TABLE, CREATE, Attributes::default().text(1, TABLE))];
+    messages.extend(chains.iter().map(|chain| (NEW_CHAIN, CREATE, chain_attributes(chain))));
+    for chain in chains {
+        let rules = chain.rules.iter().map(|rule| (NEW_RULE, CREATE | APPEND, rule_attributes(chain, rule)));
+        messages.extend(rules);
+    }
+    let last = messages.len() - 1;
     let mut batch = Builder::default();
     batch.edge(BEGIN);
-    batch.message(NEW_TABLE, CREATE, Attributes::default().text(1, TABLE));
-    for chain in chains {
-        batch.message(NEW_CHAIN, CREATE, chain_attributes(chain));
-    }
-    for chain in chains {
-        for rule in &chain.rules {
-            batch.message(NEW_RULE, CREATE | APPEND, rule_attributes(chain, rule));
-        }
+    for (n, (kind, flags, attributes)) in messages.into_iter().enumerate() {
+        let acknowledge = if n == last { ACK } else { 0 };
+        batch.append(kind, REQUEST | acknowledge | flags, INET, 0, attributes.as_bytes());
     }
     batch.edge(END);
-    Batch { bytes: batch.bytes, acknowledgements: batch.acknowledgements }
+    Batch { bytes: batch.bytes, acknowledgements: 1 }
 }
 
 /// NFTA_CHAIN_TABLE 1, NAME 3, HOOK 4 { HOOKNUM 1, PRIORITY 2 }, POLICY 5, TYPE 7.
@@ -66,18 +71,12 @@ fn rule_attributes(chain: &Chain, rule: &Rule) -> Attributes {
 struct Builder {
     bytes: Vec<u8>,
     sequence: u32,
-    acknowledgements: usize,
 }
 
 impl Builder {
     /// Begin and end are not acknowledged; they name the subsystem in the resource id.
     fn edge(&mut self, kind: u16) {
         self.append(kind, REQUEST, UNSPECIFIED, SUBSYSTEM, &[]);
-    }
-
-    fn message(&mut self, kind: u16, flags: u16, attributes: Attributes) {
-        self.acknowledgements += 1;
-        self.append(kind, REQUEST | ACK | flags, INET, 0, attributes.as_bytes());
     }
 
     /// `nlmsghdr ‖ nfgenmsg { family, version 0, resource id } ‖ attributes`.

@@ -4,10 +4,10 @@ use super::refuse;
 use vitrine_attest::Result;
 
 const HEADERS: usize = 20;
-/// Bytes of a batch; ours have some 20 KiB, and the kernel's socket takes about 200.
+/// Bytes of a batch; ours have some 20 KiB, and the kernel's socket takes about 200 (net.core.wmem_default).
 const LARGEST: usize = 128 << 10;
 /// NLM_F_ACK
-const ACKNOWLEDGE: u16 = 4;
+pub const ACKNOWLEDGE: u16 = 4;
 /// Begin and end of a batch; table, chain, rule.
 const BEGIN: u16 = 0x10;
 const END: u16 = 0x11;
@@ -27,7 +27,12 @@ pub struct Message<'a> {
 /// # Errors
 /// When it is no batch of tables, chains and rules, from its first byte to its last.
 pub fn acknowledgements(batch: &[u8]) -> Result<usize> {
-    Ok(messages(batch)?.iter().filter(|message| message.flags & ACKNOWLEDGE != 0).count())
+    let messages = messages(batch)?;
+    let asks = |message: &&Message<'_>| message.flags & ACKNOWLEDGE != 0;
+    match (messages.last().filter(asks), messages.iter().filter(asks).count()) {
+        (Some(_), 1) => Ok(1),
+        _ => refuse("the last message has to ask for an acknowledgement, and no other one"),
+    }
 }
 
 /// Cuts a batch into its messages.

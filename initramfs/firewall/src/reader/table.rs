@@ -1,16 +1,16 @@
 //! The table with its chains.
 
 use super::fields::Fields;
-use super::message::{messages, Message, CHAIN, RULE, TABLE};
+use super::message::{acknowledgements, messages, Message, ACKNOWLEDGE, CHAIN, RULE, TABLE};
 use super::refuse;
 use super::rule;
 use serde::Serialize;
 use std::fmt;
 use vitrine_attest::Result;
 
-/// NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE, and for rules NLM_F_APPEND.
-const CREATE: u16 = 0x405;
-const APPEND: u16 = 0xc05;
+/// NLM_F_REQUEST | NLM_F_CREATE, and for rules NLM_F_APPEND.
+const CREATE: u16 = 0x401;
+const APPEND: u16 = 0xc01;
 
 /// What a batch sets up: one table of family `inet`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -38,6 +38,7 @@ pub struct ReadChain {
 /// # Errors
 /// Names the first thing that is broken, unknown, there twice, or left over.
 pub fn decode(batch: &[u8]) -> Result<Table> {
+    acknowledgements(batch)?;
     let mut messages = messages(batch)?.into_iter();
     let Some(Message { kind: TABLE, flags: CREATE, attributes }) = messages.next() else {
         return refuse("it does not begin with a table");
@@ -46,7 +47,7 @@ pub fn decode(batch: &[u8]) -> Result<Table> {
     let mut table = Table { name: fields.name(1)?.into(), chains: vec![] };
     fields.end()?;
     for message in messages {
-        match (message.kind, message.flags) {
+        match (message.kind, message.flags & !ACKNOWLEDGE) {
             (CHAIN, CREATE) => {
                 let chain = chain(&table, message.attributes)?;
                 table.chains.push(chain);

@@ -59,3 +59,17 @@ fn the_kernel_takes_all_or_nothing() {
     assert!(space.inside(|| load::try_load(&batch)).is_err());
     assert_eq!(space.run(&["nft", "list", "ruleset"]), "");
 }
+
+/// Hundreds of rules fit into one socket, both ways.
+#[test]
+fn many_rules() {
+    if !possible() {
+        return;
+    }
+    let reach: Vec<String> = (0..250).map(|n| format!("\"10.{n}.0.0/16\"")).collect();
+    let reach = reach.join(",");
+    let batch = batch(&format!(r#"{{"wireguard":{{"addresses":["10.66.0.1/24"]}},"firewall":{{"reach":[{reach}]}}}}"#));
+    let space = Space::new("many");
+    space.inside(|| load::load(&batch));
+    assert!(space.run(&["nft", "list", "ruleset"]).contains("ip daddr 10.249.0.0/16 accept"));
+}
