@@ -97,11 +97,12 @@ impl Peers {
     }
 
     /// After the kernel has taken it.
-    pub fn added(&mut self, peer: Key32, networks: Vec<Cidr>) {
+    pub fn added(&mut self, peer: Key32, mut networks: Vec<Cidr>) {
         self.removed(&peer);
-        let networks = merged(&networks);
-        self.taken.extend(networks.iter().map(|network| (network.address, (*network, peer))));
-        self.known.insert(peer, networks);
+        let kept = merged(&networks);
+        wipe(&mut networks);
+        self.taken.extend(kept.iter().map(|network| (network.address, (*network, peer))));
+        self.known.insert(peer, kept);
     }
 
     /// After the kernel has forgotten it.
@@ -160,7 +161,7 @@ impl Peers {
 
 /// Overwrites addresses before their memory is freed. Keys of the tables cannot be reached in place; the kernel of the
 /// image clears pages when it gets them back (`init_on_free`).
-pub(crate) fn wipe(networks: &mut [Cidr]) {
+pub fn wipe(networks: &mut [Cidr]) {
     networks.fill(Cidr { address: IpAddr::V4(Ipv4Addr::UNSPECIFIED), prefix: 0 });
     std::hint::black_box(networks);
 }

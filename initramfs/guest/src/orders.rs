@@ -8,7 +8,7 @@ use vitrine_attest::config::Cidr;
 use vitrine_attest::digest::Key32;
 use vitrine_attest::inside::ToAgent;
 use vitrine_attest::order::{self, commitment, Answer, Changes, Operation, Part, Peer, Stage};
-use vitrine_attest::peers::Refusal;
+use vitrine_attest::peers::{wipe, Refusal};
 
 /// The kernel would not do it.
 const KERNEL: Refusal = Refusal("kernel");
@@ -112,8 +112,10 @@ impl Orders {
     }
 
     fn sync(&mut self, part: Part, interfaces: &impl Interfaces) -> Result<Answer, Refusal> {
-        let Some(wanted) = self.stage.take(part)? else { return Ok(Answer::done()) };
-        let difference = self.peers.difference(&wanted)?;
+        let Some(mut wanted) = self.stage.take(part)? else { return Ok(Answer::done()) };
+        let difference = self.peers.difference(&wanted);
+        wanted.values_mut().for_each(|networks| wipe(networks));
+        let difference = difference?;
         let changes: Changes = difference.changes;
         // each step in the kernel and here: when one fails, both still say the same
         for peer in &difference.remove {

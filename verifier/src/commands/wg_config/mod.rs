@@ -35,11 +35,18 @@ pub fn run(args: &WgConfig) -> Result<Done> {
         dns: &args.dns,
         endpoint: match endpoint {
             Some(endpoint) => endpoint,
-            None => Endpoint { host: server.host().to_owned(), port: keys.ports[0] },
+            None => Endpoint { host: server.host().to_owned(), port: first_port(&keys.ports)? },
         },
     };
     let text = render::configuration(&client, server.name(), keys, config);
     show(args, &private, &text)
+}
+
+/// `vitrine build` makes no configuration without ports, but others may sign statements.
+fn first_port(ports: &[u16]) -> Result<u16> {
+    ports.first().copied().ok_or_else(|| {
+        Error::artefact("the statement's configuration names no WireGuard port", "ask the operator, or use --endpoint")
+    })
 }
 
 /// Mistakes that would only show as silence.
