@@ -7,7 +7,7 @@ use common::hostile::Hostile;
 use common::world::World;
 use common::{recursive, Running};
 use hickory_proto::op::{Message, OpCode, ResponseCode};
-use hickory_proto::rr::rdata::{A, CNAME, NS};
+use hickory_proto::rr::rdata::{A, CNAME, NS, SOA};
 use hickory_proto::rr::{Name, RData, Record, RecordType};
 use std::time::{Duration, Instant};
 
@@ -174,6 +174,9 @@ fn slow_answers_hold_nobody_up() {
             let asked = answer.queries[0].name.clone();
             if answer.queries[0].query_type == RecordType::A {
                 answer.add_answer(Record::from_rdata(asked, 300, RData::A(A::new(192, 0, 2, 77))));
+            } else {
+                let soa = SOA::new(name("ns.slow.org."), name("h.slow.org."), 1, 3600, 600, 86400, 30);
+                answer.add_authority(Record::from_rdata(name("slow.org."), 300, RData::SOA(soa)));
             }
             answer
         });
