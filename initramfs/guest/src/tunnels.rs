@@ -25,6 +25,12 @@ const SESSION: u64 = 180;
 /// Of the first interface's rule; the others follow. Before the main table's 32766.
 const PRIORITY: u32 = 1000;
 
+/// Peers that may be left on an interface because the kernel did not remove them when it should have.
+const SPARE: usize = 64;
+
+/// Networks that are over and are still looked through for each new peer; more are forgotten at once.
+const MANY: usize = 256;
+
 /// Number of an interface: its place in `config.wireguard.all_ports()` and in [`TUNNELS`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Number(usize);
@@ -51,7 +57,7 @@ pub struct Tunnels {
     wireguard: WireGuard,
     conntrack: Conntrack,
     config: config::WireGuard,
-    /// Most peers of one interface.
+    /// Most peers that one interface is thought to have.
     most: usize,
     /// Interfaces that exist, those of the oldest generation first.
     live: Vec<Number>,
@@ -59,7 +65,7 @@ pub struct Tunnels {
     networks: RefCell<BTreeMap<Key32, Vec<Cidr>>>,
     /// Networks whose connections are to be forgotten. Not one by one: an order may replace ten thousand peers, and
     /// each time the kernel walks its whole table.
-    over: RefCell<Vec<Cidr>>,
+    over: RefCell<BTreeSet<Cidr>>,
 }
 
 impl Tunnels {
@@ -77,7 +83,7 @@ impl Tunnels {
             wireguard: WireGuard::open()?,
             conntrack: Conntrack::open(config)?,
             config: config.wireguard.clone(),
-            most: config.peers.most as usize,
+            most: config.peers.most as usize + SPARE,
             live: Vec::new(),
             networks: RefCell::default(),
             over: RefCell::default(),
@@ -94,7 +100,8 @@ impl Tunnels {
     /// When the kernel refuses; the peer is then as it was before, as far as the kernel lets it.
     pub fn add_peer(&self, peer: &Key32, networks: &[Cidr]) -> Step {
         let overlaps = |over: &Cidr| networks.iter().any(|network| network.overlaps(over));
-        if self.over.borrow().iter().any(overlaps) {
+        let many = self.over.borrow().len() > MANY;
+        if many || self.over.borrow().iter().any(overlaps) {
             // What was somebody else's is not to be forgotten later, when it is this peer's
             self.forget()?;
         }
@@ -103,7 +110,7 @@ impl Tunnels {
             return Err(stop);
         }
         let former = self.networks.borrow_mut().insert(*peer, networks.to_vec()).unwrap_or_default();
-        self.over.borrow_mut().extend(former.iter().filter(|network| !networks.contains(network)));
+        self.are_over(former.iter().filter(|network| !networks.contains(network)));
         Ok(())
     }
 
@@ -119,7 +126,7 @@ impl Tunnels {
     pub fn remove_peer(&self, peer: &Key32) -> Step {
         self.each(|name| self.wireguard.remove(name, peer))?;
         let networks = self.networks.borrow_mut().remove(peer).unwrap_or_default();
-        self.over.borrow_mut().extend(networks);
+        self.are_over(&networks);
         Ok(())
     }
 
@@ -170,7 +177,7 @@ impl Tunnels {
     /// # Errors
     /// When some may be left: they are tried again the next time.
     pub fn forget(&self) -> Step<bool> {
-        let over = self.over.borrow().clone();
+        let over: Vec<Cidr> = self.over.borrow().iter().copied().collect();
         self.conntrack.forget(&over)?;
         self.over.borrow_mut().clear();
         Ok(!over.is_empty())
