@@ -52,12 +52,15 @@ fn the_kernel_takes_all_or_nothing() {
     if !possible() {
         return;
     }
-    let mut batch = batch(r#"{"wireguard":{"addresses":["10.66.0.1/24"]}}"#);
-    let at = batch.bytes.windows(5).rposition(|window| window == b"masq\0").unwrap();
-    batch.bytes[at] = b'x';
-    let space = Space::new("broken");
-    assert!(space.inside(|| load::try_load(&batch)).is_err());
-    assert_eq!(space.run(&["nft", "list", "ruleset"]), "");
+    // the first rule that can be, and the last: only the last message asks for an acknowledgement
+    for word in [&b"notrack\0"[..], b"masq\0"] {
+        let mut batch = batch(r#"{"wireguard":{"addresses":["10.66.0.1/24"]}}"#);
+        let at = batch.bytes.windows(word.len()).position(|window| window == word).unwrap();
+        batch.bytes[at] = b'x';
+        let space = Space::new("broken");
+        assert!(space.inside(|| load::try_load(&batch)).is_err());
+        assert_eq!(space.run(&["nft", "list", "ruleset"]), "");
+    }
 }
 
 /// Hundreds of rules fit into one socket, both ways.
