@@ -77,7 +77,7 @@ fn wg_config_mistakes_and_rejected_servers() {
 }
 
 fn watch(person: &Person, url: &str, more: &str) -> Output {
-    person.run(&format!("watch --server {url} {TRUST} --interval 1s --timeout 5 {more}"))
+    person.run(&format!("watch --server {url} {TRUST} --interval 1s --timeout 60 {more}"))
 }
 
 #[test]

@@ -160,7 +160,7 @@ impl Person {
     }
 
     pub fn check(&self, target: &str, more: &str) -> Output {
-        self.run(&format!("check {target} --statement statement --key key --timeout 5 {more}"))
+        self.run(&format!("check {target} --statement statement --key key --timeout 60 {more}"))
     }
 }
 
