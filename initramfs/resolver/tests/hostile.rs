@@ -2,12 +2,13 @@
 #![allow(clippy::disallowed_macros)]
 mod common;
 
+use common::authority::Authority;
 use common::client::{addresses, ede, question};
 use common::hostile::Hostile;
 use common::world::World;
 use common::{recursive, Running};
 use hickory_proto::op::{Message, OpCode, ResponseCode};
-use hickory_proto::rr::rdata::{A, CNAME, NS, SOA};
+use hickory_proto::rr::rdata::{A, CNAME, NS};
 use hickory_proto::rr::{Name, RData, Record, RecordType};
 use std::time::{Duration, Instant};
 
@@ -168,19 +169,16 @@ fn poison() {
 #[test]
 fn slow_answers_hold_nobody_up() {
     let world = World::start();
-    let slow = Hostile::start(world.network, 15, |packet| {
+    let text = format!(
+        "@ 300 IN SOA ns h 1 3600 600 86400 30\n@ 300 IN NS ns\nns 300 IN A {}\nwww 300 IN A 192.0.2.77\n",
+        world.host(15)
+    );
+    let mut zone = common::zone::zone("slow.org.", &text, None);
+    let records = std::mem::take(zone.records_get_mut());
+    let authority = Authority { origin: name("slow.org."), records };
+    let slow = Hostile::start(world.network, 15, move |packet| {
         std::thread::sleep(Duration::from_millis(120));
-        let answer = reply(packet).map(|mut answer| {
-            let asked = answer.queries[0].name.clone();
-            if answer.queries[0].query_type == RecordType::A {
-                answer.add_answer(Record::from_rdata(asked, 300, RData::A(A::new(192, 0, 2, 77))));
-            } else {
-                let soa = SOA::new(name("ns.slow.org."), name("h.slow.org."), 1, 3600, 600, 86400, 30);
-                answer.add_authority(Record::from_rdata(name("slow.org."), 300, RData::SOA(soa)));
-            }
-            answer
-        });
-        one(answer)
+        one(authority.answer(packet))
     });
     let resolver = Running::start(world.host(53), recursive(&world));
     std::thread::scope(|scope| {
