@@ -21,7 +21,6 @@ fn no_log_formats() {
     for words in [
         "looking for zones",
         "found zone for query",
-        "lookup error",
         "dropping out of bailiwick record",
         "ignoring address due to do_not_query",
         "append_ips_from_lookup",
