@@ -12,8 +12,10 @@ fn dedicated_server() {
         let _names = Names::start(&images.path("names"));
         let mut server = provision(world, &images, "dedicated");
         let users = [User::number(2), User::number(3)];
-        server.step("peers_are_synchronised", |server| peers_are_synchronised(server, &users));
+        // First: the first new key comes two minutes after the boot
+        users.iter().for_each(|user| server.add(user));
         server.step("rotation_keeps_connections", |server| rotation::rotation_keeps_connections(server, &users));
+        server.step("peers_are_synchronised", |server| peers_are_synchronised(server, &users));
         server.step("commitment_tells_other_peers", |server| commitment_tells_other_peers(server, &users));
         server.step("no_more_peers_than_configured", no_more_peers_than_configured);
         server.end();

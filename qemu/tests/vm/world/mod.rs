@@ -49,8 +49,7 @@ addr add 198.51.100.80/32 dev lo
 addr add 198.51.100.90/32 dev lo
 addr add 198.51.100.253/32 dev lo
 addr add 2001:db8:51::80/128 dev lo nodad
-addr add 192.0.2.2/32 dev lo
-addr add 192.0.2.3/32 dev lo
+route add local 192.0.2.0/24 dev lo
 addr add 2001:db8:52::2/128 dev lo nodad
 addr add 10.99.0.1/32 dev lo
 addr add fd99::1/128 dev lo nodad

@@ -35,7 +35,7 @@ fn serve(zones: &Path, address: &str, work: &Path) -> Process {
     std::fs::create_dir(work).unwrap();
     let work = work.display();
     let mut config = format!(
-        "server:\n ip-address: {address}\n username: \"\"\n chroot: \"\"\n pidfile: \"\"\n zonesdir: \"{}\"\n \
+        "server:\n ip-address: {address}\n database: \"\"\n username: \"\"\n chroot: \"\"\n pidfile: \"\"\n zonesdir: \"{}\"\n \
          logfile: \"{work}/log\"\n xfrdfile: \"{work}/xfrd\"\n zonelistfile: \"{work}/list\"\n xfrdir: \"{work}\"\n \
          server-count: 1\nremote-control:\n control-enable: no\n",
         zones.display()

@@ -31,6 +31,8 @@ impl Tun {
     fn on_this_thread(addresses: &[Cidr], mtu: u16) -> Self {
         tools::enter_new_namespace();
         let packets = open();
+        // As a WireGuard interface: no address of its own making, and so no solicitations that keep a session alive.
+        std::fs::write(format!("/proc/sys/net/ipv6/conf/{NAME}/addr_gen_mode"), "1").unwrap();
         let mut script = format!("link set lo up\nlink set {NAME} mtu {mtu} up\n");
         for cidr in addresses {
             let (family, nodad) = if cidr.address.is_ipv4() { ("-4", "") } else { ("-6", " nodad") };
