@@ -40,9 +40,11 @@ fn seeds() -> Vec<(&'static str, Vec<u8>)> {
     let os_release = format!("ID=vitrine\nNAME=\"Vitrine\"\nIMAGE_ID=exit\nIMAGE_VERSION=1\nVITRINE_LOCK={zero}\n");
     vec![
         ("append", testpe::build(&[(".text", b"stub"), (".sdmagic", MAGIC)])),
+        ("blocklist", b"# hosts\n0.0.0.0 ads.example\ntracker.example.\n".to_vec()),
         ("config", config.into()),
         ("deb", deb()),
         ("evidence", evidence.into()),
+        ("firewall", firewall(config)),
         ("inside", inside.into()),
         ("lock", lock.into()),
         ("order", order.into()),
@@ -55,6 +57,11 @@ fn seeds() -> Vec<(&'static str, Vec<u8>)> {
         ("secure_boot", signature_list([9; 16], b"certificate")),
         ("vars", vars()),
     ]
+}
+
+fn firewall(config: &str) -> Vec<u8> {
+    let config = serde_json::from_str(config).expect("a configuration of ours");
+    vitrine_firewall::encode(&vitrine_firewall::ruleset(&config)).bytes
 }
 
 const MAGIC: &[u8] = b"#### LoaderInfo: systemd-stub 257.1 ####";

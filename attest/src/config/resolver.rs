@@ -72,12 +72,11 @@ pub enum Upstream {
 #[serde(deny_unknown_fields)]
 pub struct ForwardServer {
     pub protocol: ForwardProtocol,
-    /// With the port: DoT has 853, DoH and DNSCrypt have 443.
+    /// With the port: DoT has 853, DoH has 443.
     pub address: SocketAddr,
-    /// DoT, DoH: the name in its certificate. DNSCrypt: the provider's name, `2.dnscrypt-cert.…`.
+    /// The name in its certificate.
     pub name: String,
-    /// DoT, DoH: certificate of the only CA that may vouch for it, DER in base64; none: the public ones of Mozilla.
-    /// DNSCrypt: the provider's Ed25519 key in base64.
+    /// Certificate of the only CA that may vouch for it, DER in base64; none: the public ones of Mozilla.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trust: Option<String>,
 }
@@ -87,7 +86,6 @@ pub struct ForwardServer {
 pub enum ForwardProtocol {
     Dot,
     Doh,
-    DnsCrypt,
 }
 
 impl Default for Upstream {
@@ -158,9 +156,6 @@ impl ForwardServer {
         let letters = |c: char| c.is_ascii_alphanumeric() || "-._".contains(c);
         if self.name.is_empty() || self.name.len() > 253 || !self.name.chars().all(letters) {
             problems.push(format!("resolver.upstream.servers: {:?} is no server name", self.name));
-        }
-        if self.protocol == ForwardProtocol::DnsCrypt && self.trust.is_none() {
-            problems.push(format!("resolver.upstream.servers: {address} speaks DNSCrypt and needs its key as trust"));
         }
     }
 }

@@ -89,12 +89,3 @@ fn a_dead_forwarder_is_passed_over() {
     let answer = resolver.ask("www.example.org.", A);
     assert_eq!(addresses(&answer), ["192.0.2.1"], "{:?}", ede(&answer));
 }
-
-/// It is not spoken; nobody shall believe it were.
-#[test]
-fn dnscrypt_is_refused_at_start() {
-    let address = "127.0.0.1:443".parse().unwrap();
-    let servers = vec![server(ForwardProtocol::DnsCrypt, address, "2.dnscrypt-cert.example", &[0; 32])];
-    let running = Running::start("127.0.0.1".parse().unwrap(), forwarding(servers, "257 3 13 AAAA"));
-    assert_eq!(running.end().unwrap_err().0, "forward-dnscrypt");
-}

@@ -76,13 +76,13 @@ fn one_interface_needs_no_marks() {
 fn the_resolver_asks_only_what_it_may() {
     let forward = r#","resolver":{"upstream":{"mode":"forward","servers":[
         {"protocol":"dot","address":"192.0.2.53:853","name":"a"},
-        {"protocol":"dnscrypt","address":"[2001:db8::1]:443","name":"b","trust":"x"}]}}"#;
+        {"protocol":"doh","address":"[2001:db8::1]:443","name":"b","trust":"x"}]}}"#;
     let asks = |config: &Config| -> Vec<Rule> {
         let rules = chain(config, "output").rules.into_iter();
         rules.filter(|rule| rule.matches.iter().any(|m| matches!(m, User(_)))).collect()
     };
     let (recursive, forwarded) = (asks(&config(r#","resolver":{}"#)), asks(&config(forward)));
-    assert_eq!((recursive.len(), forwarded.len(), asks(&config("")).len()), (2, 3, 0));
+    assert_eq!((recursive.len(), forwarded.len(), asks(&config("")).len()), (2, 2, 0));
     for rule in recursive.iter().chain(&forwarded) {
         assert!(rule.matches.starts_with(&[To(Outer), User(201)]), "{rule:?}");
     }

@@ -5,7 +5,7 @@ use super::remember::Remember;
 use super::verdict::{self, Failure, Found, Validation};
 use super::Wish;
 use crate::limits;
-use crate::stop::{OrStop as _, Step, Stop};
+use crate::stop::{OrStop as _, Step};
 use base64::prelude::{Engine as _, BASE64_STANDARD};
 use hickory_net::dnssec::DnssecDnsHandle;
 use hickory_net::runtime::TokioRuntimeProvider;
@@ -36,7 +36,7 @@ struct Forwarder {
 
 impl Forwarders {
     /// # Errors
-    /// `forward-dnscrypt`: not spoken; `forward-trust`: no certificate.
+    /// `forward-trust`: no certificate.
     pub fn new(servers: &[ForwardServer], anchors: Arc<TrustAnchors>, cache: &Cache) -> Step<Self> {
         let servers = servers.iter().map(|server| Forwarder::new(server, &anchors, cache)).collect::<Step<_>>()?;
         Ok(Self { servers, good: Cell::new(0) })
@@ -69,7 +69,6 @@ impl Forwarder {
         let mut connection = match server.protocol {
             ForwardProtocol::Dot => ConnectionConfig::tls(name),
             ForwardProtocol::Doh => ConnectionConfig::https(name, None),
-            ForwardProtocol::DnsCrypt => return Err(Stop("forward-dnscrypt")),
         };
         connection.port = server.address.port();
         let context = Arc::new(PoolContext::new(options(), TlsConfig { config: tls(server.trust.as_deref())? }));
