@@ -38,6 +38,9 @@ pub const SWEEP: Duration = Duration::from_secs(5);
 /// Zones whose servers are known, at most; each holds its servers' addresses and their speed.
 pub const ZONES: u32 = 1024;
 
+/// Messages that hickory keeps for itself: keys and delegations of zones in use. Answers are in the cache in front.
+pub const KEYS: u32 = 2048;
+
 /// Bytes of the blocklist: a million names have some 25 MB, and they lie in memory as they are.
 pub const BLOCKLIST: usize = 48 << 20;
 /// The counter is told at most this often.

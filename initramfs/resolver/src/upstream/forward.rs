@@ -74,9 +74,10 @@ impl Forwarder {
         let context = Arc::new(PoolContext::new(options(), TlsConfig { config: tls(server.trust.as_deref())? }));
         let config = NameServerConfig::new(server.address.ip(), true, vec![connection]);
         let plain = Pool::from_config([config], context, TokioRuntimeProvider::new());
-        let memory = Remember::new(plain.clone(), ResponseCache::new(cache.entries.into(), times(cache)));
+        let memory =
+            Remember::new(plain.clone(), ResponseCache::new(cache.entries.min(limits::KEYS).into(), times(cache)));
         let validating = DnssecDnsHandle::with_trust_anchor(memory, anchors.clone())
-            .validation_cache_size(cache.entries as usize)
+            .validation_cache_size(cache.entries.min(limits::KEYS) as usize)
             .positive_validation_ttl(std::time::Duration::ZERO..=cache.ttl.duration())
             .negative_validation_ttl(std::time::Duration::ZERO..=cache.ttl.duration());
         Ok(Self { validating, plain })

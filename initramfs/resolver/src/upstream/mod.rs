@@ -3,6 +3,7 @@
 mod anchors;
 mod chase;
 mod forward;
+mod minimal;
 mod outside;
 mod recursive;
 mod remember;

@@ -1,5 +1,6 @@
 //! Connections to authorities: hickory's, with our own times and, in tests, another port.
 
+use super::minimal::Minimal;
 use crate::limits;
 use hickory_net::runtime::TokioRuntimeProvider;
 use hickory_net::tcp::TcpClientStream;
@@ -26,7 +27,7 @@ impl Outside {
     }
 }
 
-type Exchange = DnsExchange<TokioRuntimeProvider>;
+type Exchange = Minimal<DnsExchange<TokioRuntimeProvider>>;
 
 impl ConnectionProvider for Outside {
     type Conn = Exchange;
@@ -43,11 +44,12 @@ impl ConnectionProvider for Outside {
         let runtime = self.runtime.clone();
         match config.protocol {
             ProtocolConfig::Udp => Ok(Box::pin(async move {
-                Ok(UdpClientStream::builder(server, runtime).with_timeout(Some(limits::AUTHORITY)).exchange())
+                Ok(Minimal(UdpClientStream::builder(server, runtime).with_timeout(Some(limits::AUTHORITY)).exchange()))
             })),
             ProtocolConfig::Tcp => {
                 let most = Some(cx.options.max_active_requests);
-                Ok(Box::pin(TcpClientStream::exchange(server, None, limits::AUTHORITY, most, runtime)))
+                let exchange = TcpClientStream::exchange(server, None, limits::AUTHORITY, most, runtime);
+                Ok(Box::pin(async move { exchange.await.map(Minimal) }))
             }
             // authorities are asked in the clear: RFC 9539 is switched off
             _ => Err(NetError::NoConnections),

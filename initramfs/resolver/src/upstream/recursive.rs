@@ -31,7 +31,7 @@ impl Recursion {
     pub fn new(roots: &[IpAddr], anchors: Arc<TrustAnchors>, cache: &Cache, port: u16) -> Step<Self> {
         let mut dnssec = DnssecConfig::default();
         dnssec.trust_anchor = Some(anchors);
-        dnssec.validation_cache_size = Some(cache.entries as usize);
+        dnssec.validation_cache_size = Some(cache.entries.min(limits::KEYS) as usize);
         let build = |policy| {
             let addresses = if roots.is_empty() { roots::iana() } else { roots.to_vec() };
             Recursor::new(&addresses, policy, None, options(roots, cache), Outside::new(port)).or_stop("recursor")
@@ -65,7 +65,7 @@ impl Recursion {
 fn options(roots: &[IpAddr], cache: &Cache) -> RecursorOptions {
     let mut options = RecursorOptions {
         ns_cache_size: cache.entries.clamp(1, limits::ZONES) as usize,
-        response_cache_size: cache.entries.into(),
+        response_cache_size: cache.entries.min(limits::KEYS).into(),
         cache_policy: times(cache),
         qname_minimization: QNameMinimization::Strict,
         ..RecursorOptions::default()
