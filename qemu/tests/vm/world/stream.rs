@@ -1,6 +1,6 @@
 //! A download that takes as long as one wants.
 
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
@@ -45,6 +45,13 @@ impl Stream {
 /// Without a length, the page ends with the connection (RFC 9112 §6.3).
 fn serve(listener: &TcpListener, end: &AtomicBool) -> std::io::Result<usize> {
     let (mut client, _) = listener.accept()?;
+    // A connection that is closed with bytes unread would be reset.
+    let mut request = Vec::new();
+    while !request.ends_with(b"\r\n\r\n") {
+        let mut byte = [0];
+        client.read_exact(&mut byte)?;
+        request.extend(byte);
+    }
     client.write_all(b"HTTP/1.0 200 OK\r\n\r\n")?;
     let mut length = 0;
     while !end.load(Ordering::Relaxed) {
