@@ -63,7 +63,8 @@ images: build probe
 	@tools/test-images.sh
 
 test: images
-	VITRINE_AGENT_BINARY=$(abspath $(PROGRAMS))/vitrine-agent cargo test --workspace --locked --no-fail-fast
+	VITRINE_AGENT_BINARY=$(abspath $(PROGRAMS))/vitrine-agent \
+		VITRINE_RESOLVER_BINARY=$(abspath $(PROGRAMS))/vitrine-resolver cargo test --workspace --locked --no-fail-fast
 	@echo "all tests passed"
 
 check: deps
@@ -74,7 +75,12 @@ check: deps
 	@tools/check-tree.sh
 
 bench: build
-	@tools/bench.sh
+	@tools/deps.sh bench
+	cargo build --release --locked -p vitrine-qemu --example bench_tunnel
+	cargo build --release --locked -p vitrine-resolver --example native
+	@tools/bench/build.sh
+	@tools/bench/tunnel.sh
+	@tools/bench/dns.sh
 
 # See fuzz/README.md; a stable compiler takes the sanitizer's flags with RUSTC_BOOTSTRAP
 FUZZ_SECONDS ?= 60

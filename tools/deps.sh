@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Installs what the host lacks, by apt; silent and without network when nothing is missing.
+# deps.sh [bench]: with what the benchmarks compare us to
 set -euo pipefail
 
 packages=(
@@ -12,6 +13,7 @@ packages=(
   iproute2 iputils-ping curl knot-dnsutils  # users of the VM tests' tunnel
   nsd ldnsutils                       # name servers of the VM tests
 )
+[ "${1:-}" != bench ] || packages+=(unbound dnsperf binutils)
 missing=()
 for package in "${packages[@]}"; do
   dpkg-query -W -f='${db:Status-Abbrev}' "$package" 2>/dev/null | grep -q '^ii' || missing+=("$package")
@@ -24,7 +26,11 @@ if [ "$(id -u)" -ne 0 ]; then
   as_root=(sudo)
 fi
 echo "installing: ${missing[*]}" >&2
-# The tests start their own name servers; Debian would start one on this machine's port 53
-[ ! -d /run/systemd/system ] || "${as_root[@]}" systemctl mask --quiet nsd.service || true
+# Tests and benchmarks start their own name servers; Debian would start one on this machine's port 53
+for package in nsd unbound; do
+  if [ -d /run/systemd/system ] && [[ " ${missing[*]} " == *" $package "* ]]; then
+    "${as_root[@]}" systemctl mask --quiet "$package.service" || true
+  fi
+done
 "${as_root[@]}" apt-get update -q
 DEBIAN_FRONTEND=noninteractive "${as_root[@]}" apt-get install -q -y --no-install-recommends "${missing[@]}"

@@ -11,7 +11,6 @@ stop() { [ -z "$guest" ] || { kill "$guest" 2>/dev/null || true; wait "$guest" 2
 trap 'stop; rm -rf "$work"' EXIT
 load() { "${CARGO_TARGET_DIR:-target}/release/examples/bench_tunnel" "$@"; }
 row() { printf '| %-52s | %-28s |\n' "$1" "$2"; }
-free_port() { python3 -c 'import socket; s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
 say() { echo "bench: $*" >&2; }
 
 # ---- the plain server
@@ -27,7 +26,7 @@ plain_secret=$(head -c 32 /dev/urandom | base64)
 { printf '[Interface]\nListenPort = 51820\nPrivateKey = %s\n' "$plain_secret"; load conf "$clients"; } >"$work/extra/etc/plain.wg"
 (cd "$work/extra" && find . | sort | cpio -o -H newc --quiet) >"$work/extra.cpio"
 cat "$work/plain/5-initramfs.cpio.zst" "$work/extra.cpio" >"$work/initrd"
-port=$(free_port)
+port=$((20000 + RANDOM % 10000))
 qemu-system-x86_64 -machine q35 -accel tcg -cpu max -smp 1 -m 1024 -nographic -no-reboot -nodefaults -serial "file:$work/serial" \
   -kernel "$work/vmlinuz" -initrd "$work/initrd" -append "quiet console=ttyS0" \
   -netdev "user,id=n,net=203.0.113.0/24,hostfwd=udp:127.0.0.1:$port-203.0.113.15:51820" -device virtio-net-pci,netdev=n,romfile= &

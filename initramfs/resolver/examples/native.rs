@@ -1,4 +1,4 @@
-//! The resolver without an image, for `tools/bench-dns.sh`: `native ADDRESS PORT AUTHORITY-PORT ROOT TRUST-ANCHOR`.
+//! The resolver without an image, for `tools/bench/dns.sh`: `native ADDRESS PORT AUTHORITY-PORT ROOT TRUST-ANCHOR`.
 //! It listens on loopback, is not sealed, and ends with its stdin.
 #![allow(clippy::disallowed_macros, clippy::disallowed_methods)] // a tool of the bench
 

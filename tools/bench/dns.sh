@@ -2,19 +2,16 @@
 # Answers per second of the resolver against Debian's unbound, on this machine, one thread each.
 #
 # Both recurse from the same signed test root on loopback (nsd), validate, and answer dnsperf. Nothing leaves the
-# machine. Needs: nsd, unbound, dnsperf, ldns-signzone (ldnsutils). Needs no privilege.
-#   tools/bench-dns.sh [--json]      BENCH_SECONDS per run (10), BENCH_NAMES (60000)
+# machine. Called by `make bench`, which has installed the tools and built ours. Needs no privilege.
+#   tools/bench/dns.sh [--json]      BENCH_SECONDS per run (10), BENCH_NAMES (60000)
 set -euo pipefail
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/../.."
 SECONDS_EACH=${BENCH_SECONDS:-10}
 NAMES=${BENCH_NAMES:-60000}
 JSON=${1:-}
-for tool in nsd unbound dnsperf ldns-keygen ldns-signzone; do
-	command -v "$tool" >/dev/null || PATH=$PATH:/usr/sbin
-	command -v "$tool" >/dev/null || { echo "bench-dns: $tool is missing: apt-get install nsd unbound dnsperf ldnsutils" >&2; exit 2; }
-done
-cargo build --release --locked -q -p vitrine-resolver --example native
-NATIVE=${CARGO_TARGET_DIR:-target}/release/examples/native
+PATH=$PATH:/usr/sbin
+# The shipped program's code at native speed and free ports; `make bench` has built it
+NATIVE=${CARGO_TARGET_DIR:-$PWD/target}/release/examples/native
 
 WORK=$(mktemp -d)
 PIDS=()
@@ -142,17 +139,17 @@ measure() { # name: prints "cached uncached rss"
 		drill -D -p 5391 "$first" "@$NET.9" 2>/dev/null | grep -q 'rcode: NOERROR.*' && break
 		sleep 0.1
 	done
-	drill -D -p 5391 "$first" "@$NET.9" | grep -q 'flags:.* ad' || { echo "bench-dns: $1 does not validate" >&2; exit 2; }
+	drill -D -p 5391 "$first" "@$NET.9" | grep -q 'flags:.* ad' || { echo "bench: $1 does not validate" >&2; exit 2; }
 	local uncached cached out
 	# every name once: none is in memory
 	out=$(ask -d uncached.txt -n 1)
 	uncached=$(awk '/Queries per second/ { print $4 }' <<<"$out")
-	awk '/Queries lost/ { lost = $3 } /NOERROR/ { ok = $0 } END { if (lost > 0) print "bench-dns: '"$1"' lost " lost " of the uncached" > "/dev/stderr" }' <<<"$out"
-	grep -q 'SERVFAIL' <<<"$out" && echo "bench-dns: $1: some uncached answers are SERVFAIL" >&2
+	awk '/Queries lost/ { lost = $3 } /NOERROR/ { ok = $0 } END { if (lost > 0) print "bench: '"$1"' lost " lost " of the uncached" > "/dev/stderr" }' <<<"$out"
+	grep -q 'SERVFAIL' <<<"$out" && echo "bench: $1: some uncached answers are SERVFAIL" >&2
 	ask -d cached.txt -l 1 >/dev/null
 	out=$(ask -d cached.txt -l "$SECONDS_EACH")
 	cached=$(awk '/Queries per second/ { print $4 }' <<<"$out")
-	grep -q 'SERVFAIL' <<<"$out" && { echo "bench-dns: $1: cached answers are SERVFAIL" >&2; exit 2; }
+	grep -q 'SERVFAIL' <<<"$out" && { echo "bench: $1: cached answers are SERVFAIL" >&2; exit 2; }
 	RESULT="$cached $uncached $(rss)"
 	kill "$SERVER"
 	wait "$SERVER" 2>/dev/null || true
@@ -168,8 +165,7 @@ awk -v uc="$uc" -v uu="$uu" -v um="$um" -v oc="$oc" -v ou="$ou" -v om="$om" -v j
 		printf "{\"cached_ratio\":%.2f,\"uncached_ratio\":%.2f,\"rss_ratio\":%.2f,\"cached_qps\":%d,\"uncached_qps\":%d,\"rss_kib\":%d,\"unbound_cached_qps\":%d,\"unbound_uncached_qps\":%d,\"unbound_rss_kib\":%d}\n", oc/uc, ou/uu, om/um, oc, ou, om, uc, uu, um
 		exit
 	}
-	printf "%-34s %12s %12s %8s\n", "", "vitrine", "unbound", "ratio"
-	printf "%-34s %12d %12d %8.2f\n", "cached answers/s", oc, uc, oc/uc
-	printf "%-34s %12d %12d %8.2f\n", "uncached answers/s (validated)", ou, uu, ou/uu
-	printf "%-34s %12d %12d %8.2f\n", "memory after " names " names, KiB", om, um, om/um
+	printf "| %-52s | %-28s |\n", "DNS answers/s, cached", sprintf("%d, unbound %d: %.2f×", oc, uc, oc/uc)
+	printf "| %-52s | %-28s |\n", "DNS answers/s, uncached, validated", sprintf("%d, unbound %d: %.2f×", ou, uu, ou/uu)
+	printf "| %-52s | %-28s |\n", "memory after " names " names", sprintf("%.1f MiB, unbound %.1f: %.2f×", om/1024, um/1024, om/um)
 }'

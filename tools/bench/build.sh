@@ -2,7 +2,7 @@
 # Times, sizes and memory of the main job, as a table. Each time is the median of some runs.
 # Called by `make bench`, which has built the programs. Writes nothing but a scratch folder.
 set -euo pipefail
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/../.."
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 runs=${BENCH_RUNS:-3}
