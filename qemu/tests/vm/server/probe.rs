@@ -52,6 +52,7 @@ fn nothing_is_allowed_and_children_come_back() {
 fn table(console: &str) {
     let lines = || console.lines().filter_map(|line| line.trim().strip_prefix("probe: "));
     let results: Vec<&str> = lines().take_while(|line| *line != "done").collect();
+    results.iter().for_each(|line| eprintln!("{line}"));
     for who in ["init", "resolver"] {
         for name in TRIED {
             let wanted = format!("{who} {name}: refused");

@@ -12,6 +12,7 @@ fn shared_server() {
         let _names = Names::start(&images.path("names"));
         let mut server = provision(world, &images, "server");
         let (idle, sleeper) = server.join(4);
+        sleeper.rest();
         let asleep = Instant::now();
         let (_ada, first) = server.join(2);
         let (_bob, second) = server.join(3);

@@ -109,6 +109,15 @@ impl Client {
         self.run("kdig", &[&["@10.66.0.1", "+timeout=20", "+retry=2"], words].concat())
     }
 
+    /// The user's machine is suspended.
+    pub fn rest(&self) {
+        self.pump.rest();
+    }
+
+    pub fn wake(&self) {
+        self.pump.wake();
+    }
+
     /// Takes the server's new key.
     pub fn switch(&self, key: Key32, endpoint: SocketAddr) {
         self.pump.switch(Server { key, endpoint });

@@ -25,9 +25,18 @@ pub struct Server {
     pub endpoint: SocketAddr,
 }
 
+/// What a running pump is told.
+enum Order {
+    /// From now on with this server.
+    Switch(Server),
+    /// Nothing is done until the next order.
+    Rest,
+    Wake,
+}
+
 /// A running pump. Stops when dropped.
 pub struct Pump {
-    orders: Option<Sender<Server>>,
+    orders: Option<Sender<Order>>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -41,7 +50,20 @@ impl Pump {
 
     /// From now on with this server: what `wg set` does when a user takes a new configuration.
     pub fn switch(&self, server: Server) {
-        self.orders.as_ref().and_then(|orders| orders.send(server).ok()).expect("the pump runs");
+        self.tell(Order::Switch(server));
+    }
+
+    /// As a machine that is suspended: no packet, no timer.
+    pub fn rest(&self) {
+        self.tell(Order::Rest);
+    }
+
+    pub fn wake(&self) {
+        self.tell(Order::Wake);
+    }
+
+    fn tell(&self, order: Order) {
+        self.orders.as_ref().and_then(|orders| orders.send(order).ok()).expect("the pump runs");
     }
 }
 
@@ -71,12 +93,18 @@ impl Flow {
         Self { secret, noise, packets, socket, server: server.endpoint, out: vec![0; PACKET] }
     }
 
-    fn run(mut self, inbox: &Receiver<Server>) {
+    fn run(mut self, inbox: &Receiver<Order>) {
         let mut next_tick = Instant::now();
         loop {
-            match inbox.try_recv() {
-                Ok(server) => (self.noise, self.server) = (noise(&self.secret, &server), server.endpoint),
-                Err(TryRecvError::Empty) => {}
+            let mut order = inbox.try_recv();
+            while matches!(order, Ok(Order::Rest)) {
+                order = inbox.recv().map_err(|_| TryRecvError::Disconnected);
+            }
+            match order {
+                Ok(Order::Switch(server)) => {
+                    (self.noise, self.server) = (noise(&self.secret, &server), server.endpoint)
+                }
+                Ok(Order::Rest | Order::Wake) | Err(TryRecvError::Empty) => {}
                 Err(TryRecvError::Disconnected) => return,
             }
             if Instant::now() >= next_tick {
