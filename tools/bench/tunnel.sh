@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Tunnel throughput and handshakes per second: our exit image beside a plain Debian 13 server of the same job (same
 # kernel; wg, nft and ip from a shell script), one after the other under the same QEMU, with the same load.
+# Then the time from the machine's start to tunnel and evidence, beside an image whose PID 1 does nothing.
 # Called by `make bench`. Prints rows of its table.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -44,12 +45,14 @@ stop
 say "the exit image"
 vitrine keygen --out "$work/keys" -q >/dev/null
 tools/build-image.sh recipes/exit.toml "$work/exit" "$work/keys" -q --set config.owner="$(cat "$work/keys/owner.pub")" >/dev/null
+began=$(date +%s%N)
 vitrine-qemu boot "$work/exit" --secure-boot "$work/keys/secure-boot.json" --json >"$work/boot.json" 2>"$work/err" &
 guest=$!
 until [ -s "$work/boot.json" ]; do
   kill -0 "$guest" 2>/dev/null || { cat "$work/err" >&2; exit 1; }
-  sleep 0.2
+  sleep 0.05
 done
+up=$(($(date +%s%N) - began))
 field() { sed -n "s/.*\"$1\":\"\{0,1\}\([^\",}]*\).*/\1/p" "$work/boot.json"; }
 trust=(--statement "$work/exit/release.dsse.json" --key "$work/keys/release.pub" --ek-roots "$(field ek_roots)")
 load peers "$clients" >"$work/peers.toml"
@@ -57,6 +60,16 @@ vitrine-verify peers sync "$work/peers.toml" --server "$(field url)" "${trust[@]
 public=$(vitrine-verify check "$(field url)" "${trust[@]}" --json | sed -n 's/.*"wireguard":"\([^"]*\)".*/\1/p')
 load run "$(field wireguard)" "$public" "$clients" "$seconds" >"$work/ours.json"
 stop
+
+# ---- the same image, but its PID 1 switches the machine off at once: what is left is ours
+say "the same image with an empty init"
+cp -r "${CARGO_TARGET_DIR:-target}/image-programs" "$work/programs"
+printf '#include <sys/reboot.h>\nint main(void) { return reboot(RB_POWER_OFF); }\n' >"$work/init.c"
+gcc -static -O2 -o "$work/programs/vitrine-init" "$work/init.c"
+tools/build-image.sh recipes/exit.toml "$work/empty" "$work/keys" -q --programs "$work/programs" --set config.owner="$(cat "$work/keys/owner.pub")" >/dev/null
+began=$(date +%s%N)
+vitrine-qemu boot "$work/empty" --secure-boot "$work/keys/secure-boot.json" >/dev/null 2>&1 || true
+empty=$(($(date +%s%N) - began))
 
 value() { sed -n "s/.*\"$2\":\([0-9]*\).*/\1/p" "$work/$1.json"; }
 compare() { # NAME FIELD DIVISOR UNIT
@@ -66,3 +79,5 @@ compare() { # NAME FIELD DIVISOR UNIT
 }
 compare "tunnel throughput, UDP echo through NAT" bytes_per_second 125000 Mbit/s
 compare "handshakes per second, $clients clients" handshakes_per_second 1 /s
+LC_ALL=C awk -v u="$up" -v e="$empty" 'BEGIN {printf "%.1f s, an empty init %.1f s: %.1f s more", u / 1e9, e / 1e9, (u - e) / 1e9}' >"$work/text"
+row "start of the machine to tunnel and evidence" "$(cat "$work/text")"
