@@ -87,6 +87,7 @@ pub struct OnePeer {
 /// Peers that do not change keep their sessions. Nothing happens before all
 /// parts have arrived, and the server has to prove afterwards that it holds
 /// exactly this set.
+#[allow(rustdoc::broken_intra_doc_links)] // the sample is TOML
 #[derive(Debug, Args)]
 #[command(
     override_usage = "vitrine-verify peers sync [OPTIONS] --server <URL> … <FILE>",
