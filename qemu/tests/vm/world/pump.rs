@@ -53,11 +53,13 @@ impl Pump {
         self.tell(Order::Switch(server));
     }
 
-    /// As a machine that is suspended: no packet, no timer.
+    /// As a machine that is suspended: no packet, no timer. To be woken when the session is over (180 s).
     pub fn rest(&self) {
         self.tell(Order::Rest);
     }
 
+    /// The next packet begins a new session, as the kernel's WireGuard does it when the old one is over
+    /// (REJECT_AFTER_TIME, §6.2). boringtun would go on with it until nothing has come back for 15 s.
     pub fn wake(&self) {
         self.tell(Order::Wake);
     }
@@ -81,7 +83,7 @@ struct Flow {
     noise: Tunn,
     packets: File,
     socket: UdpSocket,
-    server: SocketAddr,
+    at: Server,
     out: Vec<u8>,
 }
 
@@ -90,7 +92,7 @@ impl Flow {
         socket.set_nonblocking(true).unwrap();
         let secret = StaticSecret::from(secret);
         let noise = noise(&secret, &server);
-        Self { secret, noise, packets, socket, server: server.endpoint, out: vec![0; PACKET] }
+        Self { secret, noise, packets, socket, at: server, out: vec![0; PACKET] }
     }
 
     fn run(mut self, inbox: &Receiver<Order>) {
@@ -101,15 +103,14 @@ impl Flow {
                 order = inbox.recv().map_err(|_| TryRecvError::Disconnected);
             }
             match order {
-                Ok(Order::Switch(server)) => {
-                    (self.noise, self.server) = (noise(&self.secret, &server), server.endpoint)
-                }
-                Ok(Order::Rest | Order::Wake) | Err(TryRecvError::Empty) => {}
+                Ok(Order::Switch(server)) => (self.noise, self.at) = (noise(&self.secret, &server), server),
+                Ok(Order::Wake) => self.noise = noise(&self.secret, &self.at),
+                Ok(Order::Rest) | Err(TryRecvError::Empty) => {}
                 Err(TryRecvError::Disconnected) => return,
             }
             if Instant::now() >= next_tick {
                 let message = self.noise.update_timers(&mut self.out);
-                dispatch(message, &self.socket, self.server, &mut self.packets);
+                dispatch(message, &self.socket, self.at.endpoint, &mut self.packets);
                 next_tick = Instant::now() + TICK;
             }
             self.wait();
@@ -129,7 +130,7 @@ impl Flow {
         let mut packet = [0; PACKET];
         let Ok(length) = self.packets.read(&mut packet) else { return false };
         let message = self.noise.encapsulate(&packet[..length], &mut self.out);
-        dispatch(message, &self.socket, self.server, &mut self.packets);
+        dispatch(message, &self.socket, self.at.endpoint, &mut self.packets);
         true
     }
 
@@ -141,7 +142,7 @@ impl Flow {
         // boringtun: after a message to the network, ask with an empty datagram until it is done.
         loop {
             let message = self.noise.decapsulate(Some(from.ip()), input, &mut self.out);
-            if !dispatch(message, &self.socket, self.server, &mut self.packets) {
+            if !dispatch(message, &self.socket, self.at.endpoint, &mut self.packets) {
                 return true;
             }
             input = &[];
