@@ -26,7 +26,7 @@ pub enum Operation {
     Remove(Key32),
     /// Asks whether the peer is configured, and whether it is online.
     Has(Key32),
-    /// Asks for a [`commitment`](super::commitment) to all peers, with this salt of 32 random bytes.
+    /// Asks for a [`commitment`](fn@super::commitment) to all peers, with this salt of 32 random bytes.
     Commit(Sha256),
     /// One part of a complete set of peers. After the last one the server holds exactly that set.
     Sync(Part),

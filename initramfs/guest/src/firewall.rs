@@ -10,7 +10,7 @@ use netlink_sys::protocols::NETLINK_NETFILTER;
 const BATCH: &str = "/etc/vitrine/firewall.batch";
 /// Bytes. A rule has some 300.
 const BATCH_LIMIT: usize = 256 << 10;
-/// `nlmsghdr`: length[4], type[2], flags[2], sequence[4], port[4].
+/// `nlmsghdr`: four bytes of length, two of type, two of flags, four of sequence, four of port.
 const HEADER: usize = 16;
 /// NLM_F_ACK.
 const ACK: u16 = 0x4;
