@@ -18,7 +18,7 @@ fn shared_server() {
         let (_bob, second) = server.join(3);
         server.step("ipv4_and_ipv6_through_the_tunnel", |_| traffic::ipv4_and_ipv6_through_the_tunnel(&first));
         server.step("two_clients_at_once", |_| traffic::two_clients_at_once(&first, &second));
-        server.step("clients_are_isolated", |_| traffic::clients_are_isolated(&first));
+        server.step("clients_are_isolated", |_| traffic::clients_are_isolated(&first, &second));
         server.step("private_ranges_are_refused", |_| traffic::private_ranges_are_refused(&first));
         server.step("the_servers_own_ports_are_closed", |_| traffic::the_servers_own_ports_are_closed(&first));
         server.step("foreign_sources_are_dropped", |_| traffic::foreign_sources_are_dropped(&first));

@@ -53,13 +53,13 @@ impl Pump {
         self.tell(Order::Switch(server));
     }
 
-    /// As a machine that is suspended: no packet, no timer. To be woken when the session is over (180 s).
+    /// As a machine that is suspended: no packet, no timer.
     pub fn rest(&self) {
         self.tell(Order::Rest);
     }
 
-    /// The next packet begins a new session, as the kernel's WireGuard does it when the old one is over
-    /// (REJECT_AFTER_TIME, §6.2). boringtun would go on with it until nothing has come back for 15 s.
+    /// As it comes back: its side of the tunnel is what it was, and what was sent to it meanwhile is lost. Kept, the
+    /// server's own attempts to begin a session would be answered minutes later, for sessions that nobody knows.
     pub fn wake(&self) {
         self.tell(Order::Wake);
     }
@@ -83,7 +83,7 @@ struct Flow {
     noise: Tunn,
     packets: File,
     socket: UdpSocket,
-    at: Server,
+    server: SocketAddr,
     out: Vec<u8>,
 }
 
@@ -92,7 +92,7 @@ impl Flow {
         socket.set_nonblocking(true).unwrap();
         let secret = StaticSecret::from(secret);
         let noise = noise(&secret, &server);
-        Self { secret, noise, packets, socket, at: server, out: vec![0; PACKET] }
+        Self { secret, noise, packets, socket, server: server.endpoint, out: vec![0; PACKET] }
     }
 
     fn run(mut self, inbox: &Receiver<Order>) {
@@ -103,20 +103,27 @@ impl Flow {
                 order = inbox.recv().map_err(|_| TryRecvError::Disconnected);
             }
             match order {
-                Ok(Order::Switch(server)) => (self.noise, self.at) = (noise(&self.secret, &server), server),
-                Ok(Order::Wake) => self.noise = noise(&self.secret, &self.at),
+                Ok(Order::Switch(server)) => {
+                    (self.noise, self.server) = (noise(&self.secret, &server), server.endpoint)
+                }
+                Ok(Order::Wake) => self.lose_all(),
                 Ok(Order::Rest) | Err(TryRecvError::Empty) => {}
                 Err(TryRecvError::Disconnected) => return,
             }
             if Instant::now() >= next_tick {
                 let message = self.noise.update_timers(&mut self.out);
-                dispatch(message, &self.socket, self.at.endpoint, &mut self.packets);
+                dispatch(message, &self.socket, self.server, &mut self.packets);
                 next_tick = Instant::now() + TICK;
             }
             self.wait();
             (0..BATCH).take_while(|_| self.send_one()).count();
             (0..BATCH).take_while(|_| self.receive_one()).count();
         }
+    }
+
+    fn lose_all(&mut self) {
+        let mut packet = [0; PACKET];
+        while self.socket.recv_from(&mut packet).is_ok() || self.packets.read(&mut packet).is_ok() {}
     }
 
     fn wait(&self) {
@@ -130,7 +137,7 @@ impl Flow {
         let mut packet = [0; PACKET];
         let Ok(length) = self.packets.read(&mut packet) else { return false };
         let message = self.noise.encapsulate(&packet[..length], &mut self.out);
-        dispatch(message, &self.socket, self.at.endpoint, &mut self.packets);
+        dispatch(message, &self.socket, self.server, &mut self.packets);
         true
     }
 
@@ -142,7 +149,7 @@ impl Flow {
         // boringtun: after a message to the network, ask with an empty datagram until it is done.
         loop {
             let message = self.noise.decapsulate(Some(from.ip()), input, &mut self.out);
-            if !dispatch(message, &self.socket, self.at.endpoint, &mut self.packets) {
+            if !dispatch(message, &self.socket, self.server, &mut self.packets) {
                 return true;
             }
             input = &[];
