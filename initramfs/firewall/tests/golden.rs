@@ -36,7 +36,7 @@ fn readable_rules() {
 #[cfg(target_endian = "little")]
 fn pinned_bytes() {
     let found = SAMPLES.map(|name| Sha256::of(&batch(name).bytes).short());
-    assert_eq!(found, ["e4c60974", "7ea4916c", "7870adf9", "ff651918"]);
+    assert_eq!(found, ["e4c60974", "7ea4916c", "7870adf9", "5b3c137c"]);
 }
 
 #[test]
