@@ -1,10 +1,10 @@
 //! What passes between the tunnel and the outside.
 
-use super::{filter, rule, FILTER, MANGLE, SOURCE_NAT};
+use super::{filter, rule, tunnel, AFTER_NAT, FILTER, MANGLE, SOURCE_NAT};
 use crate::chain::{Chain, Hook, Kind, Policy};
 use crate::rule::Action::{Accept, Drop, Masquerade, SegmentSize};
 use crate::rule::Interface::{Outer, Tunnels};
-use crate::rule::Match::{self, Destination, From, Known, Syn, To};
+use crate::rule::Match::{self, Destination, From, Known, Source, Syn, To};
 use crate::rule::{Family, Rule};
 use vitrine_attest::config::{Cidr, Clients, Config, Forward, Network, PRIVATE};
 
@@ -67,4 +67,16 @@ pub(super) fn source_nat(config: &Config) -> Option<Chain> {
     };
     let (hook, policy) = (Hook::Postrouting, Policy::Accept);
     Some(Chain { name: "source_nat", kind: Kind::Nat, hook, priority: SOURCE_NAT, policy, rules })
+}
+
+/// Nobody outside ever sees an address of the tunnel. NAT leaves out what connection tracking finds invalid, such as a
+/// late segment of a connection that is over, and while the server has no address of its own outside it takes one of
+/// the tunnel's.
+pub(super) fn inside_stays_inside(config: &Config) -> Chain {
+    let mut hidden = tunnel(config, Family::Ip);
+    if config.forward != Forward::Routed6 {
+        hidden.extend(tunnel(config, Family::Ip6));
+    }
+    let rules = hidden.into_iter().map(|network| rule(&[To(Outer), Source(network)], Drop)).collect();
+    filter("inside_stays_inside", Hook::Postrouting, AFTER_NAT, Policy::Accept, rules)
 }

@@ -20,6 +20,8 @@ const MANGLE: i32 = -150;
 const FILTER: i32 = 0;
 /// NF_IP_PRI_NAT_SRC.
 const SOURCE_NAT: i32 = 100;
+/// Any number above it.
+const AFTER_NAT: i32 = 200;
 
 /// UDP ports of DHCP (RFC 2131 §4.1).
 const DHCP_SERVER: u16 = 67;
@@ -45,6 +47,7 @@ pub fn ruleset(config: &Config) -> Vec<Chain> {
     chains.extend([input::chain(config), output::chain(config), forward::chain(config)]);
     chains.extend(forward::segment_size(config));
     chains.extend(forward::source_nat(config));
+    chains.push(forward::inside_stays_inside(config));
     chains
 }
 

@@ -3,7 +3,7 @@
 use crate::possible;
 use crate::space::Space;
 use crate::town::Town;
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Write as _};
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::os::unix::process::CommandExt as _;
 use std::process::Command;
@@ -190,4 +190,32 @@ fn only_declared_flows_leave() {
     let connects = |to| connects_as(&forward.server, 201, to);
     assert!(connects("203.0.113.9/853"));
     assert!(!connects("198.51.100.2/853") && !connects("203.0.113.9/53"));
+}
+
+/// What connection tracking calls invalid is not translated, and must not leave as it is: here a segment of a
+/// connection that the table has forgotten and may not take up again.
+#[test]
+fn no_address_of_the_tunnel_leaves() {
+    if !possible() {
+        return;
+    }
+    let town = Town::new("");
+    town.server.feed(
+        &["sysctl", "-q", "-p", "-"],
+        "net.netfilter.nf_conntrack_tcp_loose=0\nnet.netfilter.nf_conntrack_tcp_timeout_established=1\n",
+    );
+    let seen = "table inet seen {\nchain seen {\ntype filter hook prerouting priority 0;
+        ip saddr 10.66.0.0/24 counter\nip saddr 198.51.100.1 counter\n}\n}";
+    town.world.feed(&["nft", "-f", "-"], seen);
+    let web = listen(&town.world, 80);
+    let mut client = town.clients[0].inside(|| TcpStream::connect("203.0.113.9:80")).unwrap();
+    let there = web.accept().unwrap();
+    std::thread::sleep(WAIT * 6);
+    client.write_all(b"late").unwrap();
+    std::thread::sleep(WAIT);
+    let counters = town.world.run(&["nft", "list", "ruleset"]);
+    assert!(counters.contains("10.66.0.0/24 counter packets 0 "), "{counters}");
+    assert!(!counters.contains("198.51.100.1 counter packets 0 "), "{counters}");
+    assert!(town.server.run(&["cat", "/proc/sys/net/netfilter/nf_conntrack_count"]).starts_with('0'));
+    drop(there);
 }
