@@ -80,11 +80,12 @@ impl Client {
         tools::run_in(&self.namespace, command.args(words))
     }
 
+    /// Until the first answer: a network may lose a packet.
     pub fn ping(&self, target: &str) -> Said {
-        self.run("ping", &["-n", "-c", "1", "-W", "20", target])
+        self.run("ping", &["-n", "-c", "1", "-w", "20", target])
     }
 
-    /// One ping only, and a short wait: for what must not answer.
+    /// Two pings only, and a short wait: for what must not answer.
     pub fn cannot_ping(&self, target: &str) {
         self.run("ping", &["-n", "-c", "2", "-W", "2", target]).expect_failure();
     }
