@@ -28,7 +28,7 @@ plain_secret=$(head -c 32 /dev/urandom | base64)
 (cd "$work/extra" && find . | sort | cpio -o -H newc --quiet) >"$work/extra.cpio"
 cat "$work/plain/5-initramfs.cpio.zst" "$work/extra.cpio" >"$work/initrd"
 port=$((20000 + RANDOM % 10000))
-qemu-system-x86_64 -machine q35 -accel tcg -cpu max -smp 1 -m 1024 -nographic -no-reboot -nodefaults -serial "file:$work/serial" \
+qemu-system-x86_64 -machine q35 -accel tcg,thread=multi -cpu max -smp 2 -m 1024 -nographic -no-reboot -nodefaults -serial "file:$work/serial" \
   -kernel "$work/vmlinuz" -initrd "$work/initrd" -append "quiet console=ttyS0" \
   -netdev "user,id=n,net=203.0.113.0/24,hostfwd=udp:127.0.0.1:$port-203.0.113.15:51820" -device virtio-net-pci,netdev=n,romfile= &
 guest=$!
