@@ -2,7 +2,7 @@
 
 use crate::images::Images;
 use crate::machine::{boot, Judged, Running};
-use crate::world::{tools, Client, User, World, GUEST6};
+use crate::world::{self, Client, User, World, GUEST6};
 use std::net::SocketAddr;
 use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::time::{Duration, Instant};
@@ -31,7 +31,7 @@ pub fn provision<'w>(world: &World, images: &'w Images, image: &'static str) -> 
     let judged = judge(images, image, &running);
     judged.assert_accepted();
     // An IPv6 address is used a second later, when nobody on the link has claimed it (RFC 4862 §5.4)
-    tools::run("ping", &["-n", "-c", "1", "-w", "20", GUEST6]).expect_success();
+    world::run("ping", &["-n", "-c", "1", "-w", "20", GUEST6]).expect_success();
     let keys = judged.report.keys.clone().unwrap();
     let verifier = Verifier::find().unwrap();
     Provisioned { images, image, running, keys, verifier, failed: Vec::new() }
