@@ -1,5 +1,6 @@
 //! Kills each child once and waits for the next one.
 
+use super::memory;
 use crate::children::Children;
 use crate::stop::say;
 use rustix::process::{kill_process, Pid, Signal};
@@ -7,6 +8,8 @@ use std::time::{Duration, Instant};
 
 /// How long a child has to be up before it counts.
 const UP: Duration = Duration::from_secs(3);
+/// The first one longer: a client shall be there to see it.
+const FIRST_UP: Duration = Duration::from_secs(30);
 const CHILDREN: usize = 3;
 
 #[derive(Debug, Default)]
@@ -21,8 +24,9 @@ pub struct Killer {
 impl Killer {
     pub fn tick(&mut self, now: Instant, children: &Children) {
         let Some((name, pid)) = children.up().into_iter().nth(self.turn) else { return };
+        let up = if self.turn == 0 && self.killed.is_none() { FIRST_UP } else { UP };
         match (pid, self.seen) {
-            (Some(pid), Some((seen, since))) if seen == pid && now >= since + UP => self.act(name, pid),
+            (Some(pid), Some((seen, since))) if seen == pid && now >= since + up => self.act(name, pid),
             (Some(pid), Some((seen, _))) if seen == pid => {}
             (pid, _) => self.seen = pid.map(|pid| (pid, now)),
         }
@@ -34,11 +38,13 @@ impl Killer {
                 let _ = kill_process(pid, Signal::KILL);
                 self.killed = Some(pid);
                 say(&["probe: killed ", name]);
+                memory::of_killed(name, pid);
             }
             Some(former) if former != pid => {
                 say(&["probe: restarted ", name]);
                 *self = Self { turn: self.turn + 1, killed: None, seen: None };
                 if self.turn == CHILDREN {
+                    memory::of_init();
                     say(&["probe: children done"]);
                 }
             }

@@ -5,6 +5,7 @@
 //! probe: resolver packet-socket: refused
 //! probe: done
 //! probe: killed agent
+//! probe: memory agent: 6144 KiB
 //! probe: restarted agent
 //! probe: children done
 //! ```
@@ -16,6 +17,7 @@
 mod attempts;
 mod errors;
 mod killer;
+mod memory;
 
 pub use killer::Killer;
 

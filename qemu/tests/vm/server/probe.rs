@@ -1,9 +1,13 @@
 //! From inside: what PID 1 may not do any more, and children that are killed.
 
 use crate::images::Images;
-use crate::machine::{boot, Judged};
-use crate::world::{Names, World};
+use crate::machine::{boot, Judged, Running};
+use crate::world::{self, Client, Names, Stream, User, World, GUEST, GUEST6, WEB, WEB6};
+use ed25519_dalek::pkcs8::DecodePrivateKey as _;
+use ed25519_dalek::SigningKey;
 use std::time::Duration;
+use vitrine_attest::evidence::{Evidence, ORDER_PATH};
+use vitrine_attest::order::{seal_order, Operation, Order, Peer, VERSION};
 use vitrine_qemu::boot::Options;
 use vitrine_qemu::machine::Ports;
 
@@ -24,7 +28,7 @@ const TRIED: [&str; 11] = [
 ];
 
 /// The build of `recipes/probe.toml` tries everything and kills each child once; it says on the console what came
-/// of it.
+/// of it. A user's tunnel and download last meanwhile: the kernel carries them.
 #[test]
 fn nothing_is_allowed_and_children_come_back() {
     let Some(images) = Images::find() else { return };
@@ -33,20 +37,64 @@ fn nothing_is_allowed_and_children_come_back() {
         let config = images.config("probe");
         let ports = Ports { wireguard: config.wireguard.all_ports(), attestation: config.attestation.port };
         let mut running = boot(&world.plug(Options::new(images.read("probe/image.efi"), images.secure_boot()), ports));
-        running.guest.wait_for_console("probe: done", PATIENCE).unwrap();
-        table(&running.guest.console());
-        running.guest.wait_for_console("probe: children done", PATIENCE).unwrap();
+        let client = join(&images, &running);
+        let stream = Stream::start(WEB);
+        let url = stream.url();
+        std::thread::scope(|scope| {
+            let form = ["--silent", "--output", "/dev/null", "--write-out", "%{size_download}", "--max-time", "400"];
+            let words = [&form[..], &[&url]].concat();
+            let user = &client;
+            let download = scope.spawn(move || user.run("curl", &words));
+            assert!(!running.guest.console().contains("probe: killed"), "the user came too late");
+            running.guest.wait_for_console("probe: children done", PATIENCE).unwrap();
+            let sent = stream.end();
+            assert_eq!(download.join().unwrap().expect_success(), sent.to_string(), "the download was cut");
+        });
         let console = running.guest.console();
-        for child in ["agent", "resolver", "metrics"] {
-            let [killed, restarted] =
-                ["killed", "restarted"].map(|what| console.find(&format!("probe: {what} {child}")));
-            assert!(killed.is_some() && killed < restarted, "{child}:\n{console}");
-        }
-        let statement = images.path("probe/release.dsse.json");
-        let roots = running.guest.ek_roots();
+        table(&console);
+        come_back(&console);
+        client.ping(WEB6).expect_success();
+        assert_eq!(client.seen_as(WEB), GUEST.to_string());
+        client.dig(&["www.good.vitrine", "A"]).expect_success();
         // The new agent answers, with evidence that is right in everything but the image's name
-        Judged::check_statement(running.guest.url(), statement, &images, roots, &[]).assert_rejected(&["dev-image"]);
+        judge(&images, &running);
     });
+}
+
+fn judge(images: &Images, running: &Running) -> Evidence {
+    let statement = images.path("probe/release.dsse.json");
+    let judged = Judged::check_statement(running.guest.url(), statement, images, running.guest.ek_roots(), &[]);
+    judged.assert_rejected(&["dev-image"]);
+    judged.evidence()
+}
+
+/// A user of a server that no verifier accepts: the owner's order is made here.
+fn join(images: &Images, running: &Running) -> Client {
+    let keys = judge(images, running).keys;
+    let owner = String::from_utf8(images.read("keys/owner.key")).unwrap();
+    let user = User::number(2);
+    let op = Operation::Add(Peer { peer: user.public(), allowed_ips: user.addresses.clone() });
+    let order = Order { v: VERSION, seq: 1, op };
+    let sealed = seal_order(&order, &SigningKey::from_pkcs8_pem(&owner).unwrap(), &keys.channel_pub).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let [question, answer] = ["order", "answer"].map(|name| folder.path().join(name).display().to_string());
+    std::fs::write(&question, &sealed.bytes).unwrap();
+    let url = format!("{}{ORDER_PATH}", running.guest.url());
+    let from = format!("@{question}");
+    world::run("curl", &["--silent", "--show-error", "--fail", "--data-binary", &from, "--output", &answer, &url])
+        .expect_success();
+    assert_eq!(sealed.reply.open(&std::fs::read(&answer).unwrap()).unwrap().code, None);
+    world::run("ping", &["-n", "-c", "1", "-w", "20", GUEST6]).expect_success();
+    let client = user.connect(keys.wg_pub, running.guest.wireguard());
+    client.ping("10.66.0.1").expect_success();
+    client
+}
+
+fn come_back(console: &str) {
+    for child in ["agent", "resolver", "metrics"] {
+        let [killed, restarted] = ["killed", "restarted"].map(|what| console.find(&format!("probe: {what} {child}")));
+        assert!(killed.is_some() && killed < restarted, "{child}:\n{console}");
+    }
 }
 
 fn table(console: &str) {
