@@ -74,7 +74,7 @@ check: deps
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked --document-private-items
 	@tools/check-tree.sh
 
-bench: build
+bench: build probe
 	@tools/deps.sh bench
 	cargo build --release --locked -p vitrine-qemu --example bench_tunnel
 	cargo build --release --locked -p vitrine-resolver --example native
