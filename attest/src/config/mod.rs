@@ -5,6 +5,7 @@
 
 mod cidr;
 mod network;
+mod provider_key;
 mod resolver;
 mod service;
 mod span;
@@ -12,6 +13,7 @@ mod wireguard;
 
 pub use cidr::Cidr;
 pub use network::{Clients, Firewall, Forward, Network, PRIVATE};
+pub use provider_key::ProviderKey;
 pub use resolver::{Cache, ForwardProtocol, ForwardServer, Resolver, Transport, Upstream};
 pub use service::{Attestation, Janitor, Level, Metrics, Peers, MOST_PEERS};
 pub use span::Span;

@@ -1,6 +1,6 @@
 //! The resolver inside the tunnel.
 
-use super::Span;
+use super::{ProviderKey, Span};
 use crate::Sha256;
 use serde::{Deserialize, Serialize};
 use std::net::{IpAddr, SocketAddr};
@@ -72,13 +72,16 @@ pub enum Upstream {
 #[serde(deny_unknown_fields)]
 pub struct ForwardServer {
     pub protocol: ForwardProtocol,
-    /// With the port: DoT has 853, DoH has 443.
+    /// With the port: DoT has 853, DoH and DNSCrypt have 443.
     pub address: SocketAddr,
-    /// The name in its certificate.
+    /// The name in its certificate; with DNSCrypt the provider's name, `2.dnscrypt-cert.…`.
     pub name: String,
     /// Certificate of the only CA that may vouch for it, DER in base64; none: the public ones of Mozilla.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trust: Option<String>,
+    /// DNSCrypt only, and needed there: the key that signs the provider's certificates.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<ProviderKey>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -86,6 +89,8 @@ pub struct ForwardServer {
 pub enum ForwardProtocol {
     Dot,
     Doh,
+    /// Version 2, over UDP and TCP.
+    DnsCrypt,
 }
 
 impl Default for Upstream {
@@ -118,6 +123,8 @@ const MOST_ENTRIES: u32 = 500_000;
 const LONGEST_TTL: Span = Span::seconds(300);
 const LONGEST_MEMORY: Span = Span::seconds(3600);
 const MOST_SERVERS: usize = 8;
+/// DNSCrypt version 2, §12: the version is part of the name.
+const PROVIDER: &str = "2.dnscrypt-cert.";
 
 impl Resolver {
     pub(super) fn problems(&self, problems: &mut Vec<String>) {
@@ -157,5 +164,32 @@ impl ForwardServer {
         if self.name.is_empty() || self.name.len() > 253 || !self.name.chars().all(letters) {
             problems.push(format!("resolver.upstream.servers: {:?} is no server name", self.name));
         }
+        let place = format!("resolver.upstream.servers: {address}");
+        match self.protocol {
+            ForwardProtocol::DnsCrypt => self.dnscrypt_problems(&place, problems),
+            ForwardProtocol::Dot | ForwardProtocol::Doh if self.key.is_some() => {
+                problems.push(format!("{place}: key is for dnscrypt; dot and doh have trust"));
+            }
+            ForwardProtocol::Dot | ForwardProtocol::Doh => {}
+        }
+    }
+
+    fn dnscrypt_problems(&self, place: &str, problems: &mut Vec<String>) {
+        let zone = self.name.strip_prefix(PROVIDER);
+        if !zone.is_some_and(|zone| zone.split('.').all(|label| (1..=63).contains(&label.len()))) {
+            problems.push(format!("{place}: with dnscrypt, name is the provider's, {PROVIDER}…"));
+        }
+        match &self.key {
+            None => problems.push(format!("{place}: dnscrypt needs key, the provider's Ed25519 public key")),
+            Some(key) if !key.is_usable() => problems.push(format!("{place}: key is no Ed25519 public key")),
+            Some(_) => {}
+        }
+        if self.trust.is_some() {
+            problems.push(format!("{place}: trust is for dot and doh; dnscrypt has key"));
+        }
     }
 }
+
+#[cfg(test)]
+#[path = "resolver_tests.rs"]
+mod tests;

@@ -10,7 +10,7 @@ use crate::rule::Interface::{Loopback, Outer};
 use crate::rule::Match::{Destination, DestinationPort, Icmp6, Known, SourcePort, To, User};
 use crate::rule::Rule;
 use crate::rule::Transport::{Tcp, Udp};
-use vitrine_attest::config::{Config, ForwardServer, Network, Resolver, Upstream};
+use vitrine_attest::config::{Config, ForwardProtocol, ForwardServer, Network, Resolver, Upstream};
 
 /// The user that the resolver runs as in the image.
 const RESOLVER: u32 = 201;
@@ -36,11 +36,17 @@ fn questions(resolver: &Resolver) -> Vec<Rule> {
         Upstream::Recursive { .. } => [Udp, Tcp]
             .map(|transport| rule(&[To(Outer), User(RESOLVER), DestinationPort(transport, DNS)], Accept))
             .into(),
-        Upstream::Forward { servers, .. } => servers.iter().map(forwarded).collect(),
+        Upstream::Forward { servers, .. } => servers.iter().flat_map(forwarded).collect(),
     }
 }
 
-fn forwarded(server: &ForwardServer) -> Rule {
-    let there = Destination(host(server.address.ip()));
-    rule(&[To(Outer), User(RESOLVER), there, DestinationPort(Tcp, server.address.port())], Accept)
+/// DoT and DoH are TCP; DNSCrypt asks over UDP, and over TCP what is too long for it.
+fn forwarded(server: &ForwardServer) -> Vec<Rule> {
+    let transports: &[_] = match server.protocol {
+        ForwardProtocol::Dot | ForwardProtocol::Doh => &[Tcp],
+        ForwardProtocol::DnsCrypt => &[Udp, Tcp],
+    };
+    let there = || Destination(host(server.address.ip()));
+    let port = |transport| DestinationPort(transport, server.address.port());
+    transports.iter().map(|way| rule(&[To(Outer), User(RESOLVER), there(), port(*way)], Accept)).collect()
 }

@@ -76,13 +76,14 @@ fn one_interface_needs_no_marks() {
 fn the_resolver_asks_only_what_it_may() {
     let forward = r#","resolver":{"upstream":{"mode":"forward","servers":[
         {"protocol":"dot","address":"192.0.2.53:853","name":"a"},
-        {"protocol":"doh","address":"[2001:db8::1]:443","name":"b","trust":"x"}]}}"#;
+        {"protocol":"doh","address":"[2001:db8::1]:443","name":"b","trust":"x"},
+        {"protocol":"dnscrypt","address":"192.0.2.54:443","name":"2.dnscrypt-cert.c"}]}}"#;
     let asks = |config: &Config| -> Vec<Rule> {
         let rules = chain(config, "output").rules.into_iter();
         rules.filter(|rule| rule.matches.iter().any(|m| matches!(m, User(_)))).collect()
     };
     let (recursive, forwarded) = (asks(&config(r#","resolver":{}"#)), asks(&config(forward)));
-    assert_eq!((recursive.len(), forwarded.len(), asks(&config("")).len()), (2, 2, 0));
+    assert_eq!((recursive.len(), forwarded.len(), asks(&config("")).len()), (2, 4, 0));
     for rule in recursive.iter().chain(&forwarded) {
         assert!(rule.matches.starts_with(&[To(Outer), User(201)]), "{rule:?}");
     }
@@ -90,6 +91,11 @@ fn the_resolver_asks_only_what_it_may() {
     assert!(forwarded
         .iter()
         .all(|rule| matches!(rule.matches[2], Match::Destination(c) if [32, 128].contains(&c.prefix))));
+    // DNSCrypt is the one that needs both
+    let udp: Vec<_> = forwarded.iter().filter(|rule| rule.matches.contains(&DestinationPort(Udp, 443))).collect();
+    let there = Match::Destination("192.0.2.54/32".parse().unwrap());
+    assert!(udp.len() == 1 && udp[0].matches.contains(&there));
+    assert_eq!(forwarded.iter().filter(|rule| rule.matches.contains(&there)).count(), 2);
 }
 
 #[test]

@@ -1,5 +1,7 @@
-//! Another resolver over DoT (RFC 7858) or DoH (RFC 8484). It is not believed: every answer is validated here.
+//! Another resolver over DoT (RFC 7858), DoH (RFC 8484) or DNSCrypt. It is not believed: every answer is validated here.
 
+use super::dnscrypt::DnsCrypt;
+use super::line::{Line, Pool};
 use super::recursive::times;
 use super::remember::Remember;
 use super::verdict::{self, Failure, Found, Validation};
@@ -7,21 +9,21 @@ use super::Wish;
 use crate::limits;
 use crate::stop::{OrStop as _, Step};
 use base64::prelude::{Engine as _, BASE64_STANDARD};
+use ed25519_dalek::VerifyingKey;
 use hickory_net::dnssec::DnssecDnsHandle;
 use hickory_net::runtime::TokioRuntimeProvider;
 use hickory_net::xfer::{DnsHandle, FirstAnswer as _};
 use hickory_net::NetError;
 use hickory_proto::dnssec::TrustAnchors;
 use hickory_proto::op::{DnsRequest, DnsRequestOptions, DnsResponse, Query};
+use hickory_proto::rr::Name;
 use hickory_resolver::config::{ConnectionConfig, NameServerConfig, ResolverOpts};
-use hickory_resolver::{NameServerPool, PoolContext, ResponseCache, TlsConfig};
+use hickory_resolver::{PoolContext, ResponseCache, TlsConfig};
 use rustls::pki_types::CertificateDer;
 use rustls::RootCertStore;
 use std::cell::Cell;
 use std::sync::Arc;
 use vitrine_attest::config::{Cache, ForwardProtocol, ForwardServer};
-
-type Pool = NameServerPool<TokioRuntimeProvider>;
 
 pub struct Forwarders {
     servers: Vec<Forwarder>,
@@ -30,13 +32,13 @@ pub struct Forwarders {
 }
 
 struct Forwarder {
-    validating: DnssecDnsHandle<Remember<Pool>>,
-    plain: Pool,
+    validating: DnssecDnsHandle<Remember<Line>>,
+    plain: Line,
 }
 
 impl Forwarders {
     /// # Errors
-    /// `forward-trust`: no certificate.
+    /// `forward-trust`: no certificate. `forward-key`, `forward-name`: not what a DNSCrypt provider has.
     pub fn new(servers: &[ForwardServer], anchors: Arc<TrustAnchors>, cache: &Cache) -> Step<Self> {
         let servers = servers.iter().map(|server| Forwarder::new(server, &anchors, cache)).collect::<Step<_>>()?;
         Ok(Self { servers, good: Cell::new(0) })
@@ -65,15 +67,12 @@ impl Forwarders {
 
 impl Forwarder {
     fn new(server: &ForwardServer, anchors: &Arc<TrustAnchors>, cache: &Cache) -> Step<Self> {
-        let name: Arc<str> = server.name.as_str().into();
-        let mut connection = match server.protocol {
-            ForwardProtocol::Dot => ConnectionConfig::tls(name),
-            ForwardProtocol::Doh => ConnectionConfig::https(name, None),
+        let name = || Arc::from(server.name.as_str());
+        let plain = match server.protocol {
+            ForwardProtocol::Dot => pool(server, ConnectionConfig::tls(name()))?,
+            ForwardProtocol::Doh => pool(server, ConnectionConfig::https(name(), None))?,
+            ForwardProtocol::DnsCrypt => dnscrypt(server)?,
         };
-        connection.port = server.address.port();
-        let context = Arc::new(PoolContext::new(options(), TlsConfig { config: tls(server.trust.as_deref())? }));
-        let config = NameServerConfig::new(server.address.ip(), true, vec![connection]);
-        let plain = Pool::from_config([config], context, TokioRuntimeProvider::new());
         let memory =
             Remember::new(plain.clone(), ResponseCache::new(cache.entries.min(limits::KEYS).into(), times(cache)));
         let validating = DnssecDnsHandle::with_trust_anchor(memory, anchors.clone())
@@ -102,10 +101,25 @@ impl Forwarder {
 }
 
 /// Passes CD on: the forwarder is not to check either (RFC 4035 §3.2.2).
-async fn unchecked(pool: &Pool, query: Query, options: DnsRequestOptions) -> Result<DnsResponse, NetError> {
+async fn unchecked(line: &Line, query: Query, options: DnsRequestOptions) -> Result<DnsResponse, NetError> {
     let mut request = DnsRequest::from_query(query, options);
     request.metadata.checking_disabled = true;
-    pool.send(request).first_answer().await
+    line.send(request).first_answer().await
+}
+
+fn pool(server: &ForwardServer, mut connection: ConnectionConfig) -> Step<Line> {
+    connection.port = server.address.port();
+    let context = Arc::new(PoolContext::new(options(), TlsConfig { config: tls(server.trust.as_deref())? }));
+    let config = NameServerConfig::new(server.address.ip(), true, vec![connection]);
+    Ok(Line::Tls(Pool::from_config([config], context, TokioRuntimeProvider::new())))
+}
+
+fn dnscrypt(server: &ForwardServer) -> Step<Line> {
+    let key = server.key.or_stop("forward-key")?;
+    let provider = VerifyingKey::from_bytes(key.bytes()).or_stop("forward-key")?;
+    let mut name = Name::from_ascii(&server.name).or_stop("forward-name")?;
+    name.set_fqdn(true);
+    Ok(Line::DnsCrypt(DnsCrypt::new(server.address, name, provider)))
 }
 
 fn options() -> ResolverOpts {

@@ -2,7 +2,9 @@
 
 mod anchors;
 mod chase;
+pub mod dnscrypt;
 mod forward;
+mod line;
 mod minimal;
 mod outside;
 mod recursive;

@@ -3,8 +3,10 @@
 
 pub mod authority;
 pub mod client;
+pub mod dnsdist;
 pub mod hostile;
 pub mod tls;
+pub mod wire;
 pub mod world;
 pub mod zone;
 
