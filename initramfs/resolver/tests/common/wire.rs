@@ -7,8 +7,8 @@ use std::time::Duration;
 
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// A packet of the forwarder over UDP or TCP, and what the resolver gets instead of it.
-pub type Alter = Arc<dyn Fn(Way, Vec<u8>) -> Vec<Vec<u8>> + Send + Sync>;
+/// A question, the packet with which the forwarder answers, and what the resolver gets instead of it.
+pub type Alter = Arc<dyn Fn(Way, &[u8], Vec<u8>) -> Vec<Vec<u8>> + Send + Sync>;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Way {
@@ -59,7 +59,7 @@ impl Wire {
                 out.send_to(&packet, this.to).unwrap();
                 let mut buffer = vec![0; 65536];
                 let Ok(length) = out.recv(&mut buffer) else { return };
-                for packet in (this.alter)(Way::Udp, buffer[..length].to_vec()) {
+                for packet in (this.alter)(Way::Udp, &packet, buffer[..length].to_vec()) {
                     let _ = socket.send_to(&packet, asker);
                 }
             });
@@ -74,7 +74,7 @@ impl Wire {
         out.set_read_timeout(Some(PATIENCE)).unwrap();
         out.write_all(&framed(&question)).ok()?;
         let answer = frame(&mut out)?;
-        for packet in (self.alter)(Way::Tcp, answer) {
+        for packet in (self.alter)(Way::Tcp, &question, answer) {
             stream.write_all(&framed(&packet)).ok()?;
         }
         Some(())

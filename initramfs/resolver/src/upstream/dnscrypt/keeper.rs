@@ -42,9 +42,11 @@ impl Keeper {
     /// # Errors
     /// There is no valid certificate, and the server has shown none.
     pub async fn certificate(self: &Arc<Self>) -> Result<Arc<Certificate>, NetError> {
-        if let Some(known) = self.state().current(now()) {
+        // in a statement of its own: the lock is free again before the next line
+        let known = self.state().current(now());
+        if let Some(certificate) = known {
             self.renew();
-            return Ok(known);
+            return Ok(certificate);
         }
         let _turn = self.turn.lock().await;
         let known = self.state().current(now());
