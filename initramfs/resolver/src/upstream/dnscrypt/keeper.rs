@@ -151,3 +151,7 @@ pub fn random_id() -> Result<u16, getrandom::Error> {
     getrandom::fill(&mut id)?;
     Ok(u16::from_be_bytes(id))
 }
+
+#[cfg(test)]
+#[path = "keeper_tests.rs"]
+mod tests;
