@@ -12,6 +12,7 @@ packages=(
   nftables                            # the kernel test of the firewall
   iproute2 iputils-ping curl knot-dnsutils  # users of the VM tests' tunnel
   nsd ldnsutils                       # name servers of the VM tests
+  dnsdist                             # a DNSCrypt server, for tests of the resolver
 )
 [ "${1:-}" != bench ] || packages+=(unbound dnsperf binutils)
 missing=()
@@ -27,7 +28,7 @@ if [ "$(id -u)" -ne 0 ]; then
 fi
 echo "installing: ${missing[*]}" >&2
 # Tests and benchmarks start their own name servers; Debian would start one on this machine's port 53
-for package in nsd unbound; do
+for package in nsd dnsdist unbound; do
   if [ -d /run/systemd/system ] && [[ " ${missing[*]} " == *" $package "* ]]; then
     "${as_root[@]}" systemctl mask --quiet "$package.service" || true
   fi

@@ -42,6 +42,7 @@ fn seeds() -> Vec<(&'static str, Vec<u8>)> {
         ("append", testpe::build(&[(".text", b"stub"), (".sdmagic", MAGIC)])),
         ("blocklist", b"# hosts\n0.0.0.0 ads.example\ntracker.example.\n".to_vec()),
         ("config", config.into()),
+        ("dnscrypt", certificate()),
         ("deb", deb()),
         ("evidence", evidence.into()),
         ("firewall", firewall(config)),
@@ -57,6 +58,11 @@ fn seeds() -> Vec<(&'static str, Vec<u8>)> {
         ("secure_boot", signature_list([9; 16], b"certificate")),
         ("vars", vars()),
     ]
+}
+
+/// The fields that a DNSCrypt provider signs; the target signs them.
+fn certificate() -> Vec<u8> {
+    [&[9; 32][..], &[8; 8], &[0, 0, 0, 1], &[0; 4], &[0xff; 4]].concat()
 }
 
 fn firewall(config: &str) -> Vec<u8> {

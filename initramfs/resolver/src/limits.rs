@@ -32,14 +32,15 @@ pub const FORWARDER: Duration = Duration::from_millis(2200);
 /// DNSCrypt over UDP waits this long, then it asks over TCP, which has the second time.
 pub const DATAGRAM: Duration = Duration::from_millis(700);
 pub const STREAM: Duration = Duration::from_millis(1400);
-/// DNSCrypt asks over TCP only for this long after UDP brought no answer and TCP did.
+/// DNSCrypt asks over TCP only for this long after UDP failed several times in a row and TCP did not.
 pub const WITHOUT_UDP: Duration = Duration::from_secs(60);
 /// Bytes of a sealed answer over UDP; the protocol wants none longer than its question, which has 1220 at most.
 pub const SEALED_DATAGRAM: usize = 4096;
 /// A DNSCrypt server is asked for a newer certificate this often (its protocol's §12).
 pub const CERTIFICATE: Duration = Duration::from_secs(3600);
-/// And not more often than this, whatever goes wrong.
+/// And not more often than this, whatever goes wrong; than the second time while it has shown none that is valid.
 pub const CERTIFICATE_PAUSE: Duration = Duration::from_secs(10);
+pub const CERTIFICATE_RETRY: Duration = Duration::from_secs(1);
 
 /// Seconds for which a failure is remembered (RFC 9520 §3.2 asks for 1 s to 5 min).
 pub const FAILURE_TTL: u32 = 5;

@@ -16,13 +16,16 @@ pub enum Way {
     Tcp,
 }
 
+/// Packets in the order in which they came.
+type Packets = Vec<(Way, Vec<u8>)>;
+
 /// Lives until the process ends.
 #[derive(Clone)]
 pub struct Wire {
     to: SocketAddr,
     alter: Alter,
     /// What the resolver sent.
-    sent: Arc<Mutex<Vec<(Way, Vec<u8>)>>>,
+    sent: Arc<Mutex<Packets>>,
 }
 
 impl Wire {
@@ -40,7 +43,7 @@ impl Wire {
         this
     }
 
-    pub fn sent(&self) -> Vec<(Way, Vec<u8>)> {
+    pub fn sent(&self) -> Packets {
         self.sent.lock().unwrap().clone()
     }
 

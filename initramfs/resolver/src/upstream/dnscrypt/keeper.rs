@@ -9,7 +9,7 @@ use hickory_proto::op::{Message, Query};
 use hickory_proto::rr::{Name, RecordType};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::sync::Mutex as Turn;
 
 pub struct Keeper {
@@ -52,7 +52,7 @@ impl Keeper {
         let known = self.state().current(now());
         match known {
             Some(certificate) => Ok(certificate),
-            None if self.state().asked_lately() => Err(NetError::NoConnections),
+            None if self.state().asked_within(limits::CERTIFICATE_RETRY) => Err(NetError::NoConnections),
             None => {
                 self.ask().await;
                 self.state().current(now()).ok_or(NetError::NoConnections)
@@ -121,11 +121,11 @@ impl State {
 
     fn is_old(&self) -> bool {
         let old = self.came.is_none_or(|came| came.elapsed() >= limits::CERTIFICATE);
-        (old || self.doubted) && !self.asked_lately()
+        (old || self.doubted) && !self.asked_within(limits::CERTIFICATE_PAUSE)
     }
 
-    fn asked_lately(&self) -> bool {
-        self.asked.is_some_and(|asked| asked.elapsed() < limits::CERTIFICATE_PAUSE)
+    fn asked_within(&self, time: Duration) -> bool {
+        self.asked.is_some_and(|asked| asked.elapsed() < time)
     }
 
     /// A certificate with a lower serial does not replace one that is valid: else whoever has recorded an old one, and

@@ -6,7 +6,6 @@ use ed25519_dalek::{Signer as _, SigningKey};
 use hickory_proto::op::OpCode;
 use hickory_proto::rr::rdata::TXT;
 use hickory_proto::rr::{RData, Record};
-use std::time::Duration;
 use tokio::net::UdpSocket;
 
 const NOW: u64 = 100;

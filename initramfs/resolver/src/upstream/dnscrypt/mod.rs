@@ -8,7 +8,10 @@
 
 pub mod certificate;
 mod keeper;
+mod missed;
 pub mod padding;
+#[cfg(any(test, fuzzing))]
+pub mod resolver_side;
 pub mod seal;
 mod wire;
 
@@ -22,11 +25,11 @@ use hickory_net::NetError;
 use hickory_proto::op::{DnsRequest, DnsResponse, Query};
 use hickory_proto::rr::Name;
 use keeper::Keeper;
+use missed::Missed;
 use seal::{Fresh, Opener};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::sync::Arc;
 use tokio::sync::Semaphore;
 
 /// Bytes of a padded question over UDP, at the beginning and at most: the packet has 1220 then, which no path fragments.
@@ -43,8 +46,7 @@ struct Inner {
     keeper: Arc<Keeper>,
     /// Bytes of a padded question over UDP, at least: `min-query-len` of the protocol.
     length: AtomicUsize,
-    /// When UDP brought no answer and TCP did.
-    udp_failed: Mutex<Option<Instant>>,
+    udp: Missed,
     in_flight: Semaphore,
 }
 
@@ -61,7 +63,7 @@ impl DnsCrypt {
             server,
             keeper: Arc::new(Keeper::new(server, name, provider)),
             length: AtomicUsize::new(FIRST_LENGTH),
-            udp_failed: Mutex::new(None),
+            udp: Missed::default(),
             in_flight: Semaphore::new(limits::IN_FLIGHT),
         }))
     }
@@ -92,7 +94,7 @@ impl Inner {
         }
         let answer = self.over_tcp(&certificate, &question).await?;
         if lost {
-            *self.udp_failed() = Some(Instant::now());
+            self.udp.missed();
         }
         match answer.metadata.truncation {
             true => Err(NetError::Truncated),
@@ -102,8 +104,7 @@ impl Inner {
 
     /// `None`: not asked, because UDP does not get through at present.
     async fn over_udp(&self, certificate: &Certificate, question: &Question) -> Option<Result<DnsResponse, NetError>> {
-        let failed = *self.udp_failed();
-        if failed.is_some_and(|at| at.elapsed() < limits::WITHOUT_UDP) {
+        if self.udp.is_blocked() {
             return None;
         }
         let least = self.length.load(Ordering::Relaxed);
@@ -112,8 +113,11 @@ impl Inner {
             Err(error) => return Some(Err(error)),
         };
         let answer = wire::udp(self.server, &packet, |packet| question.read(&opener, packet)).await;
-        if answer.as_ref().is_ok_and(|answer| answer.metadata.truncation) {
-            self.length.store((least + padding::BLOCK).min(MOST_LENGTH), Ordering::Relaxed);
+        if let Ok(answer) = &answer {
+            self.udp.heard();
+            if answer.metadata.truncation {
+                self.length.store((least + padding::BLOCK).min(MOST_LENGTH), Ordering::Relaxed);
+            }
         }
         Some(answer)
     }
@@ -124,11 +128,6 @@ impl Inner {
         let (packet, opener) = question.seal(certificate, question.bytes.len() + 1 + blocks * padding::BLOCK)?;
         let answer = wire::tcp(self.server, &packet).await?;
         question.read(&opener, &answer).ok_or(NetError::Message("answer"))
-    }
-
-    fn udp_failed(&self) -> std::sync::MutexGuard<'_, Option<Instant>> {
-        // nothing panics while it is held
-        self.udp_failed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -29,7 +29,7 @@ mod tests {
                 let message: Vec<u8> = (0..length).map(|n| if n % 3 == 0 { MARK } else { 0 }).collect();
                 let mut padded = message.clone();
                 add(&mut padded, least);
-                assert!(padded.len() % BLOCK == 0 && padded.len() >= least && padded.len() > length);
+                assert!(padded.len().is_multiple_of(BLOCK) && padded.len() >= least && padded.len() > length);
                 assert!(padded.len() < (length + 1).max(least) + BLOCK);
                 assert_eq!(remove(&padded), Some(&message[..]));
             }

@@ -16,7 +16,7 @@ use crypto_secretbox::{
 use x25519_dalek::{PublicKey, StaticSecret};
 use zeroize::{Zeroize as _, Zeroizing};
 
-const ANSWER_MAGIC: &[u8] = b"r6fnvWj8";
+pub(super) const ANSWER_MAGIC: &[u8] = b"r6fnvWj8";
 const TAG: usize = 16;
 const HALF_NONCE: usize = 12;
 /// Bytes that a sealed question has besides its padded message.
@@ -24,8 +24,8 @@ pub const OVERHEAD: usize = 8 + 32 + HALF_NONCE + TAG;
 
 /// What one question needs that nobody else may know or have used.
 pub struct Fresh {
-    secret: StaticSecret,
-    nonce: [u8; HALF_NONCE],
+    pub(super) secret: StaticSecret,
+    pub(super) nonce: [u8; HALF_NONCE],
 }
 
 /// Opens the answer to one question, and nothing else.
@@ -35,7 +35,7 @@ pub struct Opener {
 }
 
 /// Wiped when dropped.
-enum Cipher {
+pub(super) enum Cipher {
     Salsa(XSalsa20Poly1305),
     ChaCha(XChaCha20Poly1305),
 }
@@ -84,7 +84,7 @@ impl Opener {
 
 impl Cipher {
     /// HSalsa20 or HChaCha20 over the shared point, as `crypto_box_beforenm` does.
-    fn new(system: System, shared: &[u8; 32]) -> Self {
+    pub(super) fn new(system: System, shared: &[u8; 32]) -> Self {
         let (point, zero) = (Key::from_slice(shared), GenericArray::default());
         let mut key = match system {
             System::Salsa => XSalsa20Poly1305::kdf(point, &zero),
@@ -98,7 +98,7 @@ impl Cipher {
         cipher
     }
 
-    fn seal(&self, nonce: &Nonce, message: &mut [u8]) -> Option<Tag> {
+    pub(super) fn seal(&self, nonce: &Nonce, message: &mut [u8]) -> Option<Tag> {
         match self {
             Self::Salsa(cipher) => cipher.encrypt_in_place_detached(nonce, b"", message).ok(),
             Self::ChaCha(cipher) => cipher.encrypt_in_place_detached(nonce, b"", message).ok(),
@@ -114,7 +114,7 @@ impl Cipher {
     }
 }
 
-fn nonce(ours: &[u8; HALF_NONCE], theirs: &[u8; HALF_NONCE]) -> Nonce {
+pub(super) fn nonce(ours: &[u8; HALF_NONCE], theirs: &[u8; HALF_NONCE]) -> Nonce {
     let mut nonce = Nonce::default();
     let (first, second) = nonce.split_at_mut(HALF_NONCE);
     first.copy_from_slice(ours);

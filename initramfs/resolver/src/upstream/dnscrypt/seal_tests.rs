@@ -3,39 +3,15 @@
 //! dnsdist in `tests/forward.rs`.
 
 use super::*;
+use crate::upstream::dnscrypt::resolver_side::{answer, certificate, fresh};
 
 fn unhex(text: &str) -> Vec<u8> {
     text.as_bytes().chunks(2).map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap()).collect()
 }
 
-fn counted<const N: usize>(first: u8) -> [u8; N] {
-    std::array::from_fn(|n| first + n as u8)
-}
-
 const QUERY: &str = "12340100000100000000000003777777076578616d706c6503636f6d0000010001";
 const ANSWER: &str =
     "12348180000100010000000003777777076578616d706c6503636f6d0000010001c00c0001000100000e1000045db8d822";
-
-/// The resolver's secret key is 20 21 … 3f.
-fn certificate(system: System) -> Certificate {
-    let resolver = PublicKey::from(&StaticSecret::from(counted::<32>(0x20))).to_bytes();
-    Certificate { system, resolver, client_magic: counted(0xb1), serial: 1, from: 0, until: 9 }
-}
-
-fn fresh() -> Fresh {
-    Fresh { secret: StaticSecret::from(counted::<32>(0x40)), nonce: counted(0xa0) }
-}
-
-/// As the resolver of [`certificate`] answers; `padded` has its padding already.
-fn answer(system: System, question: &[u8], padded: &[u8]) -> Vec<u8> {
-    let (client, ours) = (&question[8..40], &question[40..52]);
-    let client = PublicKey::from(<[u8; 32]>::try_from(client).unwrap());
-    let shared = StaticSecret::from(counted::<32>(0x20)).diffie_hellman(&client);
-    let (ours, theirs) = (ours.try_into().unwrap(), counted(0xc0));
-    let mut sealed = padded.to_vec();
-    let tag = Cipher::new(system, shared.as_bytes()).seal(&nonce(&ours, &theirs), &mut sealed).unwrap();
-    [ANSWER_MAGIC, &ours, &theirs, tag.as_slice(), &sealed].concat()
-}
 
 fn padded(message: &[u8]) -> Vec<u8> {
     let mut padded = message.to_vec();
