@@ -1,5 +1,6 @@
 //! A guest from power-on to the end: everything it needs in one folder, everything gone when it is dropped.
 
+use crate::card::Card;
 use crate::esp::{self, EspFile};
 use crate::firmware::Firmware;
 use crate::http;
@@ -51,6 +52,7 @@ pub struct Options {
     pub memory_mib: u32,
     pub accel: Accel,
     pub network: Network,
+    pub card: Card,
     /// Ports of 127.0.0.1 in QEMU's own network; free ones are chosen for those that are `None`, and for all of
     /// WireGuard's ports but the first.
     pub wireguard_port: Option<u16>,
@@ -75,6 +77,7 @@ impl Options {
             memory_mib: 1024,
             accel: Accel::Tcg,
             network: Network::User,
+            card: Card::default(),
             wireguard_port: None,
             attestation_port: None,
             guest_ports: Ports::default(),
@@ -258,6 +261,7 @@ fn prepare(options: &Options, firmware: &Firmware, scratch: &Scratch) -> Result<
     machine.disk = Some(scratch.write("esp.img", &esp::build(&options.image, &options.esp_files)?)?);
     machine.memory_mib = options.memory_mib;
     machine.accel = options.accel;
+    machine.card.clone_from(&options.card);
     machine.guest_ports.clone_from(&options.guest_ports);
     machine.extra.clone_from(&options.extra);
     Ok(machine)

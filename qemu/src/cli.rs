@@ -1,5 +1,6 @@
 //! The command line, and nothing else.
 
+use crate::card::Card;
 use crate::kvm::Choice;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
@@ -53,6 +54,9 @@ pub struct Boot {
     /// TCP port of 127.0.0.1 for evidence [default: a free one]
     #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
     pub attestation_port: Option<u16>,
+    /// Network card of the guest: e1000e, vmxnet3 … (`-device help` of QEMU)
+    #[arg(long, value_name = "MODEL", default_value_t)]
+    pub card: Card,
     /// Seconds to wait until the server answers
     #[arg(long, value_name = "SECONDS", default_value_t = 300)]
     pub patience: u64,

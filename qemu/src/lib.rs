@@ -12,6 +12,7 @@
 
 pub mod boot;
 pub mod cache;
+pub mod card;
 pub mod cli;
 pub mod commands;
 pub mod esp;

@@ -1,5 +1,6 @@
 //! The machine as a QEMU command line.
 
+use crate::card::Card;
 use crate::firmware::{Firmware, Smm};
 use crate::process::shell_quote;
 use std::fmt;
@@ -9,6 +10,8 @@ use std::process::Command;
 /// The program, and the Debian package that has it.
 pub const QEMU: &str = "qemu-system-x86_64";
 pub const QEMU_PACKAGE: &str = "qemu-system-x86";
+/// Name of the other end of the guest's cable, for `set_link` of the control socket.
+pub const NETDEV: &str = "net0";
 
 /// Who executes the guest's instructions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,6 +71,7 @@ pub struct Machine {
     pub memory_mib: u32,
     pub accel: Accel,
     pub wire: Wire,
+    pub card: Card,
     /// Where the services listen inside the guest.
     pub guest_ports: Ports,
     /// For tests: `-smbios type=11,value=…` and the like.
@@ -87,6 +91,7 @@ impl Machine {
             memory_mib: 1024,
             accel: Accel::Tcg,
             wire: Wire::None,
+            card: Card::default(),
             guest_ports: Ports::default(),
             extra: Vec::new(),
         }
@@ -154,7 +159,7 @@ impl Machine {
             Wire::Tap(interface) => format!("tap,id=net0,ifname={interface},script=no,downscript=no"),
         };
         // romfile= : no option ROM, which would be measured and would offer network boot.
-        line.pair("-netdev", netdev).pair("-device", "virtio-net-pci,netdev=net0,romfile=");
+        line.pair("-netdev", netdev).pair("-device", format!("{},netdev={NETDEV},romfile=", self.card));
     }
 }
 
@@ -252,8 +257,10 @@ mod tests {
     #[test]
     fn on_a_tap_interface() {
         let mut machine = machine();
+        machine.card = "e1000e".parse().unwrap();
         machine.wire = Wire::Tap("tap0".into());
         let text = machine.command_line().to_string();
         assert!(text.contains("-netdev tap,id=net0,ifname=tap0,script=no,downscript=no "), "{text}");
+        assert!(text.contains("-device e1000e,netdev=net0,romfile= "), "{text}");
     }
 }

@@ -40,6 +40,7 @@ fn options(args: &Boot) -> Result<Options> {
     options.memory_mib = args.machine.memory;
     options.accel = args.machine.accel.map_or_else(Choice::from_environment, Choice::from).decide(&mut note)?;
     options.keep = args.machine.keep;
+    options.card.clone_from(&args.card);
     options.wireguard_port = args.wireguard_port;
     options.attestation_port = args.attestation_port;
     options.extra.clone_from(&args.extra);

@@ -2,23 +2,17 @@
 
 use crate::images::Images;
 use crate::machine::{boot, Judged, Place, PATIENCE};
+use crate::user::{User, MOMENT};
 use serde_json::{json, Value};
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 use vitrine_attest::boot::{BootFacts, BootRecord};
-use vitrine_attest::config::Cidr;
+use vitrine_attest::digest::Key32;
 use vitrine_attest::evidence::Evidence;
 use vitrine_attest::expected::{Platform, Prediction};
 use vitrine_attest::pcr::Pcr;
 use vitrine_attest::tpm::{Attest, Public};
 use vitrine_attest::Sha256;
 use vitrine_qemu::boot::{Guest, Options, SecureBoot};
-use vitrine_qemu::verify::Verifier;
-use vitrine_qemu::web::{Web, AS_SEEN_BY_GUEST};
-use vitrine_qemu::wireguard::{Client, ClientKey};
-
-/// For one exchange through the tunnel.
-const MOMENT: Duration = Duration::from_secs(60);
 
 /// The digest a quote must hold when the TPM has exactly the predicted values.
 fn predicted_digest(images: &Images, prediction: &Prediction, platform: Platform, evidence: &Evidence) -> Vec<u8> {
@@ -69,39 +63,13 @@ fn offline(images: &Images, judged: &Judged, roots: std::path::PathBuf) {
 }
 
 /// A peer added by the owner reaches the server and the world outside, and nobody else does.
-fn tunnel(images: &Images, guest: &Guest, server: vitrine_attest::digest::Key32) {
-    let addresses: Vec<Cidr> = ["10.66.0.2/32", "fd66::2/128"].map(|a| a.parse().unwrap()).to_vec();
-    let key = ClientKey::generate().unwrap();
-    let mut stranger = Client::new(&key, server, guest.wireguard(), &addresses).unwrap();
-    assert!(stranger.handshake(Duration::from_secs(6)).is_err(), "a stranger completed a handshake");
-
-    order(images, guest, &["add", "--peer", &key.public().to_string(), "--allowed-ips", "10.66.0.2/32,fd66::2/128"]);
-    let mut client = Client::new(&key, server, guest.wireguard(), &addresses).unwrap();
-    client.handshake(MOMENT).unwrap();
-    client.ping("10.66.0.1".parse().unwrap(), MOMENT).unwrap();
-    client.ping("fd66::1".parse().unwrap(), MOMENT).unwrap();
-    let web = Web::start().unwrap();
-    let page = client.get(SocketAddr::from((AS_SEEN_BY_GUEST, web.port())), "/", MOMENT).unwrap();
-    assert_eq!((page.status, web.served()), (200, 1));
-    assert!(String::from_utf8(page.body).unwrap().starts_with(web.token()));
-
-    order(images, guest, &["remove", "--peer", &key.public().to_string()]);
-    let mut removed = Client::new(&key, server, guest.wireguard(), &addresses).unwrap();
-    assert!(removed.handshake(Duration::from_secs(6)).is_err(), "a removed peer completed a handshake");
-}
-
-fn order(images: &Images, guest: &Guest, words: &[&str]) {
-    let verifier = Verifier::find().unwrap();
-    let mut arguments = vec!["peers".to_string(), words[0].to_string(), "--server".into(), guest.url()];
-    for (flag, file) in
-        [("--statement", "exit/release.dsse.json"), ("--key", "keys/release.pub"), ("--owner-key", "keys/owner.key")]
-    {
-        arguments.extend([flag.to_string(), images.path(file).display().to_string()]);
-    }
-    arguments.extend(["--ek-roots".to_string(), guest.ek_roots().display().to_string()]);
-    arguments.extend(words[1..].iter().map(ToString::to_string));
-    let outcome = verifier.run(arguments).unwrap();
-    assert_eq!(outcome.exit_code, 0, "{outcome:?}");
+fn tunnel(images: &Images, guest: &Guest, server: Key32) {
+    let user = User::new(images, "exit", server);
+    user.is_nobody(guest);
+    user.add(guest);
+    user.browses(guest);
+    user.remove(guest);
+    user.is_nobody(guest);
 }
 
 /// Predicted and equal; and still refused, because Secure Boot is off.

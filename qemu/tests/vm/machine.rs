@@ -1,6 +1,7 @@
 //! Booting and judging, as every test does it.
 
 use crate::images::Images;
+use serde_json::json;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::{Condvar, Mutex};
@@ -8,6 +9,7 @@ use std::time::Duration;
 use vitrine_attest::digest::base64_bytes;
 use vitrine_attest::evidence::Evidence;
 use vitrine_qemu::boot::{Arrival, Guest, Options};
+use vitrine_qemu::machine::NETDEV;
 use vitrine_qemu::verify::{Outcome, Report, Verifier};
 
 /// Two machines on two cores, and other tests beside them.
@@ -53,6 +55,18 @@ pub fn boot(options: &Options) -> Running {
         Arrival::Up(_) => Running { guest, _place: place },
         Arrival::RefusedByFirmware(words) => panic!("the firmware refused the image: {words}"),
     }
+}
+
+/// The cable of a guest's network card.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cable {
+    In,
+    Out,
+}
+
+/// Pulls the cable or puts it back: the card tells its driver.
+pub fn set_cable(guest: &mut Guest, cable: Cable) {
+    guest.qmp().execute("set_link", json!({ "name": NETDEV, "up": cable == Cable::In })).unwrap();
 }
 
 /// The firmware's words when it refuses the image.

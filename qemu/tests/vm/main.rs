@@ -6,7 +6,9 @@
 mod accepted;
 mod images;
 mod machine;
+mod metal;
 mod refused;
 mod relay;
 mod server;
+mod user;
 mod world;

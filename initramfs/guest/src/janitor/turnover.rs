@@ -14,7 +14,7 @@ const FRAMES: u64 = 64;
 const PATIENCE: Duration = Duration::from_secs(1);
 /// Between two questions: the kernel asks a neighbour at its next timer tick, some milliseconds later.
 const PAUSE: Duration = Duration::from_millis(50);
-/// Questions in a row. When they brought too little, the link may be down: then one at a time.
+/// Questions in a row that brought nothing. Then the link may be down: one at a time, until something comes again.
 const QUESTIONS: usize = 128;
 const LONG_PAUSE: Duration = Duration::from_secs(10);
 
@@ -24,6 +24,9 @@ pub struct Turnover {
     /// Value of the counter to wait for, and when to look.
     goal: Option<(u64, Instant)>,
     asked: usize,
+    /// Of these, those since the last frame that came; and the counter's value then.
+    in_vain: usize,
+    seen: u64,
 }
 
 impl Turnover {
@@ -33,7 +36,8 @@ impl Turnover {
     }
 
     pub(super) fn open_at(path: &Path) -> Step<Self> {
-        let turnover = Self { counter: File::open(path).or_stop("rx-packets")?, goal: None, asked: 0 };
+        let turnover =
+            Self { counter: File::open(path).or_stop("rx-packets")?, goal: None, asked: 0, in_vain: 0, seen: 0 };
         turnover.received().or_stop("rx-packets")?;
         Ok(turnover)
     }
@@ -43,7 +47,7 @@ impl Turnover {
         let goal = self.received().unwrap_or(0).saturating_add(FRAMES);
         let wake = self.goal.map_or(now + PATIENCE, |(_, wake)| wake.min(now + PATIENCE));
         self.goal = Some((goal, wake));
-        self.asked = 0;
+        (self.asked, self.in_vain) = (0, 0);
     }
 
     pub fn wake(&self) -> Option<Instant> {
@@ -58,14 +62,18 @@ impl Turnover {
             return;
         }
         // A counter that cannot be read, or that began again with another card, is no reason to ask for ever
-        let done = self.received().is_none_or(|received| received >= goal || received + FRAMES < goal);
-        if done {
+        let received = self.received().filter(|received| *received < goal && received + FRAMES >= goal);
+        let Some(received) = received else {
             self.goal = None;
             return;
+        };
+        if received != self.seen {
+            (self.in_vain, self.seen) = (0, received);
         }
         let asked = ask(self.asked).is_ok();
         self.asked = self.asked.saturating_add(1);
-        let pause = if asked && self.asked < QUESTIONS { PAUSE } else { LONG_PAUSE };
+        self.in_vain = self.in_vain.saturating_add(1);
+        let pause = if asked && self.in_vain < QUESTIONS { PAUSE } else { LONG_PAUSE };
         self.goal = Some((goal, now + pause));
     }
 
@@ -147,6 +155,22 @@ mod tests {
         assert!(questions == 1000 && seconds > 9000, "{questions} in {seconds} s");
         card.has_received(1064);
         assert_eq!(run(&mut turnover, start, |_| Ok(())).0, 0);
+    }
+
+    /// The kernel takes the questions, and nobody hears them for a while.
+    #[test]
+    fn a_link_that_comes_back_is_asked_quickly_again() {
+        let (card, start) = (Card::new("back"), Instant::now());
+        let mut turnover = Turnover::open_at(&card.0).unwrap();
+        turnover.begin(start);
+        let answer = |turn: usize| {
+            if turn > QUESTIONS {
+                card.has_received(1000 + (turn - QUESTIONS) as u64);
+            }
+            Ok(())
+        };
+        let (questions, seconds) = run(&mut turnover, start, answer);
+        assert!(questions == QUESTIONS + 65 && seconds < 40, "{questions} in {seconds} s");
     }
 
     #[test]

@@ -20,11 +20,15 @@ pub fn dns_over_udp_and_tcp(client: &Client) {
 
 /// RFC 7858; the key in the certificate is the one that the quote binds, and another one is refused.
 pub fn dns_over_tls_with_the_attested_key(server: &Provisioned, client: &Client) {
-    let pin = format!("+tls-pin={}", Key32(server.keys.tls_spki.0));
-    let said = client.dig(&["+tls", &pin, NAME, "A"]).expect_success();
+    let said = client.dig(&["+tls", &pin(server), NAME, "A"]).expect_success();
     assert!(said.contains(WEB) && said.contains("TLS"), "{said}");
     let wrong = format!("+tls-pin={}", Key32([7; 32]));
     client.dig(&["+tls", &wrong, NAME, "A"]).expect_failure();
+}
+
+/// For `kdig`: the attested key and no other.
+pub fn pin(server: &Provisioned) -> String {
+    format!("+tls-pin={}", Key32(server.keys.tls_spki.0))
 }
 
 /// RFC 8484, by curl, which looks up the name of a page that way.

@@ -24,10 +24,20 @@ pub struct Provisioned<'w> {
 
 /// Boots an image into the world and checks it.
 pub fn provision<'w>(world: &World, images: &'w Images, image: &'static str) -> Provisioned<'w> {
+    provision_with(world, images, image, |options| options)
+}
+
+/// The same on another machine.
+pub fn provision_with<'w>(
+    world: &World,
+    images: &'w Images,
+    image: &'static str,
+    change: impl FnOnce(Options) -> Options,
+) -> Provisioned<'w> {
     let config = images.config(image);
     let ports = Ports { wireguard: config.wireguard.all_ports(), attestation: config.attestation.port };
     let options = Options::new(images.read(&format!("{image}/image.efi")), images.secure_boot());
-    let running = boot(&world.plug(options, ports));
+    let running = boot(&change(world.plug(options, ports)));
     let judged = judge(images, image, &running);
     judged.assert_accepted();
     // An IPv6 address is used a second later, when nobody on the link has claimed it (RFC 4862 §5.4)
@@ -45,6 +55,11 @@ fn judge(images: &Images, image: &str, running: &Running) -> Judged {
 impl Provisioned<'_> {
     /// Takes a step; a failure is told at the end.
     pub fn step(&mut self, name: &'static str, step: impl FnOnce(&Self)) {
+        self.step_on_the_machine(name, |server| step(server));
+    }
+
+    /// The same, for what is done to the machine itself.
+    pub fn step_on_the_machine(&mut self, name: &'static str, step: impl FnOnce(&mut Self)) {
         eprintln!("── {name}");
         let begin = Instant::now();
         let done = catch_unwind(AssertUnwindSafe(|| step(self)));
@@ -72,8 +87,13 @@ impl Provisioned<'_> {
 
     /// `vitrine-verify WORDS --server … --statement … --key … --ek-roots … MORE`
     pub fn verify(&self, words: &[&str], more: &[&str]) -> Outcome {
+        self.verify_at(self.running.guest.url(), words, more)
+    }
+
+    /// The same, when somebody between us and the server has this address.
+    pub fn verify_at(&self, url: String, words: &[&str], more: &[&str]) -> Outcome {
         let mut arguments: Vec<String> = words.iter().map(ToString::to_string).collect();
-        arguments.extend(["--server".into(), self.running.guest.url()]);
+        arguments.extend(["--server".into(), url]);
         let statement = format!("{}/release.dsse.json", self.image);
         for (flag, file) in [("--statement", statement.as_str()), ("--key", "keys/release.pub")] {
             arguments.extend([flag.to_string(), self.images.path(file).display().to_string()]);
@@ -87,8 +107,20 @@ impl Provisioned<'_> {
 
     /// `vitrine-verify peers WORDS …` with the owner's key.
     pub fn peers(&self, words: &[&str], more: &[&str]) -> Outcome {
+        self.peers_at(self.running.guest.url(), words, more)
+    }
+
+    /// See [`Self::verify_at`].
+    pub fn peers_at(&self, url: String, words: &[&str], more: &[&str]) -> Outcome {
         let owner = self.images.path("keys/owner.key").display().to_string();
-        self.verify(&[&["peers"], words].concat(), &[&["--owner-key", &owner], more].concat())
+        self.verify_at(url, &[&["peers"], words].concat(), &[&["--owner-key", &owner], more].concat())
+    }
+
+    /// Whether the server has a peer with this key.
+    pub fn has(&self, user: &User) -> bool {
+        let outcome = self.peers(&["has"], &["--peer", &user.public().to_string(), "--json"]);
+        assert!(outcome.stdout.contains(if outcome.exit_code == 0 { "\"has\":true" } else { "\"has\":false" }));
+        outcome.exit_code == 0
     }
 
     pub fn add(&self, user: &User) {
@@ -105,10 +137,21 @@ impl Provisioned<'_> {
     /// A user the owner has just added, online.
     pub fn join(&self, n: u8) -> (User, Client) {
         let user = User::number(n);
-        self.add(&user);
+        let client = self.join_as(&user);
+        (user, client)
+    }
+
+    /// The same for a user there is already.
+    pub fn join_as(&self, user: &User) -> Client {
+        self.add(user);
         let client = user.connect(self.keys.wireguard, self.running.guest.wireguard());
         client.ping("10.66.0.1").expect_success();
-        (user, client)
+        client
+    }
+
+    /// Where evidence is served.
+    pub fn agent(&self) -> SocketAddr {
+        self.running.guest.url().strip_prefix("http://").and_then(|address| address.parse().ok()).expect("an address")
     }
 
     pub fn endpoint(&self, port: u16) -> SocketAddr {

@@ -80,6 +80,11 @@ impl Client {
         tools::run_in(&self.namespace, command.args(words))
     }
 
+    /// Does something on the user's host.
+    pub fn within<T: Send>(&self, act: impl FnOnce() -> T + Send) -> T {
+        tools::within(&self.namespace, act)
+    }
+
     /// Until the first answer: a network may lose a packet.
     pub fn ping(&self, target: &str) -> Said {
         self.run("ping", &["-n", "-c", "1", "-w", "20", target])

@@ -96,6 +96,13 @@ impl World {
     }
 }
 
+/// Frames that came from the guest so far. To be called in the outside.
+pub fn frames_from_guest() -> u64 {
+    let said = run("ip", &["-json", "-stats", "link", "show", "dev", TAP]).expect_success();
+    let links: serde_json::Value = serde_json::from_str(&said).unwrap();
+    links[0]["stats64"]["rx"]["packets"].as_u64().unwrap()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

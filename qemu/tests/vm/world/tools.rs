@@ -43,11 +43,16 @@ pub fn run(program: &str, words: &[&str]) -> Said {
 
 /// Runs a program in another network namespace, to its end.
 pub fn run_in(namespace: &File, command: &mut Command) -> Said {
+    within(namespace, || said(command))
+}
+
+/// Does something in another network namespace, on a thread of its own.
+pub fn within<T: Send>(namespace: &File, act: impl FnOnce() -> T + Send) -> T {
     std::thread::scope(|scope| {
         let there = scope.spawn(|| {
             move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::Network))
                 .expect("a namespace is entered");
-            said(command)
+            act()
         });
         there.join().expect("the thread ends")
     })
