@@ -14,11 +14,12 @@ PROGRAMS := $(TARGET)/image-programs
 export CARGO_TARGET_DIR := $(abspath $(TARGET))
 export PATH := $(abspath $(TARGET))/release:$(PATH)
 
-.PHONY: help deps build programs verifier probe images demo test check bench fuzz clean
+.PHONY: help deps build programs verifier probe images demo test prove check bench fuzz clean
 
 help:
 	@echo "make demo    the main job from nothing: lock, build, boot, tunnel, verdict, three refusals"
 	@echo "make test    all tests, with virtual machines"
+	@echo "make prove   tests that take longer: more network cards"
 	@echo "make check   format, lint, licences, documentation"
 	@echo "make bench   times, sizes and memory, written as a table"
 	@echo "make fuzz    every parser of foreign bytes, FUZZ_SECONDS each (60)"
@@ -66,6 +67,11 @@ test: images
 	VITRINE_AGENT_BINARY=$(abspath $(PROGRAMS))/vitrine-agent \
 		VITRINE_RESOLVER_BINARY=$(abspath $(PROGRAMS))/vitrine-resolver cargo test --workspace --locked --no-fail-fast
 	@echo "all tests passed"
+
+# What make test leaves out for its length
+prove: images
+	cargo test -p vitrine-qemu --test vm --locked -- --ignored
+	@echo "all proven"
 
 check: deps
 	cargo fmt --all --check

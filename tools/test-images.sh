@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Builds, once, what all VM tests share: $CARGO_TARGET_DIR/vm/{keys,names} and the images exit, dev (as shipped), and
-# server, dedicated, probe (qemu/tests/recipes). Rebuilt from the cache when programs or recipes changed.
+# Builds, once, what all VM tests share: $CARGO_TARGET_DIR/vm/{keys,names} and the images exit, exit-metal, dev (as
+# shipped), and server, dedicated, probe (qemu/tests/recipes). Rebuilt from the cache when programs or recipes changed.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 target=${CARGO_TARGET_DIR:-target}
@@ -11,7 +11,7 @@ mkdir -p "$vm"
 owner=$(cat "$vm/keys/owner.pub")
 anchor=$(cat "$vm/names/anchor")
 
-for recipe in exit dev; do
+for recipe in exit exit-metal dev; do
   tools/build-image.sh "recipes/$recipe.toml" "$vm/$recipe" "$vm/keys" --set "config.owner=$owner"
 done
 

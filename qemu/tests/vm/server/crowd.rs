@@ -4,21 +4,25 @@ use super::Provisioned;
 use crate::world::{User, GUEST, WEB};
 use std::fmt::Write as _;
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use vitrine_attest::digest::Key32;
 
 /// `peers.most` of the test recipe, which is the highest there is.
 const MOST: usize = 10_000;
+/// Two key agreements of the kernel for each, under QEMU's translator: half a minute where nothing else runs.
+const PATIENCE: Duration = Duration::from_secs(240);
 
-/// The server takes as many peers as the configuration allows and not one more; its users notice nothing, and those
-/// who are not in the next set are gone.
+/// The server takes as many peers as the configuration allows and not one more, and its users notice nothing. They
+/// stay in for the steps that follow.
 pub fn ten_thousand_peers(server: &Provisioned, users: &[User; 2]) {
     let folder = tempfile::tempdir().unwrap();
     let all = write(folder.path(), "all", users, MOST - users.len());
     let clients = users.each_ref().map(|user| server.join_as(user));
 
-    timed("all are sent", || assert_eq!(server.peers(&["sync", &all], &[]).exit_code, 0));
-    timed("compared", || assert_eq!(server.peers(&["sync", &all], &[]).exit_code, 0));
+    let begin = Instant::now();
+    server.wait_until("all are in", PATIENCE, |server| sync(server, &all));
+    eprintln!("{MOST} peers on two interfaces: {:.1} s", begin.elapsed().as_secs_f32());
+    assert_eq!(server.peers(&["commitment", &all], &[]).exit_code, 0);
     assert_eq!(clients.each_ref().map(|client| client.seen_as(WEB)), [GUEST.to_string(), GUEST.to_string()]);
     let again = users[0].connect(server.keys.wireguard, server.endpoint(443));
     again.ping("10.66.0.1").expect_success();
@@ -28,16 +32,6 @@ pub fn ten_thousand_peers(server: &Provisioned, users: &[User; 2]) {
     let words = ["--peer", &more.public().to_string(), "--allowed-ips", &more.networks()];
     let refused = server.peers(&["add"], &words);
     assert!(refused.exit_code != 0 && refused.stderr.contains("allows no more peers (peers.most)"), "{refused:?}");
-}
-
-pub fn removal(server: &Provisioned, users: &[User; 2]) {
-    let folder = tempfile::tempdir().unwrap();
-    let few = write(folder.path(), "few", users, 0);
-    timed("all but two are removed", || {
-        server.wait_until("gone", std::time::Duration::from_secs(300), |server| {
-            server.peers(&["sync", &few], &[]).exit_code == 0
-        });
-    });
 }
 
 /// One key twice, one network twice, a network in another: each is said, with its line, before anything is sent. What
@@ -91,8 +85,9 @@ fn peer(key: &Key32, network: &str) -> String {
     format!("[[peer]]\nkey = \"{key}\"\nallowed_ips = [\"{network}\"]\n")
 }
 
-fn timed(what: &str, act: impl FnOnce()) {
-    let begin = Instant::now();
-    act();
-    eprintln!("{what}: {:.1} s", begin.elapsed().as_secs_f32());
+/// As the owner would: on a slow machine PID 1 needs longer than the agent waits for it, and the words are "try again".
+fn sync(server: &Provisioned, file: &str) -> bool {
+    let outcome = server.peers(&["sync", file], &[]);
+    assert!(outcome.exit_code == 0 || outcome.stderr.contains("busy"), "{outcome:?}");
+    outcome.exit_code == 0
 }

@@ -50,7 +50,6 @@ fn least_memory() {
         server.step("ten_thousand_peers", |server| crowd::ten_thousand_peers(server, &users));
         let client = server.join_as(&users[0]);
         server.step("full_tables", |server| flood::full_tables(server, &client, 70_000, 3000));
-        server.step("removal", |server| crowd::removal(server, &users));
         server.end();
     });
 }
