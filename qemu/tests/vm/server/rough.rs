@@ -1,5 +1,5 @@
 //! What nobody wishes a server: a clock that is wrong by decades, a cable that is pulled, floods, recorded orders, and
-//! no more memory than `docs/operate.md` asks for.
+//! half of the memory that `docs/operate.md` asks for.
 
 use super::{crowd, flood, names, orders, provision_with, traffic, Provisioned};
 use crate::images::Images;
@@ -8,8 +8,8 @@ use crate::world::{self, Client, Names, User, World, GUEST, GUEST6, OTHER, WEB, 
 use std::time::Duration;
 use vitrine_qemu::boot::Options;
 
-/// The least that `docs/operate.md` allows.
-const LEAST_MEMORY_MIB: u32 = 512;
+/// Half of what `docs/operate.md` asks for.
+const LEAST_MEMORY_MIB: u32 = 256;
 /// Before all signatures of the tests' zones, and before the kernel was built.
 const LONG_AGO: &str = "2009-01-01T00:00:00";
 /// How long the cable is out.
