@@ -23,7 +23,7 @@ fn no_log_formats() {
         "found zone for query",
         "dropping out of bailiwick record",
         "ignoring address due to do_not_query",
-        "append_ips_from_lookup",
+        "append_ips_from_lookup: ",
         "creating new shared lookup",
         "query currently in progress",
         "sending request: ",
