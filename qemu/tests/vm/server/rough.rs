@@ -49,7 +49,7 @@ fn least_memory() {
         server.step("peers_that_cannot_be", |server| crowd::peers_that_cannot_be(server, &users));
         server.step("ten_thousand_peers", |server| crowd::ten_thousand_peers(server, &users));
         let client = server.join_as(&users[0]);
-        server.step("full_tables", |server| flood::full_tables(server, &client, 70_000, 3000));
+        server.step("many_connections_and_names", |server| flood::many_connections_and_names(server, &client));
         server.end();
     });
 }
