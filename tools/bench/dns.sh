@@ -133,16 +133,20 @@ first=$(head -1 cached.txt | cut -d' ' -f1)
 
 ask() { dnsperf -s "$NET.9" -p 5391 -c 8 -q 200 -e "$@" 2>/dev/null; }
 rss() { awk '/^VmRSS/ { print $2 }' "/proc/$SERVER/status"; }
-measure() { # name: prints "cached uncached rss"
+# User and system time so far, in ticks of 10 ms (proc_pid_stat(5)): others on the machine disturb it less than the rate
+cpu() { awk '{ print $14 + $15 }' "/proc/$SERVER/stat"; }
+measure() { # name: sets RESULT to "cached uncached rss cpu", the last in µs for each uncached answer
 	"start_$1" "$2"
 	for _ in $(seq 50); do
 		drill -D -p 5391 "$first" "@$NET.9" 2>/dev/null | grep -q 'rcode: NOERROR.*' && break
 		sleep 0.1
 	done
 	drill -D -p 5391 "$first" "@$NET.9" | grep -q 'flags:.* ad' || { echo "bench: $1 does not validate" >&2; exit 2; }
-	local uncached cached out
+	local uncached cached out ticks
 	# every name once: none is in memory
+	ticks=$(cpu)
 	out=$(ask -d uncached.txt -n 1)
+	ticks=$(($(cpu) - ticks))
 	uncached=$(awk '/Queries per second/ { print $4 }' <<<"$out")
 	awk '/Queries lost/ { lost = $3 } /NOERROR/ { ok = $0 } END { if (lost > 0) print "bench: '"$1"' lost " lost " of the uncached" > "/dev/stderr" }' <<<"$out"
 	grep -q 'SERVFAIL' <<<"$out" && echo "bench: $1: some uncached answers are SERVFAIL" >&2
@@ -150,22 +154,23 @@ measure() { # name: prints "cached uncached rss"
 	out=$(ask -d cached.txt -l "$SECONDS_EACH")
 	cached=$(awk '/Queries per second/ { print $4 }' <<<"$out")
 	grep -q 'SERVFAIL' <<<"$out" && { echo "bench: $1: cached answers are SERVFAIL" >&2; exit 2; }
-	RESULT="$cached $uncached $(rss)"
+	RESULT="$cached $uncached $(rss) $((ticks * 10000 / NAMES))"
 	kill "$SERVER"
 	wait "$SERVER" 2>/dev/null || true
 	exec 9>&- || true
 }
 sleep 1
 measure unbound x
-read -r uc uu um <<<"$RESULT"
+read -r uc uu um up <<<"$RESULT"
 measure ours 1
-read -r oc ou om <<<"$RESULT"
-awk -v uc="$uc" -v uu="$uu" -v um="$um" -v oc="$oc" -v ou="$ou" -v om="$om" -v json="$JSON" -v names="$NAMES" 'BEGIN {
+read -r oc ou om op <<<"$RESULT"
+awk -v uc="$uc" -v uu="$uu" -v um="$um" -v oc="$oc" -v ou="$ou" -v om="$om" -v up="$up" -v op="$op" -v json="$JSON" -v names="$NAMES" 'BEGIN {
 	if (json == "--json") {
-		printf "{\"cached_ratio\":%.2f,\"uncached_ratio\":%.2f,\"rss_ratio\":%.2f,\"cached_qps\":%d,\"uncached_qps\":%d,\"rss_kib\":%d,\"unbound_cached_qps\":%d,\"unbound_uncached_qps\":%d,\"unbound_rss_kib\":%d}\n", oc/uc, ou/uu, om/um, oc, ou, om, uc, uu, um
+		printf "{\"cached_ratio\":%.2f,\"uncached_ratio\":%.2f,\"rss_ratio\":%.2f,\"uncached_cpu_ratio\":%.2f,\"cached_qps\":%d,\"uncached_qps\":%d,\"rss_kib\":%d,\"uncached_cpu_us\":%d,\"unbound_cached_qps\":%d,\"unbound_uncached_qps\":%d,\"unbound_rss_kib\":%d,\"unbound_uncached_cpu_us\":%d}\n", oc/uc, ou/uu, om/um, op/up, oc, ou, om, op, uc, uu, um, up
 		exit
 	}
 	printf "| %-52s | %-28s |\n", "DNS answers/s, cached", sprintf("%d, unbound %d: %.2f×", oc, uc, oc/uc)
 	printf "| %-52s | %-28s |\n", "DNS answers/s, uncached, validated", sprintf("%d, unbound %d: %.2f×", ou, uu, ou/uu)
+	printf "| %-52s | %-28s |\n", "CPU for an uncached answer", sprintf("%d µs, unbound %d: %.2f×", op, up, op/up)
 	printf "| %-52s | %-28s |\n", "memory after " names " names", sprintf("%.1f MiB, unbound %.1f: %.2f×", om/1024, um/1024, om/um)
 }'

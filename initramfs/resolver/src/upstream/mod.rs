@@ -6,6 +6,7 @@ pub mod dnscrypt;
 mod forward;
 mod line;
 mod minimal;
+mod once;
 mod outside;
 mod recursive;
 mod remember;

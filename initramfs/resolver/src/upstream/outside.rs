@@ -1,6 +1,7 @@
 //! Connections to authorities: hickory's, with our own times and, in tests, another port.
 
 use super::minimal::Minimal;
+use super::once::Once;
 use crate::limits;
 use hickory_net::runtime::TokioRuntimeProvider;
 use hickory_net::tcp::TcpClientStream;
@@ -27,7 +28,7 @@ impl Outside {
     }
 }
 
-type Exchange = Minimal<DnsExchange<TokioRuntimeProvider>>;
+type Exchange = Minimal<Once<DnsExchange<TokioRuntimeProvider>>>;
 
 impl ConnectionProvider for Outside {
     type Conn = Exchange;
@@ -44,12 +45,13 @@ impl ConnectionProvider for Outside {
         let runtime = self.runtime.clone();
         match config.protocol {
             ProtocolConfig::Udp => Ok(Box::pin(async move {
-                Ok(Minimal(UdpClientStream::builder(server, runtime).with_timeout(Some(limits::AUTHORITY)).exchange()))
+                let exchange = UdpClientStream::builder(server, runtime).with_timeout(Some(limits::AUTHORITY)).exchange();
+                Ok(Minimal(Once::new(exchange, server)))
             })),
             ProtocolConfig::Tcp => {
                 let most = Some(cx.options.max_active_requests);
                 let exchange = TcpClientStream::exchange(server, None, limits::AUTHORITY, most, runtime);
-                Ok(Box::pin(async move { exchange.await.map(Minimal) }))
+                Ok(Box::pin(async move { exchange.await.map(|exchange| Minimal(Once::new(exchange, server))) }))
             }
             // authorities are asked in the clear: RFC 9539 is switched off
             _ => Err(NetError::NoConnections),

@@ -1,6 +1,7 @@
 //! Recursion from the root down (RFC 1034 §5.3.3), with DNSSEC (RFC 4035) and strict QNAME minimisation (RFC 9156):
 //! a zone's servers hear one label more than their own zone's name, and NXDOMAIN ends the walk (RFC 8020).
 
+use super::once::wanted;
 use super::outside::Outside;
 use super::verdict::{self, Failure, Found, Validation};
 use super::{roots, Wish};
@@ -47,7 +48,8 @@ impl Recursion {
             false => (&self.validating, Validation::Done),
             true => (&self.plain, Validation::Skipped),
         };
-        match recursor.resolve(query, Instant::now(), wish.dnssec_ok).await {
+        let found = recursor.resolve(query.clone(), Instant::now(), wish.dnssec_ok);
+        match wanted(query, found).await {
             Ok(message) => verdict::of_message(message, validation),
             Err(RecursorError::Negative(none)) => {
                 let code = if none.is_nx_domain() { ResponseCode::NXDomain } else { ResponseCode::NoError };
