@@ -2,6 +2,7 @@
 
 mod anchors;
 mod chase;
+mod datagram;
 pub mod dnscrypt;
 mod forward;
 mod line;

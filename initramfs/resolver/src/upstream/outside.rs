@@ -1,16 +1,18 @@
-//! Connections to authorities: hickory's, with our own times and, in tests, another port.
+//! Connections to authorities: our own over UDP, hickory's over TCP with our own times; in tests, another port.
 
+use super::datagram::Datagrams;
 use super::minimal::Minimal;
 use super::once::Once;
 use crate::limits;
+use futures_util::stream::{BoxStream, StreamExt as _};
 use hickory_net::runtime::TokioRuntimeProvider;
 use hickory_net::tcp::TcpClientStream;
-use hickory_net::udp::UdpClientStream;
-use hickory_net::xfer::DnsExchange;
+use hickory_net::xfer::{DnsExchange, DnsHandle};
 use hickory_net::NetError;
+use hickory_proto::op::{DnsRequest, DnsResponse};
 use hickory_resolver::config::{ConnectionConfig, ProtocolConfig};
 use hickory_resolver::{ConnectionProvider, PoolContext};
-use std::future::Future;
+use std::future::{ready, Future};
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 
@@ -28,7 +30,26 @@ impl Outside {
     }
 }
 
-type Exchange = Minimal<Once<DnsExchange<TokioRuntimeProvider>>>;
+type Exchange = Minimal<Once<Link>>;
+
+/// Either transport.
+#[derive(Clone)]
+pub enum Link {
+    Udp(Datagrams),
+    Tcp(DnsExchange<TokioRuntimeProvider>),
+}
+
+impl DnsHandle for Link {
+    type Response = BoxStream<'static, Result<DnsResponse, NetError>>;
+    type Runtime = TokioRuntimeProvider;
+
+    fn send(&self, request: DnsRequest) -> Self::Response {
+        match self {
+            Self::Udp(server) => server.send(request),
+            Self::Tcp(exchange) => exchange.send(request).boxed(),
+        }
+    }
+}
 
 impl ConnectionProvider for Outside {
     type Conn = Exchange;
@@ -42,16 +63,13 @@ impl ConnectionProvider for Outside {
         cx: &PoolContext,
     ) -> Result<Self::FutureConn, NetError> {
         let server = SocketAddr::new(ip, self.port);
-        let runtime = self.runtime.clone();
+        let conn = move |link| Minimal(Once::new(link, server));
         match config.protocol {
-            ProtocolConfig::Udp => Ok(Box::pin(async move {
-                let exchange = UdpClientStream::builder(server, runtime).with_timeout(Some(limits::AUTHORITY)).exchange();
-                Ok(Minimal(Once::new(exchange, server)))
-            })),
+            ProtocolConfig::Udp => Ok(Box::pin(ready(Ok(conn(Link::Udp(Datagrams(server))))))),
             ProtocolConfig::Tcp => {
                 let most = Some(cx.options.max_active_requests);
-                let exchange = TcpClientStream::exchange(server, None, limits::AUTHORITY, most, runtime);
-                Ok(Box::pin(async move { exchange.await.map(|exchange| Minimal(Once::new(exchange, server))) }))
+                let exchange = TcpClientStream::exchange(server, None, limits::AUTHORITY, most, self.runtime.clone());
+                Ok(Box::pin(async move { Ok(conn(Link::Tcp(exchange.await?))) }))
             }
             // authorities are asked in the clear: RFC 9539 is switched off
             _ => Err(NetError::NoConnections),
