@@ -13,6 +13,7 @@ mod recursive;
 mod remember;
 mod roots;
 mod verdict;
+mod walk;
 mod wildcard;
 
 use crate::key::Key;
