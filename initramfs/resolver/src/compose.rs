@@ -26,7 +26,10 @@ fn message(question: &Question, mut found: Found) -> Option<Vec<u8>> {
     message.metadata.response_code = found.code;
     let kind = RecordType::from(question.kind);
     let negative = !found.answers.iter().any(|record| record.record_type() == kind);
-    found.authorities.retain(|record| is_needed(covered(record), negative, question.dnssec_ok()));
+    let signs = |record: &Record| record.record_type() == RecordType::RRSIG;
+    found.authorities.retain(|record| {
+        is_needed(covered(record), negative, question.dnssec_ok()) && (question.dnssec_ok() || !signs(record))
+    });
     let wanted =
         |record: &Record| question.dnssec_ok() || record.record_type() == kind || !record.record_type().is_dnssec();
     found.answers.retain(wanted);

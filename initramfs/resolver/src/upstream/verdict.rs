@@ -3,9 +3,10 @@
 use super::wildcard;
 use crate::reply::Ede;
 use hickory_net::{DnsError, NetError};
+use hickory_proto::dnssec::rdata::DNSSECRData;
 use hickory_proto::dnssec::Proof;
 use hickory_proto::op::{Message, ResponseCode};
-use hickory_proto::rr::{Record, RecordType};
+use hickory_proto::rr::{RData, Record, RecordType};
 
 /// Something that can be given out.
 pub struct Found {
@@ -53,6 +54,7 @@ pub fn of_message(message: Message, validation: Validation) -> Result<Found, Fai
         Validation::Done if answers.is_empty() => summary(&authorities)?,
         Validation::Done => summary(&answers)?,
     };
+    let secure = secure && !authorities.iter().any(opts_out);
     match metadata.response_code {
         code @ (ResponseCode::NoError | ResponseCode::NXDomain) => Ok(Found { code, answers, authorities, secure }),
         _ => Err(Failure::Network),
@@ -92,6 +94,7 @@ pub fn negative(code: ResponseCode, authorities: Vec<Record>, validation: Valida
         Validation::Done if !authorities.is_empty() => summary(&authorities)?,
         _ => false,
     };
+    let secure = secure && !authorities.iter().any(opts_out);
     match code {
         ResponseCode::NoError | ResponseCode::NXDomain => Ok(Found { code, answers: vec![], authorities, secure }),
         _ => Err(Failure::Network),
@@ -115,4 +118,10 @@ fn summary(records: &[Record]) -> Result<bool, Failure> {
         }
     }
     Ok(secure && records.iter().any(|record| record.record_type() != RecordType::RRSIG))
+}
+
+/// RFC 5155 §9.2: a proof with Opt-Out shows that nothing signed is there, and not that nothing is; no AD for it. hickory
+/// calls it secure. An NSEC3 of the very name that was asked would show more, and goes without AD here, too.
+fn opts_out(record: &Record) -> bool {
+    matches!(&record.data, RData::DNSSEC(DNSSECRData::NSEC3(nsec3)) if nsec3.opt_out())
 }

@@ -5,6 +5,7 @@ pub mod authority;
 pub mod client;
 pub mod dnsdist;
 pub mod hostile;
+pub mod nsd;
 pub mod tls;
 pub mod wire;
 pub mod world;
