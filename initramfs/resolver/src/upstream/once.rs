@@ -178,3 +178,70 @@ fn no_cut(response: &Message, probe: &DnsRequest) -> Result<DnsResponse, NetErro
     message.answers.extend(response.answers.first().cloned());
     DnsResponse::from_message(message).map_err(NetError::from)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hickory_proto::op::OpCode;
+    use hickory_proto::rr::rdata::{A, NS};
+
+    fn name(text: &str) -> Name {
+        Name::from_ascii(text).unwrap()
+    }
+
+    /// An answer about `www.example.org.` whose authority section has NS records of this name.
+    fn cut(answers: usize, servers_of: Option<&str>, change: impl Fn(&mut Message)) -> Cut {
+        let asked = name("www.example.org.");
+        let mut message = Message::response(1, OpCode::Query);
+        message.metadata.authoritative = true;
+        let address = Record::from_rdata(asked.clone(), 60, RData::A(A::new(192, 0, 2, 1)));
+        message.answers.extend(vec![address; answers]);
+        let servers = |zone| Record::from_rdata(name(zone), 60, RData::NS(NS(name("ns.example.org."))));
+        message.authorities.extend(servers_of.map(servers));
+        change(&mut message);
+        Cut::of(&message, &asked)
+    }
+
+    #[test]
+    fn an_answer_tells_its_zone_or_does_not() {
+        let as_it_is = |_: &mut Message| ();
+        assert_eq!(cut(1, Some("example.org."), as_it_is), Cut::None);
+        assert_eq!(cut(0, Some("example.org."), as_it_is), Cut::None, "no data");
+        assert_eq!(cut(1, None, as_it_is), Cut::Unknown, "it does not say of which zone it is");
+        assert_eq!(cut(1, Some("www.example.org."), as_it_is), Cut::Unknown, "a zone of its own");
+        assert_eq!(cut(1, Some("other.org."), as_it_is), Cut::Unknown, "not a zone that can have it");
+        assert_eq!(cut(0, None, |message| message.metadata.response_code = ResponseCode::NXDomain), Cut::Same);
+        assert_eq!(cut(0, None, |message| message.metadata.response_code = ResponseCode::ServFail), Cut::Same);
+        let delegation = |message: &mut Message| message.metadata.authoritative = false;
+        assert_eq!(cut(0, Some("www.example.org."), delegation), Cut::Same);
+        assert_eq!(cut(1, Some("example.org."), delegation), Cut::Unknown, "somebody's memory");
+        assert_eq!(cut(1, Some("example.org."), |message| message.metadata.truncation = true), Cut::Unknown);
+    }
+
+    #[test]
+    fn only_the_last_question_for_servers_is_replaced_and_only_once() {
+        let server = SocketAddr::from(([192, 0, 2, 53], 53));
+        let wanted = |text, kind| Wanted {
+            query: Query::query(name(text), kind),
+            sent: Cell::new(false),
+            kept: RefCell::new(None),
+        };
+        let asks = |wanted: &Wanted, text| {
+            let query = Query::query(name(text), RecordType::NS);
+            matches!(wanted.step(&query, server), Step::Instead(instead) if instead == wanted.query)
+        };
+        let www = wanted("www.example.org.", RecordType::A);
+        assert!(!asks(&www, "example.org."), "another name");
+        assert!(asks(&www, "www.example.org.") && !asks(&www, "www.example.org."));
+        assert!(!asks(&wanted("example.org.", RecordType::A), "example.org."), "the top level's servers");
+        assert!(!asks(&wanted("www.example.org.", RecordType::DS), "www.example.org."));
+        // an answer is for the server that gave it, and given out once
+        let kept = || DnsResponse::from_message(Message::response(1, OpCode::Query)).unwrap();
+        let other = SocketAddr::from(([192, 0, 2, 54], 53));
+        for (giver, given) in [(other, false), (server, true)] {
+            www.kept.replace(Some((giver, kept())));
+            assert_eq!(matches!(www.step(&www.query, server), Step::Kept(_)), given);
+            assert!(matches!(www.step(&www.query, server), Step::Send));
+        }
+    }
+}
