@@ -92,9 +92,7 @@ impl Forwarder {
             (self.validating.lookup(query, options).first_answer().await, Validation::Done)
         };
         match response {
-            Ok(response) => {
-                verdict::of_message(response.into_message().maybe_strip_dnssec_records(wish.dnssec_ok), validation)
-            }
+            Ok(response) => verdict::of_message(response.into_message(), validation),
             Err(error) => verdict::of_error(error, validation),
         }
     }
