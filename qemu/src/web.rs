@@ -55,7 +55,7 @@ impl Web {
         &self.token
     }
 
-    /// Pages served so far.
+    /// Requests answered so far.
     pub fn served(&self) -> usize {
         self.served.load(Ordering::Relaxed)
     }
@@ -74,16 +74,15 @@ fn serve(listener: &TcpListener, token: &str, served: &AtomicUsize, stop: &Atomi
     while !stop.load(Ordering::Relaxed) {
         match listener.accept() {
             Ok((stream, from)) => {
-                if answer(stream, from, token).is_ok() {
-                    served.fetch_add(1, Ordering::Relaxed);
-                }
+                // Whoever did not ask to the end gets nothing
+                let _ = answer(stream, from, token, served);
             }
             Err(_) => std::thread::sleep(Duration::from_millis(20)),
         }
     }
 }
 
-fn answer(mut stream: TcpStream, from: SocketAddr, token: &str) -> std::io::Result<()> {
+fn answer(mut stream: TcpStream, from: SocketAddr, token: &str, served: &AtomicUsize) -> std::io::Result<()> {
     stream.set_nonblocking(false)?;
     stream.set_read_timeout(Some(Duration::from_secs(5)))?;
     let mut request = [0; 2048];
@@ -96,6 +95,8 @@ fn answer(mut stream: TcpStream, from: SocketAddr, token: &str) -> std::io::Resu
     }
     let body = format!("{token}\n{from}\n");
     let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len());
+    // Before it is sent: who has the page finds it counted
+    served.fetch_add(1, Ordering::Relaxed);
     stream.write_all(head.as_bytes())?;
     stream.write_all(body.as_bytes())
 }
