@@ -70,8 +70,8 @@ test: images
 
 # What make test leaves out for its length
 prove: images
-	cargo test -p vitrine-qemu --test vm --locked -- --ignored
-	@echo "all proven"
+	cargo test -p vitrine-qemu --test vm --locked -- --ignored --nocapture
+	@echo "passed, but for what says \"skipped\" above"
 
 check: deps
 	cargo fmt --all --check
