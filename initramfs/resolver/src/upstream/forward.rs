@@ -4,18 +4,17 @@ use super::dnscrypt::DnsCrypt;
 use super::line::{Line, Pool};
 use super::recursive::times;
 use super::remember::Remember;
+use super::validating::{with_signatures, Validating};
 use super::verdict::{self, Failure, Found, Validation};
 use super::Wish;
 use crate::limits;
 use crate::stop::{OrStop as _, Step};
 use base64::prelude::{Engine as _, BASE64_STANDARD};
 use ed25519_dalek::VerifyingKey;
-use hickory_net::dnssec::DnssecDnsHandle;
 use hickory_net::runtime::TokioRuntimeProvider;
 use hickory_net::xfer::{DnsHandle, FirstAnswer as _};
-use hickory_net::NetError;
 use hickory_proto::dnssec::TrustAnchors;
-use hickory_proto::op::{DnsRequest, DnsRequestOptions, DnsResponse, Query};
+use hickory_proto::op::{DnsRequest, Query};
 use hickory_proto::rr::Name;
 use hickory_resolver::config::{ConnectionConfig, NameServerConfig, ResolverOpts};
 use hickory_resolver::{PoolContext, ResponseCache, TlsConfig};
@@ -32,7 +31,7 @@ pub struct Forwarders {
 }
 
 struct Forwarder {
-    validating: DnssecDnsHandle<Remember<Line>>,
+    validating: Validating<Remember<Line>>,
     plain: Line,
 }
 
@@ -75,34 +74,26 @@ impl Forwarder {
         };
         let memory =
             Remember::new(plain.clone(), ResponseCache::new(cache.entries.min(limits::KEYS).into(), times(cache)));
-        let validating = DnssecDnsHandle::with_trust_anchor(memory, anchors.clone())
-            .validation_cache_size(cache.entries.min(limits::KEYS) as usize)
-            .positive_validation_ttl(std::time::Duration::ZERO..=cache.ttl.duration())
-            .negative_validation_ttl(std::time::Duration::ZERO..=cache.ttl.duration());
+        let validating = Validating::new(memory, anchors.clone(), cache);
         Ok(Self { validating, plain })
     }
 
     async fn ask(&self, query: Query, wish: Wish) -> Result<Found, Failure> {
-        let mut options = DnsRequestOptions::default();
-        options.use_edns = true;
-        options.edns_set_dnssec_ok = true;
-        let (response, validation) = if wish.checking_disabled {
-            (unchecked(&self.plain, query, options).await, Validation::Skipped)
-        } else {
-            (self.validating.lookup(query, options).first_answer().await, Validation::Done)
-        };
-        match response {
-            Ok(response) => verdict::of_message(response.into_message(), validation),
-            Err(error) => verdict::of_error(error, validation),
+        match wish.checking_disabled {
+            false => self.validating.ask(query).await,
+            true => unchecked(&self.plain, query).await,
         }
     }
 }
 
 /// Passes CD on: the forwarder is not to check either (RFC 4035 §3.2.2).
-async fn unchecked(line: &Line, query: Query, options: DnsRequestOptions) -> Result<DnsResponse, NetError> {
-    let mut request = DnsRequest::from_query(query, options);
+async fn unchecked(line: &Line, query: Query) -> Result<Found, Failure> {
+    let mut request = DnsRequest::from_query(query, with_signatures());
     request.metadata.checking_disabled = true;
-    line.send(request).first_answer().await
+    match line.send(request).first_answer().await {
+        Ok(response) => verdict::of_message(response.into_message(), Validation::Skipped),
+        Err(error) => verdict::of_error(error, Validation::Skipped),
+    }
 }
 
 fn pool(server: &ForwardServer, mut connection: ConnectionConfig) -> Step<Line> {

@@ -12,6 +12,7 @@ mod outside;
 mod recursive;
 mod remember;
 mod roots;
+mod validating;
 mod verdict;
 mod walk;
 mod wildcard;

@@ -3,19 +3,16 @@
 
 use super::once::wanted;
 use super::outside::Outside;
+use super::validating::Validating;
 use super::verdict::{self, Failure, Found, Validation};
-use super::walk::Walk;
+use super::walk::{self, Walk};
 use super::{roots, Wish};
 use crate::limits;
 use crate::stop::{OrStop as _, Step};
-use hickory_net::dnssec::DnssecDnsHandle;
-use hickory_net::xfer::{DnsHandle as _, FirstAnswer as _};
-use hickory_net::NetError;
 use hickory_proto::dnssec::TrustAnchors;
-use hickory_proto::op::{DnsRequestOptions, Query, ResponseCode};
-use hickory_proto::rr::RecordType;
+use hickory_proto::op::Query;
 use hickory_resolver::config::ResolverOpts;
-use hickory_resolver::recursor::{DnssecPolicy, QNameMinimization, Recursor, RecursorError, RecursorOptions};
+use hickory_resolver::recursor::{DnssecPolicy, QNameMinimization, Recursor, RecursorOptions};
 use hickory_resolver::TtlConfig;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -23,7 +20,7 @@ use std::time::Instant;
 use vitrine_attest::config::Cache;
 
 pub struct Recursion {
-    validating: DnssecDnsHandle<Walk>,
+    validating: Validating<Walk>,
     /// For questions with CD. Its caches are its own: what was not validated is never given to somebody else.
     plain: Recursor<Outside>,
 }
@@ -38,43 +35,21 @@ impl Recursion {
             let policy = DnssecPolicy::ValidationDisabled;
             Recursor::new(&addresses, policy, None, options(roots, cache), Outside::new(port)).or_stop("recursor")
         };
-        let times = times(cache);
-        let validating = DnssecDnsHandle::with_trust_anchor(Walk(Arc::new(build()?)), anchors)
-            .validation_cache_size(cache.entries.min(limits::KEYS) as usize)
-            .positive_validation_ttl(times.positive_response_ttl_bounds(RecordType::RRSIG))
-            .negative_validation_ttl(times.negative_response_ttl_bounds(RecordType::RRSIG));
+        let validating = Validating::new(Walk(Arc::new(build()?)), anchors, cache);
         Ok(Self { validating, plain: build()? })
     }
 
     pub async fn ask(&self, query: Query, wish: Wish) -> Result<Found, Failure> {
         match wish.checking_disabled {
-            false => wanted(query.clone(), self.checked(query)).await,
+            false => wanted(query.clone(), self.validating.ask(query)).await,
             true => wanted(query.clone(), self.unchecked(query, wish)).await,
-        }
-    }
-
-    async fn checked(&self, query: Query) -> Result<Found, Failure> {
-        let mut options = DnsRequestOptions::default();
-        options.use_edns = true;
-        options.edns_set_dnssec_ok = true;
-        match self.validating.lookup(query, options).first_answer().await {
-            Ok(response) => verdict::of_message(response.into_message(), Validation::Done),
-            Err(error) => verdict::of_error(error, Validation::Done),
         }
     }
 
     async fn unchecked(&self, query: Query, wish: Wish) -> Result<Found, Failure> {
         match self.plain.resolve(query, Instant::now(), wish.dnssec_ok).await {
             Ok(message) => verdict::of_message(message, Validation::Skipped),
-            Err(RecursorError::Negative(none)) => {
-                let code = if none.is_nx_domain() { ResponseCode::NXDomain } else { ResponseCode::NoError };
-                let soa = none.soa.map(|soa| soa.into_record_of_rdata());
-                let records = none.authorities.iter().flat_map(|all| all.iter()).cloned().chain(soa).collect();
-                verdict::negative(code, records, Validation::Skipped)
-            }
-            Err(RecursorError::Net(error)) => verdict::of_error(error, Validation::Skipped),
-            Err(error) if error.is_timeout() => verdict::of_error(NetError::Timeout, Validation::Skipped),
-            Err(_) => Err(Failure::Network),
+            Err(error) => verdict::of_error(walk::error(error), Validation::Skipped),
         }
     }
 }

@@ -5,7 +5,7 @@ use crate::reply::Ede;
 use hickory_net::{DnsError, NetError};
 use hickory_proto::dnssec::rdata::DNSSECRData;
 use hickory_proto::dnssec::Proof;
-use hickory_proto::op::{Message, ResponseCode};
+use hickory_proto::op::{Message, OpCode, ResponseCode};
 use hickory_proto::rr::{RData, Record, RecordType};
 
 /// Something that can be given out.
@@ -49,12 +49,8 @@ pub enum Validation {
 /// A message with an answer, or a negative one that came as a message.
 pub fn of_message(message: Message, validation: Validation) -> Result<Found, Failure> {
     let Message { metadata, answers, authorities, .. } = message;
-    let secure = match validation {
-        Validation::Skipped => false,
-        Validation::Done if answers.is_empty() => summary(&authorities)?,
-        Validation::Done => summary(&answers)?,
-    };
-    let secure = secure && !authorities.iter().any(opts_out);
+    let proven = if answers.is_empty() { &authorities } else { &answers };
+    let secure = validation == Validation::Done && summary(proven)? && !authorities.iter().any(opts_out);
     match metadata.response_code {
         code @ (ResponseCode::NoError | ResponseCode::NXDomain) => Ok(Found { code, answers, authorities, secure }),
         _ => Err(Failure::Network),
@@ -89,16 +85,11 @@ pub fn of_error(error: NetError, validation: Validation) -> Result<Found, Failur
 }
 
 /// Nothing by that name, or nothing of that type.
-pub fn negative(code: ResponseCode, authorities: Vec<Record>, validation: Validation) -> Result<Found, Failure> {
-    let secure = match validation {
-        Validation::Done if !authorities.is_empty() => summary(&authorities)?,
-        _ => false,
-    };
-    let secure = secure && !authorities.iter().any(opts_out);
-    match code {
-        ResponseCode::NoError | ResponseCode::NXDomain => Ok(Found { code, answers: vec![], authorities, secure }),
-        _ => Err(Failure::Network),
-    }
+fn negative(code: ResponseCode, authorities: Vec<Record>, validation: Validation) -> Result<Found, Failure> {
+    let mut message = Message::response(0, OpCode::Query);
+    message.metadata.response_code = code;
+    message.authorities = authorities;
+    of_message(message, validation)
 }
 
 /// Whether all records are proven.

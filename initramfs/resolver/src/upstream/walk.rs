@@ -29,14 +29,19 @@ impl DnsHandle for Walk {
 
 /// From the root down, with signatures.
 async fn walk(recursor: &Recursor<Outside>, query: Query) -> Result<DnsResponse, NetError> {
-    let found = recursor.resolve(query, Instant::now(), true).await.map_err(|error| match error {
-        RecursorError::Net(error) => error,
-        other => other.into(),
-    })?;
+    let found = recursor.resolve(query, Instant::now(), true).await.map_err(error)?;
     // the proofs are in the records: validation looks at nothing else, a code of 0 among it
     let mut response = DnsResponse::from_message(Message::response(0, OpCode::Query))?;
     response.answers = found.answers;
     response.authorities = found.authorities;
     response.additionals = found.additionals;
     Ok(response)
+}
+
+/// As every other handle would say it.
+pub fn error(error: RecursorError) -> NetError {
+    match error {
+        RecursorError::Net(error) => error,
+        other => other.into(),
+    }
 }
