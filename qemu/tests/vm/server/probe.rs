@@ -1,15 +1,14 @@
 //! From inside: what PID 1 may not do any more, and children that are killed.
 
+use super::provision;
 use crate::images::Images;
-use crate::machine::{boot, Judged, Running};
-use crate::world::{self, Client, Names, Stream, User, World, GUEST, GUEST6, WEB, WEB6};
+use crate::machine::Running;
+use crate::world::{self, Client, Names, Stream, User, World, GUEST, WEB, WEB6};
 use ed25519_dalek::pkcs8::DecodePrivateKey as _;
 use ed25519_dalek::SigningKey;
 use std::time::Duration;
 use vitrine_attest::evidence::{Evidence, ORDER_PATH};
 use vitrine_attest::order::{seal_order, Operation, Order, Peer, VERSION};
-use vitrine_qemu::boot::Options;
-use vitrine_qemu::machine::Ports;
 
 const PATIENCE: Duration = Duration::from_secs(240);
 /// Each has to be tried, by PID 1 and by a child. docs/threat-model.md has the whole table.
@@ -34,9 +33,7 @@ fn nothing_is_allowed_and_children_come_back() {
     let Some(images) = Images::find() else { return };
     World::run(|world| {
         let _names = Names::start(&images.path("names"));
-        let config = images.config("probe");
-        let ports = Ports { wireguard: config.wireguard.all_ports(), attestation: config.attestation.port };
-        let mut running = boot(&world.plug(Options::new(images.read("probe/image.efi"), images.secure_boot()), ports));
+        let mut running = provision::start(world, &images, "probe", |options| options);
         let client = join(&images, &running);
         let stream = Stream::start(WEB);
         let url = stream.url();
@@ -62,8 +59,7 @@ fn nothing_is_allowed_and_children_come_back() {
 }
 
 fn judge(images: &Images, running: &Running) -> Evidence {
-    let statement = images.path("probe/release.dsse.json");
-    let judged = Judged::check_statement(running.guest.url(), statement, images, running.guest.ek_roots(), &[]);
+    let judged = provision::judge(images, "probe", running);
     judged.assert_rejected(&["dev-image"]);
     judged.evidence()
 }
@@ -84,7 +80,7 @@ fn join(images: &Images, running: &Running) -> Client {
     world::run("curl", &["--silent", "--show-error", "--fail", "--data-binary", &from, "--output", &answer, &url])
         .expect_success();
     assert_eq!(sealed.reply.open(&std::fs::read(&answer).unwrap()).unwrap().code, None);
-    world::run("ping", &["-n", "-c", "1", "-w", "20", GUEST6]).expect_success();
+    provision::its_ipv6_answers();
     let client = user.connect(keys.wg_pub, running.guest.wireguard());
     client.ping("10.66.0.1").expect_success();
     client

@@ -34,20 +34,29 @@ pub fn provision_with<'w>(
     image: &'static str,
     change: impl FnOnce(Options) -> Options,
 ) -> Provisioned<'w> {
-    let config = images.config(image);
-    let ports = Ports { wireguard: config.wireguard.all_ports(), attestation: config.attestation.port };
-    let options = Options::new(images.read(&format!("{image}/image.efi")), images.secure_boot());
-    let running = boot(&change(world.plug(options, ports)));
+    let running = start(world, images, image, change);
     let judged = judge(images, image, &running);
     judged.assert_accepted();
-    // An IPv6 address is used a second later, when nobody on the link has claimed it (RFC 4862 §5.4)
-    world::run("ping", &["-n", "-c", "1", "-w", "20", GUEST6]).expect_success();
+    its_ipv6_answers();
     let keys = judged.report.keys.clone().unwrap();
     let verifier = Verifier::find().unwrap();
     Provisioned { images, image, running, keys, verifier, failed: Vec::new() }
 }
 
-fn judge(images: &Images, image: &str, running: &Running) -> Judged {
+/// Boots an image into the world.
+pub fn start(world: &World, images: &Images, image: &str, change: impl FnOnce(Options) -> Options) -> Running {
+    let config = images.config(image);
+    let ports = Ports { wireguard: config.wireguard.all_ports(), attestation: config.attestation.port };
+    let options = Options::new(images.read(&format!("{image}/image.efi")), images.secure_boot());
+    boot(&change(world.plug(options, ports)))
+}
+
+/// An IPv6 address is used a second later, when nobody on the link has claimed it (RFC 4862 §5.4).
+pub fn its_ipv6_answers() {
+    world::run("ping", &["-n", "-c", "1", "-w", "20", GUEST6]).expect_success();
+}
+
+pub fn judge(images: &Images, image: &str, running: &Running) -> Judged {
     let statement = images.path(&format!("{image}/release.dsse.json"));
     Judged::check_statement(running.guest.url(), statement, images, running.guest.ek_roots(), &[])
 }
