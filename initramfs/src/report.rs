@@ -13,6 +13,9 @@ pub struct Finding {
     pub rule: String,
     /// Path in the image, or `cmdline`.
     pub path: String,
+    /// In a text, counted from 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub line: Option<u32>,
     /// `imports __syslog_chk, openlog`
     pub what: String,
     /// Of the file, where it is one.

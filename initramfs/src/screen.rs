@@ -70,6 +70,7 @@ fn file_finding(rule: &FileRule, facts: &Facts<'_>, dev: bool) -> Option<Finding
     (!hits.is_empty()).then(|| Finding {
         rule: rule.id.clone(),
         path: facts.path.to_string(),
+        line: None,
         what: hits.join("; "),
         sha256: facts.sha256,
         why: rule.why.clone(),
@@ -90,7 +91,16 @@ fn named_modules(rule: &FileRule, context: &Context, tree: &Tree) -> Vec<Finding
 }
 
 fn finding(rule: String, path: &str, what: String, why: &str, mend: &str) -> Finding {
-    Finding { rule, path: path.into(), what, sha256: None, why: why.into(), mend: mend.into(), waived: None }
+    Finding {
+        rule,
+        path: path.into(),
+        line: None,
+        what,
+        sha256: None,
+        why: why.into(),
+        mend: mend.into(),
+        waived: None,
+    }
 }
 
 const DEV: &str = "a development image, measured and named as one";
