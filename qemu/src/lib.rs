@@ -33,3 +33,4 @@ pub mod vars;
 pub mod verify;
 pub mod web;
 pub mod wireguard;
+pub mod world;

@@ -1,106 +1,134 @@
-//! A small Internet: a network namespace with public addresses, a guest plugged into it by a tap interface, and
-//! clients in namespaces of their own, whose traffic reaches the guest through WireGuard and nothing else.
-//!
-//! ```text
-//!  client namespace           outside namespace (this thread, QEMU, servers)                guest
-//!  10.66.0.2 ─ tun ─ pump ─ UDP 192.0.2.2 ─ tap 203.0.113.1 ───────────────────── 203.0.113.10
-//!                                    lo: 198.51.100.*, 2001:db8:51::*   web, DNS, silence; 10.99.0.1, fd99::1
-//! ```
-//! A namespace ends with its last thread, process and descriptor. So nothing has a name and nothing is left behind,
-//! also after a panic.
+//! The library's small Internet ([`vitrine_qemu::world`]) as tests want it: what goes wrong is a panic.
 
-mod client;
-mod names;
-mod pump;
 mod stream;
-mod tools;
-mod tun;
 
-pub use client::{Client, User};
-pub use names::Names;
 pub use stream::Stream;
-pub use tools::run;
+pub use vitrine_qemu::world::{run, GUEST, GUEST6, OTHER, PRIVATE, PRIVATE6, WEB, WEB6};
 
-use std::net::{Ipv4Addr, SocketAddr};
-use vitrine_qemu::boot::{Network, Options};
+use std::net::SocketAddr;
+use std::ops::{Deref, DerefMut};
+use std::path::Path;
+use vitrine_attest::config::Cidr;
+use vitrine_attest::digest::Key32;
+use vitrine_qemu::boot::Options;
 use vitrine_qemu::machine::Ports;
-use vitrine_qemu::web::Web;
-
-/// The guest's address in the test recipes, IPv4 and IPv6.
-pub const GUEST: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 10);
-pub const GUEST6: &str = "2001:db8:113::10";
-/// A web server of the world outside.
-pub const WEB: &str = "198.51.100.80";
-pub const WEB6: &str = "2001:db8:51::80";
-/// Somebody else out there.
-pub const OTHER: &str = "198.51.100.90";
-/// Private addresses: they answer, but clients may not get there.
-pub const PRIVATE: &str = "10.99.0.1";
-pub const PRIVATE6: &str = "fd99::1";
-const TAP: &str = "tap0";
-
-/// What a world consists of, one `ip` command a line. `nodad`: addresses can be used at once.
-const SETUP: &str = "
-link set lo up
-addr add 198.51.100.1/32 dev lo
-addr add 198.51.100.2/32 dev lo
-addr add 198.51.100.3/32 dev lo
-addr add 198.51.100.80/32 dev lo
-addr add 198.51.100.90/32 dev lo
-addr add 198.51.100.253/32 dev lo
-addr add 2001:db8:51::80/128 dev lo nodad
-route add local 192.0.2.0/24 dev lo
-addr add 2001:db8:52::2/128 dev lo nodad
-addr add 10.99.0.1/32 dev lo
-addr add fd99::1/128 dev lo nodad
-tuntap add name tap0 mode tap
-addr add 203.0.113.1/24 dev tap0
-addr add 2001:db8:113::1/64 dev tap0 nodad
-link set tap0 up
-";
+use vitrine_qemu::world as library;
 
 /// The outside, on a thread of its own.
-pub struct World {
-    _web: Vec<Web>,
-}
+pub struct World<'w>(&'w library::World);
 
-impl World {
+impl World<'_> {
     /// Runs a test in a new world. The world ends with it.
     ///
     /// None, with a message, where we may not make one; in CI that is a failure.
-    pub fn run<T: Send>(test: impl FnOnce(&Self) -> T + Send) -> Option<T> {
-        if !rustix::process::geteuid().is_root() {
+    pub fn run<T: Send>(test: impl FnOnce(&World<'_>) -> T + Send) -> Option<T> {
+        if !library::World::is_possible() {
             assert!(std::env::var_os("CI").is_none(), "network namespaces need root");
             eprintln!("skipped: network namespaces need root");
             return None;
         }
-        let result = std::thread::scope(|scope| scope.spawn(|| test(&Self::create())).join());
-        Some(result.unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+        std::env::set_var(library::TALK, "1");
+        Some(library::World::with(|world| Ok(test(&World(world)))).unwrap())
     }
 
-    fn create() -> Self {
-        tools::enter_new_namespace();
-        tools::ip(SETUP);
-        // Pings by the kernel's unprivileged sockets, for everybody in here.
-        std::fs::write("/proc/sys/net/ipv4/ping_group_range", "0 2147483647").unwrap();
-        let addresses = [WEB, WEB6, OTHER, PRIVATE, PRIVATE6];
-        let web = addresses.map(|address| Web::on(SocketAddr::new(address.parse().unwrap(), 80)).unwrap());
-        Self { _web: web.into() }
+    pub fn plug(&self, options: Options, ports: Ports) -> Options {
+        self.0.plug(options, ports)
     }
+}
 
-    /// How a guest is plugged into it; `ports` as its configuration has them.
-    pub fn plug(&self, mut options: Options, ports: Ports) -> Options {
-        options.network = Network::Tap { interface: TAP.into(), guest: GUEST };
-        options.guest_ports = ports;
-        options
+/// The world's name servers. Stops when dropped.
+pub struct Names(#[allow(dead_code, reason = "held until it is dropped")] library::Names);
+
+impl Names {
+    pub fn start(folder: &Path) -> Self {
+        Self(library::Names::start(folder).unwrap())
     }
 }
 
 /// Frames that came from the guest so far. To be called in the outside.
 pub fn frames_from_guest() -> u64 {
-    let said = run("ip", &["-json", "-stats", "link", "show", "dev", TAP]).expect_success();
-    let links: serde_json::Value = serde_json::from_str(&said).unwrap();
-    links[0]["stats64"]["rx"]["packets"].as_u64().unwrap()
+    library::frames_from_guest().unwrap()
+}
+
+/// A user's key, addresses inside the tunnel, and address outside of it.
+#[derive(Debug, Clone)]
+pub struct User(library::User);
+
+impl User {
+    /// User number n has 10.66.0.n and fd66::n in the tunnel, and 192.0.2.n outside.
+    pub fn number(n: u8) -> Self {
+        Self(library::User::number(n).unwrap())
+    }
+
+    /// Out of what `wg-config` printed.
+    pub fn of_config(n: u8, private_key: Key32, addresses: Vec<Cidr>) -> Self {
+        Self(library::User::of_config(n, private_key, addresses))
+    }
+
+    /// Goes online. To be called in the outside.
+    pub fn connect(&self, key: Key32, endpoint: SocketAddr) -> Client {
+        Client(self.0.connect(key, endpoint).unwrap())
+    }
+
+    /// The same, from a port that the other side has to know.
+    pub fn connect_from(&self, outer: SocketAddr, key: Key32, endpoint: SocketAddr) -> Client {
+        Client(self.0.connect_from(outer, key, endpoint).unwrap())
+    }
+}
+
+impl Deref for User {
+    type Target = library::User;
+    fn deref(&self) -> &library::User {
+        &self.0
+    }
+}
+
+impl DerefMut for User {
+    fn deref_mut(&mut self) -> &mut library::User {
+        &mut self.0
+    }
+}
+
+/// A user who is online.
+pub struct Client(library::Client);
+
+impl Deref for Client {
+    type Target = library::Client;
+    fn deref(&self) -> &library::Client {
+        &self.0
+    }
+}
+
+impl Client {
+    /// Does something on the user's host.
+    pub fn within<T: Send>(&self, act: impl FnOnce() -> T + Send) -> T {
+        self.0.within(act).unwrap()
+    }
+
+    /// Two pings only, and a short wait: for what must not answer.
+    pub fn cannot_ping(&self, target: &str) {
+        self.run("ping", &["-n", "-c", "2", "-W", "2", target]).expect_failure();
+    }
+
+    /// A page of the world's web servers: what they saw as the client's address.
+    pub fn seen_as(&self, web: &str) -> String {
+        let page = self.curl(&[&url(web)]).expect_success();
+        let seen: SocketAddr = page.lines().nth(1).expect("the page's second line").parse().unwrap();
+        seen.ip().to_string()
+    }
+
+    /// What must not be reached.
+    pub fn cannot_fetch(&self, web: &str) {
+        self.run("curl", &["--silent", "--max-time", "4", &url(web)]).expect_failure();
+    }
+}
+
+fn url(web: &str) -> String {
+    if web.contains(':') {
+        format!("http://[{web}]/")
+    } else {
+        format!("http://{web}/")
+    }
 }
 
 #[cfg(test)]

@@ -5,36 +5,41 @@ use super::tools::{self, Said};
 use super::tun::Tun;
 use std::fs::File;
 use std::io::Write as _;
-use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr, UdpSocket};
 use tempfile::NamedTempFile;
 use vitrine_attest::config::Cidr;
 use vitrine_attest::digest::Key32;
+use vitrine_attest::{Error, Result};
 
 /// WireGuard's usual inner MTU, see `config::WireGuard::mtu`.
 const MTU: u16 = 1420;
+/// Where users with an IPv4 address are when the server is reached by IPv6.
+const OUTER6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0x52, 0, 0, 0, 0, 2);
 
 /// A user's key, addresses inside the tunnel, and address outside of it.
 #[derive(Debug, Clone)]
 pub struct User {
     secret: [u8; 32],
     pub addresses: Vec<Cidr>,
-    outer: IpAddr,
+    /// Where they are on the Internet.
+    pub outer: IpAddr,
 }
 
 impl User {
     /// User number n has 10.66.0.n and fd66::n in the tunnel, and 192.0.2.n outside.
-    pub fn number(n: u8) -> Self {
-        let addresses = [format!("10.66.0.{n}/32"), format!("fd66::{n:x}/128")];
-        Self {
-            secret: vitrine_qemu::random::bytes().unwrap(),
-            addresses: addresses.iter().map(|text| text.parse().unwrap()).collect(),
-            outer: IpAddr::from([192, 0, 2, n]),
-        }
+    ///
+    /// # Errors
+    /// When the kernel has no random bytes.
+    pub fn number(n: u8) -> Result<Self> {
+        let networks = [format!("10.66.0.{n}/32"), format!("fd66::{n:x}/128")];
+        let addresses = networks.iter().map(|text| text.parse()).collect::<std::result::Result<_, _>>();
+        let addresses = addresses.map_err(|e| Error::bug(format!("{networks:?}: {e}")))?;
+        Ok(Self::of_config(n, Key32(crate::random::bytes()?), addresses))
     }
 
     /// Out of what `wg-config` printed.
     pub fn of_config(n: u8, private_key: Key32, addresses: Vec<Cidr>) -> Self {
-        Self { secret: private_key.0, addresses, ..Self::number(n) }
+        Self { secret: private_key.0, addresses, outer: IpAddr::from([192, 0, 2, n]) }
     }
 
     pub fn public(&self) -> Key32 {
@@ -47,19 +52,26 @@ impl User {
     }
 
     /// Goes online. To be called in the outside.
-    pub fn connect(&self, key: Key32, endpoint: SocketAddr) -> Client {
-        let outer = if endpoint.is_ipv4() { self.outer } else { "2001:db8:52::2".parse().unwrap() };
+    ///
+    /// # Errors
+    /// When a socket or an interface cannot be made.
+    pub fn connect(&self, key: Key32, endpoint: SocketAddr) -> Result<Client> {
+        let outer = if endpoint.is_ipv4() == self.outer.is_ipv4() { self.outer } else { OUTER6.into() };
         self.connect_from((outer, 0).into(), key, endpoint)
     }
 
     /// The same, from a port that the other side has to know.
-    pub fn connect_from(&self, outer: SocketAddr, key: Key32, endpoint: SocketAddr) -> Client {
-        let socket = UdpSocket::bind(outer).unwrap();
-        let tun = Tun::create(&self.addresses, MTU);
-        let pump = Pump::start(self.secret, Server { key, endpoint }, tun.packets, socket);
-        let mut names = NamedTempFile::new().unwrap();
-        writeln!(names, "nameserver 10.66.0.1").unwrap();
-        Client { pump, namespace: tun.namespace, names }
+    ///
+    /// # Errors
+    /// As [`Self::connect`].
+    pub fn connect_from(&self, outer: SocketAddr, key: Key32, endpoint: SocketAddr) -> Result<Client> {
+        let failed = |e: std::io::Error| Error::host(format!("a client at {outer}: {e}"), "");
+        let socket = UdpSocket::bind(outer).map_err(failed)?;
+        let tun = Tun::create(&self.addresses, MTU)?;
+        let pump = Pump::start(self.secret, Server { key, endpoint }, tun.packets, socket)?;
+        let mut names = NamedTempFile::new().map_err(failed)?;
+        writeln!(names, "nameserver 10.66.0.1").map_err(failed)?;
+        Ok(Client { pump, namespace: tun.namespace, names })
     }
 }
 
@@ -81,7 +93,10 @@ impl Client {
     }
 
     /// Does something on the user's host.
-    pub fn within<T: Send>(&self, act: impl FnOnce() -> T + Send) -> T {
+    ///
+    /// # Errors
+    /// When its namespace cannot be entered.
+    pub fn within<T: Send>(&self, act: impl FnOnce() -> T + Send) -> Result<T> {
         tools::within(&self.namespace, act)
     }
 
@@ -90,25 +105,8 @@ impl Client {
         self.run("ping", &["-n", "-c", "1", "-w", "20", target])
     }
 
-    /// Two pings only, and a short wait: for what must not answer.
-    pub fn cannot_ping(&self, target: &str) {
-        self.run("ping", &["-n", "-c", "2", "-W", "2", target]).expect_failure();
-    }
-
     pub fn curl(&self, words: &[&str]) -> Said {
         self.run("curl", &[&["--silent", "--show-error", "--max-time", "60"], words].concat())
-    }
-
-    /// A page of the world's web servers: what they saw as the client's address.
-    pub fn seen_as(&self, web: &str) -> String {
-        let page = self.curl(&[&url(web)]).expect_success();
-        let seen: SocketAddr = page.lines().nth(1).expect("the page's second line").parse().unwrap();
-        seen.ip().to_string()
-    }
-
-    /// What must not be reached.
-    pub fn cannot_fetch(&self, web: &str) {
-        self.run("curl", &["--silent", "--max-time", "4", &url(web)]).expect_failure();
     }
 
     pub fn dig(&self, words: &[&str]) -> Said {
@@ -127,13 +125,5 @@ impl Client {
     /// Takes the server's new key.
     pub fn switch(&self, key: Key32, endpoint: SocketAddr) {
         self.pump.switch(Server { key, endpoint });
-    }
-}
-
-fn url(web: &str) -> String {
-    if web.contains(':') {
-        format!("http://[{web}]/")
-    } else {
-        format!("http://{web}/")
     }
 }

@@ -10,6 +10,7 @@ use std::sync::mpsc::{channel, Receiver, Sender, TryRecvError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use vitrine_attest::digest::Key32;
+use vitrine_attest::{Error, Result};
 
 /// boringtun wants its timers looked at about this often.
 const TICK: Duration = Duration::from_millis(100);
@@ -42,10 +43,14 @@ pub struct Pump {
 
 impl Pump {
     /// `socket` lies in the outside, bound to the client's outer address.
-    pub fn start(secret: [u8; 32], server: Server, packets: File, socket: UdpSocket) -> Self {
+    ///
+    /// # Errors
+    /// When the socket cannot be made non-blocking.
+    pub fn start(secret: [u8; 32], server: Server, packets: File, socket: UdpSocket) -> Result<Self> {
+        socket.set_nonblocking(true).map_err(|e| Error::host(format!("a client's socket: {e}"), ""))?;
         let (orders, inbox) = channel();
         let thread = std::thread::spawn(move || Flow::new(secret, server, packets, socket).run(&inbox));
-        Self { orders: Some(orders), thread: Some(thread) }
+        Ok(Self { orders: Some(orders), thread: Some(thread) })
     }
 
     /// From now on with this server: what `wg set` does when a user takes a new configuration.
@@ -64,8 +69,11 @@ impl Pump {
         self.tell(Order::Wake);
     }
 
+    /// A pump ends only when it is dropped, so there is somebody to hear it.
     fn tell(&self, order: Order) {
-        self.orders.as_ref().and_then(|orders| orders.send(order).ok()).expect("the pump runs");
+        if let Some(orders) = &self.orders {
+            let _ = orders.send(order);
+        }
     }
 }
 
@@ -89,7 +97,6 @@ struct Flow {
 
 impl Flow {
     fn new(secret: [u8; 32], server: Server, packets: File, socket: UdpSocket) -> Self {
-        socket.set_nonblocking(true).unwrap();
         let secret = StaticSecret::from(secret);
         let noise = noise(&secret, &server);
         Self { secret, noise, packets, socket, server: server.endpoint, out: vec![0; PACKET] }
