@@ -6,6 +6,7 @@
 #   bogus.vitrine   signed, then changed
 #   plain.vitrine   not signed
 #   silent.vitrine  its server never answers
+# Every name under any.good.vitrine, any.bogus.vitrine and any.plain.vitrine exists.
 set -euo pipefail
 out=$1
 rm -rf "$out"
@@ -28,7 +29,7 @@ sign() {
 
 zone() { # zone NAME
   head "$1." "ns.$1." 198.51.100.3
-  printf 'www A 198.51.100.80\nwww AAAA 2001:db8:51::80\nads A 198.51.100.90\nother A 198.51.100.90\nalias CNAME www\n'
+  printf 'www A 198.51.100.80\nwww AAAA 2001:db8:51::80\nads A 198.51.100.90\nother A 198.51.100.90\nalias CNAME www\n*.any A 198.51.100.80\n'
 }
 
 for name in good bogus plain; do zone "$name.vitrine" >"$out/zones/$name.vitrine.zone"; done

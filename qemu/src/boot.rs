@@ -182,6 +182,11 @@ impl Guest {
         &self.command_line
     }
 
+    /// Number of the QEMU process.
+    pub fn pid(&self) -> u32 {
+        self.qemu.pid()
+    }
+
     pub fn qmp(&mut self) -> &mut Qmp {
         &mut self.qmp
     }

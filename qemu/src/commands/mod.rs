@@ -3,7 +3,7 @@
 mod boot;
 mod demo;
 mod documents;
-mod files;
+pub(crate) mod files;
 
 use crate::cli::{Cli, Command};
 use vitrine_attest::{Error, Result};

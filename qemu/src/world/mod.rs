@@ -49,6 +49,11 @@ addr add 198.51.100.90/32 dev lo
 addr add 198.51.100.253/32 dev lo
 addr add 2001:db8:51::80/128 dev lo nodad
 route add local 192.0.2.0/24 dev lo
+route add local 198.18.0.0/15 dev lo
+route add local 198.51.100.96/27 dev lo
+route add local 198.51.100.128/25 dev lo
+route add local 2001:db8:51::/48 dev lo
+route add local 2001:db8:52::/48 dev lo
 addr add 2001:db8:52::2/128 dev lo nodad
 addr add 10.99.0.1/32 dev lo
 addr add fd99::1/128 dev lo nodad

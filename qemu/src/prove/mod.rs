@@ -1,0 +1,8 @@
+//! The behavioural proof: one server as it is shipped, users with canaries in everything they do, and a search of all
+//! that they could have left. See `docs/prove.md`.
+
+pub mod canary;
+pub mod forms;
+pub mod memory;
+pub mod server;
+pub mod traffic;
