@@ -35,7 +35,7 @@ zone() { # zone NAME
 for name in good bogus plain; do zone "$name.vitrine" >"$out/zones/$name.vitrine.zone"; done
 good=$(sign good.vitrine "$out/zones/good.vitrine.zone")
 bogus=$(sign bogus.vitrine "$out/zones/bogus.vitrine.zone")
-sed -i 's/^\(www\.bogus\.vitrine\.\s.*\sA\s\+\)198\.51\.100\.80/\1198.51.100.90/' "$out/zones/bogus.vitrine.zone"
+sed -i 's/^\(\(www\|\*\.any\)\.bogus\.vitrine\.\s.*\sA\s\+\)198\.51\.100\.80/\1198.51.100.90/' "$out/zones/bogus.vitrine.zone"
 
 tld=$out/tld/vitrine.zone
 {

@@ -97,7 +97,10 @@ fn tai64(seconds: u64) -> [u8; 8] {
 struct Forms(Vec<(Form, Needle)>);
 
 impl Forms {
+    /// Without zeros at the begin, which a search in memory cannot tell from an empty page's.
     fn push(&mut self, form: Form, bytes: &[u8], any_case: bool) {
+        let zeros = bytes.iter().take_while(|byte| **byte == 0).count();
+        let bytes = &bytes[zeros..];
         if bytes.len() >= SHORTEST {
             self.0.push((form, Needle { bytes: bytes.to_vec(), any_case }));
         }

@@ -3,7 +3,7 @@
 use super::canary::{Canary, Kind};
 use super::forms::{forms, Form};
 use crate::boot::Guest;
-use crate::scan::{scan_file, Scanned, Scanner};
+use crate::scan::{scan_file, Hit, Scanned, Scanner};
 use serde::Serialize;
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -106,17 +106,25 @@ impl Hunt {
         Ok(Self { meaning, lengths, scanner })
     }
 
+    /// Searches bytes.
+    pub fn in_bytes(&self, bytes: &[u8]) -> Vec<Copy> {
+        let mut copies = Vec::new();
+        self.scanner.scan(bytes, 0, &mut |hit| copies.push(self.copy(hit)));
+        outermost(copies)
+    }
+
+    fn copy(&self, hit: Hit) -> Copy {
+        let (kind, form) = self.meaning[hit.needle];
+        Copy { at: hit.at, length: self.lengths[hit.needle], kind, form }
+    }
+
     /// Searches a file.
     ///
     /// # Errors
     /// When it cannot be read.
     pub fn search(&self, file: &File) -> Result<(Vec<Copy>, Scanned)> {
         let scanned = scan_file(&self.scanner, file)?;
-        let copies = scanned.hits.iter().map(|hit| {
-            let (kind, form) = self.meaning[hit.needle];
-            Copy { at: hit.at, length: self.lengths[hit.needle], kind, form }
-        });
-        Ok((outermost(copies.collect()), scanned))
+        Ok((outermost(scanned.hits.iter().map(|hit| self.copy(*hit)).collect()), scanned))
     }
 
     /// Stops the guest, searches its memory, and lets it go on.

@@ -89,8 +89,11 @@ impl World {
         tools::enter_new_namespace()?;
         tools::ip(SETUP)?;
         // Pings by the kernel's unprivileged sockets, for everybody in here.
-        std::fs::write("/proc/sys/net/ipv4/ping_group_range", "0 2147483647")
-            .map_err(|e| Error::host(format!("ping_group_range: {e}"), "run it as root"))?;
+        // IPv6 addresses that lie behind a local route only can be bound to.
+        for (name, value) in [("ipv4/ping_group_range", "0 2147483647"), ("ipv6/ip_nonlocal_bind", "1")] {
+            std::fs::write(format!("/proc/sys/net/{name}"), value)
+                .map_err(|e| Error::host(format!("{name}: {e}"), "run it as root"))?;
+        }
         let mut web = Vec::new();
         for address in [WEB, WEB6, OTHER, PRIVATE, PRIVATE6] {
             let address: IpAddr = address.parse().map_err(|e| Error::bug(format!("{address}: {e}")))?;

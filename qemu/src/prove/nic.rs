@@ -1,0 +1,85 @@
+//! Receive buffers of a virtio network card: pages that the driver has given to the card, with what earlier frames left
+//! in them. Nobody but the card can write there, and the guest reads a buffer only after the card has.
+
+use super::memory::Memory;
+use crate::boot::Guest;
+use serde_json::{json, Value};
+use vitrine_attest::{Error, Result};
+
+/// Most descriptors of a queue (virtio 1.2 §2.7).
+const MOST: u64 = 32768;
+/// A descriptor: address, length, flags, next (virtio 1.2 §2.7.5).
+const DESCRIPTOR: u64 = 16;
+/// The flag that says that the device writes there (`VIRTQ_DESC_F_WRITE`).
+const WRITE: u16 = 2;
+
+/// Physical ranges, each from its first byte to behind its last.
+#[derive(Debug, Default)]
+pub struct Buffers(Vec<(u64, u64)>);
+
+impl Buffers {
+    /// Buffers that the first receive queue has now. The guest should stand still.
+    ///
+    /// # Errors
+    /// When QEMU does not tell where the queue lies, or it lies nowhere.
+    pub fn read(guest: &mut Guest, memory: &Memory) -> Result<Self> {
+        let devices = guest.qmp().execute("x-query-virtio", json!({}))?;
+        let network = |device: &&Value| device["name"] == "virtio-net";
+        let path = devices.as_array().and_then(|all| all.iter().find(network)).map(|device| device["path"].clone());
+        let Some(path) = path else { return Ok(Self::default()) };
+        let queue = guest.qmp().execute("x-query-virtio-queue-status", json!({ "path": path, "queue": 0 }))?;
+        let number = |name: &str| {
+            queue[name].as_u64().ok_or_else(|| Error::host(format!("QEMU does not tell {name}"), "use QEMU 7.2 or newer"))
+        };
+        let (table, available) = (number("vring-desc")?, number("vring-avail")?);
+        let (size, used) = (number("vring-num")?, number("used-idx")?);
+        Self::walk(memory, table, available, size, used)
+    }
+
+    /// From what the card has used last to what the driver has offered last.
+    fn walk(memory: &Memory, table: u64, available: u64, size: u64, used: u64) -> Result<Self> {
+        let failed = |e: std::io::Error| Error::host(format!("the card's queue cannot be read: {e}"), "");
+        if size == 0 || size > MOST || !size.is_power_of_two() {
+            return Err(Error::host(format!("a queue of {size}"), ""));
+        }
+        let short = |at: u64| -> std::io::Result<u16> {
+            let mut bytes = [0; 2];
+            memory.read(at, &mut bytes)?;
+            Ok(u16::from_le_bytes(bytes))
+        };
+        let offered = short(available + 2).map_err(failed)?;
+        let used = u16::try_from(used & 0xffff).unwrap_or_default();
+        let mut buffers = Vec::new();
+        for step in 0..offered.wrapping_sub(used).min(u16::try_from(size).unwrap_or(u16::MAX)) {
+            let place = u64::from(used.wrapping_add(step)) % size;
+            let mut head = u64::from(short(available + 4 + 2 * place).map_err(failed)?) % size;
+            for _ in 0..size {
+                let mut entry = [0; DESCRIPTOR as usize];
+                memory.read(table + DESCRIPTOR * head, &mut entry).map_err(failed)?;
+                let address = u64::from_le_bytes(entry[..8].try_into().unwrap_or_default());
+                let length = u32::from_le_bytes(entry[8..12].try_into().unwrap_or_default());
+                let flags = u16::from_le_bytes([entry[12], entry[13]]);
+                if flags & WRITE != 0 {
+                    buffers.push((address, address.saturating_add(length.into())));
+                }
+                if flags & 1 == 0 {
+                    break;
+                }
+                head = u64::from(u16::from_le_bytes([entry[14], entry[15]])) % size;
+            }
+        }
+        Ok(Self(buffers))
+    }
+
+    pub fn contain(&self, at: u64) -> bool {
+        self.0.iter().any(|(from, to)| (*from..*to).contains(&at))
+    }
+
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
