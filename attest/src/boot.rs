@@ -13,13 +13,13 @@ use serde::{Deserialize, Serialize};
 /// Separates these digests from every other use of SHA-256.
 const DOMAIN: &[u8] = b"vitrine pcr15 v2";
 
-/// One event of the runtime log. `body` is what was hashed; PCR 15 is extended with `SHA-256(body)`.
+/// One event of the runtime log. `body` is what was hashed; `pcr` is extended with `SHA-256(body)`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RuntimeEvent {
-    /// 0, 1, 2.
+    /// 0, 1, 2; 3 is the watch's, see [`crate::watch`].
     pub seq: u32,
-    /// Always 15.
+    /// 15; 14 for the watch's.
     pub pcr: u8,
     pub digest: Sha256,
     #[serde(with = "crate::digest::base64_bytes")]

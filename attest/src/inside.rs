@@ -7,6 +7,7 @@
 //! init → agent     {"serve":true}
 //! agent → init     {"order":"<base64>"}
 //! init → agent     {"answer":"<base64>"} · {"refused":"<fixed code>"} · {"rotated":[{…}]}
+//! init → agent     {"violation":"watch.mounts"}
 //!
 //! init → resolver  {"resolver":{…},"addresses":["10.66.0.1"],"tls_key":"<base64>"}
 //! resolver → init  {"blocked":12}
@@ -21,6 +22,7 @@ use crate::boot::{BootFacts, BootKeys};
 use crate::config::Resolver;
 use crate::digest::base64_bytes;
 use crate::rotation::RotatedKey;
+use crate::watch::Rule;
 use crate::Sha256;
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
@@ -51,6 +53,9 @@ pub struct Introduction {
     /// An earlier agent of this boot has extended PCR 15; a second time would make all evidence worthless.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub measured_already: bool,
+    /// PID 1 has found this and extended PCR 14; the agent is a later one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub violation: Option<Rule>,
 }
 
 /// What the agent hears after that.
@@ -65,6 +70,8 @@ pub enum ToAgent {
     Refused(String),
     /// From now on these are part of the evidence.
     Rotated(Vec<RotatedKey>),
+    /// PID 1 has found this and extended PCR 14: its event is part of the evidence for ever.
+    Violation(Rule),
 }
 
 /// What the agent says.
@@ -120,6 +127,7 @@ mod tests {
     fn forms() {
         let json = |value: &ToAgent| serde_json::to_string(value).unwrap();
         assert_eq!(json(&ToAgent::Serve(true)), r#"{"serve":true}"#);
+        assert_eq!(json(&ToAgent::Violation(Rule::Mounts)), r#"{"violation":"watch.mounts"}"#);
         assert_eq!(json(&ToAgent::Answer(vec![1, 2])), r#"{"answer":"AQI="}"#);
         assert_eq!(json(&ToAgent::Refused("order-size".into())), r#"{"refused":"order-size"}"#);
         assert_eq!(serde_json::to_string(&FromResolver::Blocked(3)).unwrap(), r#"{"blocked":3}"#);

@@ -34,6 +34,7 @@ pub mod stub_cpio;
 mod testing;
 pub mod tpm;
 pub mod vkey;
+pub mod watch;
 
 pub use digest::Sha256;
 pub use error::{Blame, Error, Result};

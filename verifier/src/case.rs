@@ -132,7 +132,7 @@ impl Case {
         Ok(values)
     }
 
-    /// The quoted registers as the server's logs tell them: the firmware's log, then the runtime log for PCR 15.
+    /// The quoted registers as the server's logs tell them: the firmware's log, then the runtime log for PCR 15 and the fuse.
     /// A register without events is zero. Untrusted, until V19 has compared them with the quote.
     pub fn replayed(&self) -> Usable<PcrValues> {
         let evidence = self.evidence()?;
@@ -142,7 +142,8 @@ impl Case {
         let quoted = |&pcr: &Pcr| (pcr, log.get(pcr).unwrap_or(Sha256::ZERO));
         let mut values = PcrValues(Pcr::QUOTED.iter().map(quoted).collect());
         for event in &evidence.runtime_log {
-            values.extend(Pcr::RUNTIME, event.digest);
+            let fuse = event.pcr == Pcr::FUSE.index();
+            values.extend(if fuse { Pcr::FUSE } else { Pcr::RUNTIME }, event.digest);
         }
         Ok(values)
     }

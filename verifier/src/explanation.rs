@@ -5,6 +5,7 @@ use serde::Serialize;
 use vitrine_attest::event_log::EventLog;
 use vitrine_attest::explain::{explain as differences, Difference};
 use vitrine_attest::pcr::PcrValues;
+use vitrine_attest::watch::Violation;
 
 /// What the logs tell about a boot that is not the predicted one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -38,6 +39,10 @@ pub fn explain(case: &Case) -> Explanation {
         );
     }
     let differences = differences(&log, &release.boot, &release.cmdline);
+    if let Some(violation) = Violation::first(&evidence.runtime_log) {
+        let remark = format!("{violation}; it has ended its tunnel, and only a reboot makes it clean again");
+        return Explanation { remark, differences };
+    }
     let remark = if differences.is_empty() {
         "the firmware's part is as predicted; the image recorded another configuration, keys or facts (V22)"
     } else {

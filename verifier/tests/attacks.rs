@@ -8,6 +8,7 @@ use vitrine_attest::digest::Key32;
 use vitrine_attest::evidence::Evidence;
 use vitrine_attest::pcr::Pcr;
 use vitrine_attest::rotation::RotatedKey;
+use vitrine_attest::watch::Rule;
 use vitrine_attest::Sha256;
 use vitrine_verifier::case::Inputs;
 use vitrine_verifier::exchange::Answer;
@@ -369,6 +370,48 @@ fn v22_runtime_log() {
     sent(|e| e.runtime_log[1].pcr = 23, &["V22 runtime-log-differs"]);
     sent(|e| e.runtime_log[1].body.push(0), &["V22 runtime-keys-differ"]);
     sent(|e| e.runtime_log.swap(0, 2), &["V19 replay-differs", "V20 pcr-15-differs", "V22 runtime-config-differs"]);
+}
+
+/// What the server's own watch found is a rejection that says so, and cannot be hidden, renamed or taken back.
+#[test]
+fn the_fuse_is_blown() {
+    for rule in Rule::ALL {
+        let mut scene = Scene::good();
+        scene.violation = Some(*rule);
+        let (case, report) = judge(scene.inputs(), Level::L2);
+        assert_eq!(failures(&report), ["V15 pcr-digest-differs", "V20 pcr-14-not-zero"], "{rule:?}");
+        assert_eq!((report.verdict, report.keys.is_none()), (Verdict::Rejected, true));
+        let words = format!("{} (rule {})", rule.found(), rule.id());
+        let check = report.checks.iter().find(|check| check.code == "V20").unwrap();
+        assert!(check.detail.contains(&words), "{}", check.detail);
+        let remark = vitrine_verifier::explanation::explain(&case).remark;
+        assert!(remark.contains(&words) && remark.contains("reboot"), "{remark}");
+    }
+}
+
+#[test]
+fn a_blown_fuse_cannot_be_hidden() {
+    let sent = |change: fn(&mut Evidence), expected: &[&str]| {
+        let scene = Scene { violation: Some(Rule::Sockets), ..Scene::good() };
+        let mut evidence = scene.evidence();
+        change(&mut evidence);
+        refused(scene.inputs_of(evidence), expected);
+    };
+    sent(|e| drop(e.runtime_log.pop()), &["V15 pcr-digest-differs", "V19 replay-differs"]);
+    let other = ["V15 pcr-digest-differs", "V19 replay-differs", "V20 pcr-14-not-zero"];
+    sent(|e| e.runtime_log[3] = Rule::Blind.event(), &other);
+    let twice = ["V15 pcr-digest-differs", "V19 replay-differs", "V20 pcr-14-not-zero", "V22 runtime-log-differs"];
+    sent(|e| e.runtime_log.push(Rule::Sockets.event()), &twice);
+    sent(|e| e.runtime_log[3].pcr = 15, &["V15 pcr-digest-differs", "V19 replay-differs", "V20 pcr-15-differs", "V22 runtime-log-differs"]);
+    let nameless = ["V15 pcr-digest-differs", "V20 pcr-14-not-zero", "V22 runtime-log-differs"];
+    sent(|e| e.runtime_log[3].body = b"nothing".to_vec(), &nameless);
+    sent(|e| e.runtime_log.rotate_right(1), &nameless);
+}
+
+/// A clean server cannot be made to look blown by its own agent without being refused for it.
+#[test]
+fn an_invented_violation_is_refused_as_well() {
+    sent(|e| e.runtime_log.push(Rule::Files.event()), &["V19 replay-differs", "V20 pcr-14-not-zero"]);
 }
 
 #[test]

@@ -11,11 +11,19 @@ use std::os::unix::net::UnixStream;
 use std::time::Duration;
 use vitrine_attest::inside::{FromAgent, Introduction, ToAgent, INTRODUCTION_LIMIT, LINE_LIMIT};
 use vitrine_attest::rotation::{RotatedKey, MOST_LIVE};
+use vitrine_attest::watch::Rule;
 
 /// How long init may take for taking a line from us.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Bytes of an image's name: a longer one is refused by verifiers (V11).
 const IMAGE_ID_LIMIT: usize = 1024;
+
+/// What changes about the evidence while the machine runs.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct News {
+    pub rotated: Vec<RotatedKey>,
+    pub violation: Option<Rule>,
+}
 
 /// The line before serving.
 pub struct Channel {
@@ -44,12 +52,13 @@ impl Channel {
         say(self.lines.get_mut(), &FromAgent::Failed(failure.code().into()))
     }
 
-    /// Waits, without a limit, until the network is up. Keys may be rotated meanwhile.
-    pub fn wait_serve(&mut self, rotated: &mut Vec<RotatedKey>) -> Result<(), Failure> {
+    /// Waits, without a limit, until the network is up. Keys may be rotated meanwhile, and something may be found.
+    pub fn wait_serve(&mut self, news: &mut News) -> Result<(), Failure> {
         loop {
             match self.word()? {
                 ToAgent::Serve(true) => return Ok(()),
-                ToAgent::Rotated(keys) if keys.len() <= MOST_LIVE => *rotated = keys,
+                ToAgent::Rotated(keys) if keys.len() <= MOST_LIVE => news.rotated = keys,
+                ToAgent::Violation(rule) if news.violation.is_none() => news.violation = Some(rule),
                 _ => return Err(Failure::Channel),
             }
         }
@@ -69,10 +78,10 @@ impl Channel {
     }
 
     /// From now on the line carries orders. Ends with init, or by `lost`, which is called once the line is no use.
-    pub fn into_init(mut self, rotated: Vec<RotatedKey>, lost: fn()) -> Result<&'static Init, Failure> {
+    pub fn into_init(mut self, news: News, lost: fn()) -> Result<&'static Init, Failure> {
         let writer = self.lines.get_ref().try_clone().map_err(|_| Failure::Channel)?;
         // Lives as long as the process; leaking it says so.
-        let init: &'static Init = Box::leak(Box::new(Init::new(writer, rotated)));
+        let init: &'static Init = Box::leak(Box::new(Init::new(writer, news.rotated, news.violation)));
         std::thread::Builder::new()
             .spawn(move || {
                 while self.word().is_ok_and(|word| init.hear(word)) {}

@@ -29,6 +29,7 @@ fn sample() -> Introduction {
         port: 8787,
         firmware_log: vec![1, 2, 3],
         measured_already: false,
+        violation: None,
     }
 }
 
@@ -56,7 +57,7 @@ fn introduction_then_measured_then_serve() {
     assert_eq!(line(&init), "{\"measured\":true}\n");
     channel.failed(Failure::PcrNotZero).unwrap();
     assert_eq!(line(&init), "{\"failed\":\"pcr15-not-zero\"}\n");
-    channel.wait_serve(&mut vec![]).unwrap();
+    channel.wait_serve(&mut News::default()).unwrap();
 }
 
 #[test]
@@ -106,9 +107,27 @@ fn keys_that_rotate_before_the_network_is_up() {
     let (mut channel, mut init) = pair();
     init.write_all(format!("{}{}{{\"serve\":true}}\n", rotated(&[key(1)]), rotated(&[key(1), key(2)])).as_bytes())
         .unwrap();
-    let mut keys = vec![];
-    channel.wait_serve(&mut keys).unwrap();
-    assert_eq!(keys, [key(1), key(2)]);
+    let mut news = News::default();
+    channel.wait_serve(&mut news).unwrap();
+    assert_eq!(news, News { rotated: vec![key(1), key(2)], violation: None });
+}
+
+/// What the watch found is told once, before the network is up or after it, and stays.
+#[test]
+fn a_violation_is_for_ever() {
+    let found = "{\"violation\":\"watch.files\"}\n";
+    let (mut channel, mut init) = pair();
+    init.write_all(format!("{found}{{\"serve\":true}}\n").as_bytes()).unwrap();
+    let mut news = News::default();
+    channel.wait_serve(&mut news).unwrap();
+    assert_eq!(news.violation, Some(Rule::Files));
+    assert_eq!(channel.into_init(news, || {}).unwrap().violation(), Some(Rule::Files));
+
+    let (channel, mut init) = pair();
+    let heard = channel.into_init(News::default(), || {}).unwrap();
+    assert_eq!(heard.violation(), None);
+    init.write_all(found.as_bytes()).unwrap();
+    until(|| heard.violation() == Some(Rule::Files), "what init has found is not known");
 }
 
 #[test]
@@ -118,14 +137,14 @@ fn serve_false_is_not_serve() {
         let (mut channel, mut init) = pair();
         init.write_all(text.as_bytes()).unwrap();
         drop(init);
-        assert_eq!(channel.wait_serve(&mut vec![]).err(), Some(Failure::Channel), "{text:?} was taken");
+        assert_eq!(channel.wait_serve(&mut News::default()).err(), Some(Failure::Channel), "{text:?} was taken");
     }
 }
 
 #[test]
 fn one_order_at_a_time() {
     let (channel, mut init) = pair();
-    let asked = channel.into_init(vec![], || {}).unwrap();
+    let asked = channel.into_init(News::default(), || {}).unwrap();
     let first = std::thread::spawn(|| asked.order(b"one"));
     assert_eq!(line(&init), "{\"order\":\"b25l\"}\n");
     assert_eq!(asked.order(b"two"), None);
@@ -140,7 +159,7 @@ fn one_order_at_a_time() {
 #[test]
 fn rotated_keys_are_the_last_ones_told() {
     let (channel, mut init) = pair();
-    let heard = channel.into_init(vec![key(1)], || {}).unwrap();
+    let heard = channel.into_init(News { rotated: vec![key(1)], violation: None }, || {}).unwrap();
     assert_eq!(heard.rotated(), [key(1)]);
     init.write_all(rotated(&[key(1), key(2)]).as_bytes()).unwrap();
     until(|| heard.rotated() == [key(1), key(2)], "the keys of init are not known");
@@ -162,7 +181,7 @@ fn words_that_make_no_sense_end_the_line() {
     let words = ["{\"answer\":\"\"}\n", "{\"refused\":\"x\"}\n", "{\"serve\":true}\n", "{}\n", &many];
     for (n, word) in words.into_iter().enumerate() {
         let (channel, mut init) = pair();
-        channel.into_init(vec![], lost[n]).unwrap();
+        channel.into_init(News::default(), lost[n]).unwrap();
         init.write_all(word.as_bytes()).unwrap();
         until(|| LOST[n].load(Ordering::SeqCst), word);
     }

@@ -7,6 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use vitrine_attest::inside::{FromAgent, ToAgent};
 use vitrine_attest::rotation::{RotatedKey, MOST_LIVE};
+use vitrine_attest::watch::Rule;
 
 /// How long init may take for an order. The last part of a synchronisation changes up to 10,000 peers.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -26,16 +27,28 @@ pub struct Init {
     /// Who waits for the answer. Stays set when the client's deadline passes, until init has answered.
     asked: Mutex<Option<SyncSender<Answer>>>,
     rotated: Mutex<Vec<RotatedKey>>,
+    /// Once there, there for ever.
+    violation: Mutex<Option<Rule>>,
 }
 
 impl Init {
-    pub fn new(writer: UnixStream, rotated: Vec<RotatedKey>) -> Self {
-        Self { writer: Mutex::new(writer), asked: Mutex::new(None), rotated: Mutex::new(rotated) }
+    pub fn new(writer: UnixStream, rotated: Vec<RotatedKey>, violation: Option<Rule>) -> Self {
+        Self {
+            writer: Mutex::new(writer),
+            asked: Mutex::new(None),
+            rotated: Mutex::new(rotated),
+            violation: Mutex::new(violation),
+        }
     }
 
     /// Later WireGuard keys that live now, oldest first.
     pub fn rotated(&self) -> Vec<RotatedKey> {
         lock(&self.rotated).clone()
+    }
+
+    /// What init's watch has found: PCR 14 holds it.
+    pub fn violation(&self) -> Option<Rule> {
+        *lock(&self.violation)
     }
 
     /// Hands a sealed order to init. `None`: another order is on its way, or init is slow.
@@ -61,6 +74,7 @@ impl Init {
                 *lock(&self.rotated) = keys;
                 true
             }
+            ToAgent::Violation(rule) => lock(&self.violation).replace(rule).is_none(),
             ToAgent::Rotated(_) | ToAgent::Serve(_) => false,
         }
     }

@@ -16,7 +16,7 @@ mod server;
 mod service;
 mod tpm;
 
-use channel::Channel;
+use channel::{Channel, News};
 use fault::Failure;
 use queue::{Limits, Queue};
 use service::Service;
@@ -88,8 +88,9 @@ fn serve(mut channel: Channel, measured: Measured) -> Result<std::convert::Infal
         return Err(Failure::Sandbox);
     }
     channel.measured()?;
-    let mut rotated = std::mem::take(&mut introduction.rotated);
-    channel.wait_serve(&mut rotated)?;
+    let mut news =
+        News { rotated: std::mem::take(&mut introduction.rotated), violation: introduction.violation.take() };
+    channel.wait_serve(&mut news)?;
     let listener = match server::listen(introduction.port) {
         Ok(listener) => listener,
         Err(failure) => {
@@ -98,7 +99,7 @@ fn serve(mut channel: Channel, measured: Measured) -> Result<std::convert::Infal
         }
     };
     let queue = Queue::start(tpm, Limits::SERVICE, withdraw)?;
-    let init = channel.into_init(rotated, || std::process::exit(1))?;
+    let init = channel.into_init(news, || std::process::exit(1))?;
     // lives as long as the process; leaking it says so
     let service = Box::leak(Box::new(Service { introduction, identity, runtime_log, queue, init }));
     server::serve(listener, service)?;

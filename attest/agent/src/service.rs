@@ -16,6 +16,7 @@ use vitrine_attest::evidence::{
 use vitrine_attest::inside::Introduction;
 use vitrine_attest::order::ORDER_LIMIT;
 use vitrine_attest::rotation::RotatedKey;
+use vitrine_attest::watch::Rule;
 use vitrine_attest::Sha256;
 
 /// Everything a request can reach.
@@ -23,6 +24,7 @@ pub struct Service<Q> {
     /// Its rotated keys are those of [`Self::init`].
     pub introduction: Introduction,
     pub identity: Identity,
+    /// The events of PCR 15.
     pub runtime_log: Vec<RuntimeEvent>,
     pub queue: Queue<Q>,
     pub init: &'static Init,
@@ -54,6 +56,8 @@ impl<Q: Quoter> Service<Q> {
         right_version(request.v)?;
         // taken once: what is quoted and what is sent are the same keys, whenever init rotates
         let rotated = self.init.rotated();
+        // before the quote: init tells us once PCR 14 is extended, so what is known here is quoted
+        let violation = self.init.violation().map(Rule::event);
         let extra_data = self.binding(&request.nonce, &rotated).extra_data();
         let quote = self.queue.run(move |tpm| tpm.quote(&extra_data)).map_err(refusal)?;
         Ok(Response::json(&Evidence {
@@ -65,7 +69,7 @@ impl<Q: Quoter> Service<Q> {
             attest: quote.attest,
             signature: quote.signature,
             firmware_log: self.introduction.firmware_log.clone(),
-            runtime_log: self.runtime_log.clone(),
+            runtime_log: self.runtime_log.iter().cloned().chain(violation).collect(),
             keys: self.introduction.keys.clone(),
             rotated,
             image_id: self.introduction.image_id.clone(),

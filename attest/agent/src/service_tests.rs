@@ -1,7 +1,7 @@
 //! The three paths with a software quoter and a test that plays init.
 
 use super::*;
-use crate::channel::Channel;
+use crate::channel::{Channel, News};
 use crate::queue::Limits;
 use crate::tpm::Quote;
 use serde_json::json;
@@ -49,11 +49,12 @@ fn service(quoter: Mock) -> (Service<Mock>, UnixStream) {
         port: 1,
         firmware_log: vec![9; 5],
         measured_already: false,
+        violation: None,
     };
     let identity = Identity { ek_cert: vec![1], ek_pub: vec![2], ak_pub: vec![3], ak_name: vec![4] };
     let limits = Limits { wait: Duration::from_secs(2), hang: Duration::from_secs(9) };
     let queue = Queue::start(quoter, limits, || {}).unwrap();
-    let init_line = Channel::new(ours).unwrap().into_init(vec![rotated_key()], || {}).unwrap();
+    let init_line = Channel::new(ours).unwrap().into_init(News { rotated: vec![rotated_key()], violation: None }, || {}).unwrap();
     (Service { introduction, identity, runtime_log: vec![], queue, init: init_line }, init)
 }
 
@@ -73,6 +74,22 @@ fn evidence_binds_the_nonce_and_the_rotated_keys() {
     assert_eq!(evidence.attest, service.binding(&nonce, &[rotated_key()]).extra_data().0);
     assert_ne!(evidence.attest, service.binding(&nonce, &[]).extra_data().0);
     assert_eq!((evidence.firmware_log, evidence.ek_cert, evidence.signature), (vec![9; 5], vec![1], vec![7]));
+}
+
+/// From the moment init says so, all evidence holds it.
+#[test]
+fn evidence_tells_what_the_watch_found() {
+    let (service, mut init) = service(Mock(Ok(())));
+    let log = || {
+        let m1 = json!({"v": 2, "nonce": Sha256::ZERO}).to_string();
+        serde_json::from_str::<Evidence>(&ask(&service, EVIDENCE_PATH, &m1).1).unwrap().runtime_log
+    };
+    assert_eq!(log(), []);
+    init.write_all(b"{\"violation\":\"watch.mounts\"}\n").unwrap();
+    while service.init.violation().is_none() {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    assert_eq!(log(), [Rule::Mounts.event()]);
 }
 
 #[test]

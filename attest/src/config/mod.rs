@@ -15,7 +15,7 @@ pub use cidr::Cidr;
 pub use network::{Clients, Firewall, Forward, Network, PRIVATE};
 pub use provider_key::ProviderKey;
 pub use resolver::{Cache, ForwardProtocol, ForwardServer, Resolver, Transport, Upstream};
-pub use service::{Attestation, Janitor, Level, Metrics, Peers, MOST_PEERS};
+pub use service::{Attestation, Janitor, Level, Metrics, Peers, Watch, MOST_PEERS};
 pub use span::Span;
 pub use wireguard::{Rotation, WireGuard, MOST_PORTS};
 
@@ -43,6 +43,8 @@ pub struct Config {
     pub peers: Peers,
     #[serde(default)]
     pub janitor: Janitor,
+    #[serde(default)]
+    pub watch: Watch,
     /// Without one, clients bring their own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resolver: Option<Resolver>,
@@ -67,6 +69,7 @@ impl Config {
         self.wireguard.problems(&mut problems);
         self.network.problems(&mut problems);
         self.janitor.problems(&mut problems);
+        self.watch.problems(&mut problems);
         self.metrics.problems(self.peers.dedicated, &mut problems);
         if let Some(resolver) = &self.resolver {
             resolver.problems(&mut problems);
@@ -151,11 +154,12 @@ mod tests {
         config.wireguard.ports = vec![0];
         config.wireguard.mtu = 100;
         config.wireguard.addresses.clear();
+        config.watch.tick = Span::seconds(61);
         config.metrics = Metrics { level: Level::L2, port: 8787, ..Metrics::default() };
         config.peers = Peers { most: 0, dedicated: true };
         config.resolver = Some(Resolver { transports: vec![], ..Resolver::default() });
         let problems = config.problems();
-        assert_eq!(problems.len(), 7, "{problems:#?}");
+        assert_eq!(problems.len(), 8, "{problems:#?}");
         assert!(sample().problems().is_empty());
     }
 

@@ -72,6 +72,27 @@ impl Janitor {
     }
 }
 
+/// How often PID 1 looks for what must not be; see `docs/watch.md`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Watch {
+    pub tick: Span,
+}
+
+impl Default for Watch {
+    fn default() -> Self {
+        Self { tick: Span::seconds(10) }
+    }
+}
+
+impl Watch {
+    pub(super) fn problems(&self, problems: &mut Vec<String>) {
+        if !(Span::seconds(1)..=Span::seconds(60)).contains(&self.tick) {
+            problems.push(format!("watch.tick is {}, it has to be 1s to 60s", self.tick));
+        }
+    }
+}
+
 /// How much is told about the server; see `docs/metrics.md`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Level {

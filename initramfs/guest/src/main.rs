@@ -112,6 +112,7 @@ fn introduction(image: &Image, keys: BootKeys) -> Step<Introduction> {
         port: image.config.attestation.port,
         firmware_log: firmware_log::read()?,
         measured_already: false,
+        violation: None,
     })
 }
 

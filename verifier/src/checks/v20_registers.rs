@@ -2,12 +2,14 @@
 //!
 //! 12, 13 and 14 have to be zero: a statement that allows something else there is refused. The reason is that of the
 //! first register that differs, the words name all. That the values are the TPM's own is V15's and V19's. PCR 0–3
-//! (the firmware) are not compared.
+//! (the firmware) are not compared. What the server's watch found is said in the words; that it is what the TPM holds is
+//! V19's.
 
 use super::Check;
 use crate::case::Case;
 use crate::outcome::{CheckResult, Failure};
 use vitrine_attest::pcr::{Pcr, PcrValues};
+use vitrine_attest::watch::Violation;
 use vitrine_attest::Sha256;
 
 pub const CHECK: Check = Check { code: "V20", title: "every quoted register is as predicted", run };
@@ -21,7 +23,12 @@ fn run(case: &Case) -> CheckResult {
     match differing.split_first() {
         None => Ok("PCR 0-3 are not compared".into()),
         Some((&first, others)) => {
-            let detail = in_words(first, others);
+            let mut detail = in_words(first, others);
+            if differing.contains(&Pcr::FUSE) {
+                if let Some(violation) = Violation::first(&case.evidence()?.runtime_log) {
+                    detail = format!("{detail}; {violation}");
+                }
+            }
             Err(Failure::differs(reason(first), detail, of(&predicted, first), of(&replayed, first)).into())
         }
     }

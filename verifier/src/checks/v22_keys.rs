@@ -1,7 +1,7 @@
 //! V22: the runtime log is exactly the three events of a sealed boot with these keys.
 //!
 //! `config` (the statement's configuration), `keys` (those that V11 binds, and the attestation key), `cap` (no block
-//! devices, no swap, root read-only, modules locked), in this order and no other. PCR 15 cannot be reset, so a later
+//! devices, no swap, root read-only, modules locked), in this order and no other. One event of the server's watch may follow. PCR 15 cannot be reset, so a later
 //! swap of keys would show. That the TPM has measured these events is V15's.
 //!
 //! WireGuard keys made since have to be signed by the boot's signing key, which PCR 15 holds, for this boot and this
@@ -13,6 +13,7 @@ use crate::outcome::{CheckResult, Failure};
 use vitrine_attest::boot::RuntimeEvent;
 use vitrine_attest::digest::hex;
 use vitrine_attest::rotation;
+use vitrine_attest::watch::Violation;
 
 pub const CHECK: Check = Check { code: "V22", title: "the keys are those recorded at boot", run };
 
@@ -25,8 +26,16 @@ const EVENTS: [(&str, &str); 3] = [
 
 fn run(case: &Case) -> CheckResult {
     let expected = case.boot_record()?.events().map_err(|e| Failure::not_reached(&e.what))?;
-    events(&expected, &case.evidence()?.runtime_log)?;
+    events(&expected, of_the_boot(&case.evidence()?.runtime_log))?;
     rotated(case)
+}
+
+/// Without what the watch found later, one event at most: that is V20's to refuse.
+fn of_the_boot(log: &[RuntimeEvent]) -> &[RuntimeEvent] {
+    match log.split_last() {
+        Some((last, boot)) if Violation::of(last).is_some() => boot,
+        _ => log,
+    }
 }
 
 fn events(expected: &[RuntimeEvent], got: &[RuntimeEvent]) -> Result<(), Failure> {

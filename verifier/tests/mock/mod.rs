@@ -24,6 +24,7 @@ use vitrine_attest::rotation::RotatedKey;
 use vitrine_attest::statement::*;
 use vitrine_attest::tpm::Public;
 use vitrine_attest::vkey::NoteKey;
+use vitrine_attest::watch::Rule;
 use vitrine_attest::Sha256;
 use vitrine_verifier::case::Inputs;
 use vitrine_verifier::exchange::{Activation, Answer, Exchange, Source};
@@ -41,6 +42,8 @@ pub struct Scene {
     pub record: BootRecord,
     /// WireGuard keys made since the boot.
     pub rotated: Vec<RotatedKey>,
+    /// What the server's watch has found.
+    pub violation: Option<Rule>,
     pub image_id: String,
     pub nonce: Sha256,
     /// Changes what the TPM signs.
@@ -70,6 +73,7 @@ impl Scene {
             image_id: ImageId { name: image.name.clone(), version: image.version.clone(), lock: image.lock }
                 .to_string(),
             rotated: vec![],
+            violation: None,
             nonce: Sha256::of(b"a fresh nonce"),
             parts: Parts::default(),
             release_key: SigningKey::from_bytes(&[1; 32]),
@@ -111,6 +115,9 @@ impl Scene {
         let log = vitrine_attest::event_log::EventLog::parse(&self.firmware_log).unwrap();
         let mut values = log.replay_sha256().unwrap();
         values.0.insert(Pcr::RUNTIME, self.record.pcr15().unwrap());
+        if let Some(rule) = self.violation {
+            values.extend(Pcr::FUSE, rule.event().digest);
+        }
         values
     }
 
@@ -133,7 +140,7 @@ impl Scene {
             attest,
             signature,
             firmware_log: self.firmware_log.clone(),
-            runtime_log: self.record.events().unwrap(),
+            runtime_log: self.record.events().unwrap().into_iter().chain(self.violation.map(Rule::event)).collect(),
             keys: self.record.keys.clone(),
             rotated: self.rotated.clone(),
             image_id: self.image_id.clone(),

@@ -23,6 +23,7 @@ fn introduction() -> Introduction {
         port: 8787,
         firmware_log: b"log".to_vec(),
         measured_already: false,
+        violation: None,
     }
 }
 
