@@ -12,6 +12,7 @@ mod dhcp;
 mod facts;
 mod firewall;
 mod firmware_log;
+mod fuse;
 mod image;
 mod janitor;
 mod keys;
@@ -33,8 +34,10 @@ mod stop;
 mod sys;
 mod sysctl;
 mod tunnels;
+mod watch;
 
 use children::{hand_over_tpm, prepare_roots, Agent, Children, Page, Resolver};
+use fuse::Fuse;
 use image::Image;
 use janitor::Janitor;
 use keys::BootSecrets;
@@ -53,6 +56,7 @@ use tunnels::Tunnels;
 use vitrine_attest::boot::BootKeys;
 use vitrine_attest::config::Config;
 use vitrine_attest::inside::Introduction;
+use watch::{Ruleset, Watch};
 
 fn main() {
     // A panic of PID 1 is a panic of the kernel, which restarts the machine; it says nothing.
@@ -70,17 +74,21 @@ fn main() {
 fn boot() -> Step<Infallible> {
     let image = Image::read()?;
     lock_down(&image.config)?;
+    let fuse = Fuse::open()?;
     let (secrets, keys) = BootSecrets::generate()?;
     let agent = Agent::measure(introduction(&image, keys.clone())?)?;
 
     firewall::load()?;
+    let ruleset = Ruleset::open()?;
     let network = Network::open(&image.config, &secrets)?;
     let metrics = Metrics::open(&image.config, Instant::now())?;
     let janitor = Janitor::open(&image.config)?;
+    let watch = Watch::open(&image.config, ruleset)?;
 
     mounts::finish()?;
     privileges::drop_most()?;
-    let server = assemble(&image, agent, secrets, keys, network, metrics, janitor)?;
+    let inner = Inner { metrics, janitor, watch, fuse };
+    let server = assemble(&image, agent, secrets, keys, network, inner)?;
     show("serving");
     #[cfg(feature = "probe")]
     probe::run();
@@ -133,6 +141,14 @@ impl Network {
     }
 }
 
+/// What looks at the server itself.
+struct Inner {
+    metrics: Option<Metrics>,
+    janitor: Janitor,
+    watch: Watch,
+    fuse: Fuse,
+}
+
 /// Hands every secret to the one part that needs it; the first WireGuard key is the kernel's alone from here on.
 fn assemble(
     image: &Image,
@@ -140,9 +156,9 @@ fn assemble(
     secrets: BootSecrets,
     keys: BootKeys,
     network: Network,
-    metrics: Option<Metrics>,
-    janitor: Janitor,
+    inner: Inner,
 ) -> Step<Server> {
+    let Inner { metrics, janitor, watch, fuse } = inner;
     let (config, now) = (&image.config, Instant::now());
     let most = usize::try_from(config.peers.most).or_stop("config-problem")?;
     let peers = Peers::new(keys.wg_pub, config.wireguard.addresses.clone(), most);
@@ -160,6 +176,9 @@ fn assemble(
         rotation: Rotation::new(config, image.config_digest, keys, secrets.signing, now),
         janitor,
         metrics,
+        watch,
+        fuse,
+        violation: None,
         #[cfg(feature = "probe")]
         killer: probe::Killer::default(),
     })

@@ -7,9 +7,9 @@ use rustix::io::Errno;
 use rustix::system::finit_module;
 
 /// Absolute paths of uncompressed modules in load order, one per line. Made by `vitrine build`.
-const LIST: &str = "/etc/vitrine/modules";
+pub const LIST: &str = "/etc/vitrine/modules";
 /// Bytes. Some seventy modules with server network cards make 7 KiB.
-const LIST_LIMIT: usize = 64 << 10;
+pub const LIST_LIMIT: usize = 64 << 10;
 
 /// Loads every module of [`LIST`]. One that is missing or refused ends the boot: the image is not what was built.
 pub fn load_all() -> Step {
@@ -30,7 +30,7 @@ fn load(path: &str) -> Step {
 }
 
 /// The lines of the list. Every line is an absolute path; anything else was not written by us.
-fn paths(list: &[u8]) -> Step<Vec<&str>> {
+pub fn paths(list: &[u8]) -> Step<Vec<&str>> {
     let text = std::str::from_utf8(list).or_stop("modules-list")?;
     let lines: Vec<&str> = text.lines().collect();
     let well_formed = lines.iter().all(|line| line.starts_with('/') && line.ends_with(".ko") && !line.contains(".."));

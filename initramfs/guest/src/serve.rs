@@ -1,6 +1,7 @@
 //! What PID 1 does for the rest of its life: one loop, no threads, nothing that waits but `poll`.
 
 use crate::children::Children;
+use crate::fuse::Fuse;
 use crate::janitor::Janitor;
 use crate::metrics::{Metrics, Own};
 use crate::orders::Orders;
@@ -8,10 +9,13 @@ use crate::outside::Outside;
 use crate::rotation::Rotation;
 use crate::stop::{OrStop as _, Step};
 use crate::tunnels::Tunnels;
+use crate::watch::{Expected, Watch};
 use rustix::event::{poll, PollFd, PollFlags, Timespec};
 use rustix::io::Errno;
 use std::convert::Infallible;
 use std::time::{Duration, Instant};
+use vitrine_attest::inside::ToAgent;
+use vitrine_attest::watch::Rule;
 
 /// Longest sleep. Everything has its own time to wake; this is for what nobody thought of.
 const NAP: Duration = Duration::from_secs(30);
@@ -26,35 +30,80 @@ pub struct Server {
     pub janitor: Janitor,
     /// None at level L0.
     pub metrics: Option<Metrics>,
+    pub watch: Watch,
+    pub fuse: Fuse,
+    /// What the watch has found. The tunnel is gone then, and the watch is over.
+    pub violation: Option<Rule>,
     #[cfg(feature = "probe")]
     pub killer: crate::probe::Killer,
 }
 
+/// Who wants something.
+struct Woken {
+    outside: bool,
+    watch: bool,
+}
+
 impl Server {
-    /// Never returns but by an error of `poll` itself.
+    /// Never returns but by an error of `poll` itself, or when the fuse could not be blown: the machine ends then.
     pub fn run(mut self) -> Step<Infallible> {
         loop {
-            self.tick(Instant::now());
-            let outside = self.sleep()?;
+            self.tick(Instant::now())?;
+            let woken = self.sleep()?;
             let (orders, tunnels, now) = (&mut self.orders, &self.tunnels, Instant::now());
-            self.children.receive(now, |sealed| orders.take(sealed, tunnels));
-            if outside {
+            let over = self.violation.is_some();
+            self.children.receive(now, |sealed| match over {
+                false => orders.take(sealed, tunnels),
+                true => ToAgent::Refused("violation".into()),
+            });
+            if woken.outside {
                 self.outside.receive();
+            }
+            if woken.watch {
+                self.watch.alarm(now);
             }
         }
     }
 
-    fn tick(&mut self, now: Instant) {
-        self.children.reap(now);
+    fn tick(&mut self, now: Instant) -> Step {
+        let stranger = self.children.reap(now);
         self.children.tick(now);
+        self.look(now, stranger)?;
         self.outside.tick();
-        if let Some(keys) = self.rotation.tick(now, &mut self.tunnels, &self.orders.peers) {
-            self.children.rotated(keys, now);
+        if self.violation.is_none() {
+            if let Some(keys) = self.rotation.tick(now, &mut self.tunnels, &self.orders.peers) {
+                self.children.rotated(keys, now);
+            }
         }
         self.janitor.tick(now, &self.tunnels, &self.orders.peers, &self.outside);
         self.tell(now);
         #[cfg(feature = "probe")]
         self.killer.tick(now, &self.children);
+        Ok(())
+    }
+
+    /// Whether all is as it should be, when it is time to look. `stranger`: a process that nobody knew has ended.
+    fn look(&mut self, now: Instant, stranger: bool) -> Step {
+        if self.violation.is_some() || (!stranger && now < self.watch.wake()) {
+            return Ok(());
+        }
+        let expected = Expected { children: &self.children.known(), tunnels: self.tunnels.live().len() };
+        let found = self.watch.tick(now, &expected);
+        match found.or(stranger.then_some(Rule::Processes)) {
+            None => Ok(()),
+            Some(rule) => self.blow(rule, now),
+        }
+    }
+
+    /// Tunnel, resolver and metrics first, then the TPM, then the agent, whose evidence says why. Not to be undone.
+    fn blow(&mut self, rule: Rule, now: Instant) -> Step {
+        self.violation = Some(rule);
+        self.tunnels.close()?;
+        self.children.withdraw(now);
+        self.metrics = None;
+        self.fuse.blow(rule)?;
+        self.children.agent.violation(rule, now);
+        Ok(())
     }
 
     /// The new page of metrics, when it is time for one.
@@ -68,13 +117,14 @@ impl Server {
         }
     }
 
-    /// Sleeps until a descriptor or a deadline wants something. Whether it was the outside's.
-    fn sleep(&self) -> Step<bool> {
-        let now = Instant::now();
+    /// Sleeps until a descriptor or a deadline wants something.
+    fn sleep(&self) -> Step<Woken> {
+        let (now, clean) = (Instant::now(), self.violation.is_none());
         let deadlines = [
             self.children.wake(),
             self.outside.wake(),
-            self.rotation.wake(),
+            self.rotation.wake().filter(|_| clean),
+            clean.then(|| self.watch.wake()),
             self.janitor.wake(),
             self.metrics.as_ref().and_then(Metrics::wake),
             #[cfg(feature = "probe")]
@@ -83,15 +133,20 @@ impl Server {
         ];
         let wake = deadlines.into_iter().flatten().min().unwrap_or(now);
         let timeout = Timespec::try_from(wake.saturating_duration_since(now)).or_stop("poll")?;
-        // Three children with a channel and a process each, and the outside
-        let mut fds: Vec<PollFd<'_>> = Vec::with_capacity(7);
+        // Three children with a channel and a process each, the outside, and three for the watch
+        let mut fds: Vec<PollFd<'_>> = Vec::with_capacity(10);
         fds.extend(self.outside.fd().map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)));
         let outside = fds.len();
+        if clean {
+            self.watch.watch(&mut fds);
+        }
+        let watch = fds.len();
         self.children.watch(&mut fds);
         match poll(&mut fds, Some(&timeout)) {
             Ok(_) | Err(Errno::INTR) => {}
             Err(_) => return None.or_stop("poll"),
         }
-        Ok(fds[..outside].iter().any(|fd| !fd.revents().is_empty()))
+        let woken = |fds: &[PollFd<'_>]| fds.iter().any(|fd| !fd.revents().is_empty());
+        Ok(Woken { outside: woken(&fds[..outside]), watch: woken(&fds[outside..watch]) })
     }
 }

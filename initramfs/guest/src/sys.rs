@@ -94,6 +94,24 @@ impl Program {
     }
 }
 
+/// Looks at files as a child's user and group (setfsuid(2)): what the kernel shows of a process to its own user only.
+/// No right is gained or lost for longer than that.
+pub fn as_file_system_user<T>(user: u32, work: impl FnOnce() -> T) -> T {
+    // SAFETY: numbers only; these calls change what this thread may see of files and nothing else. PID 1 has one thread,
+    // and `work` cannot unwind: a panic is the end of the machine
+    unsafe {
+        libc::setfsgid(user);
+        libc::setfsuid(user);
+    }
+    let done = work();
+    // SAFETY: as above, back to root
+    unsafe {
+        libc::setfsuid(0);
+        libc::setfsgid(0);
+    }
+    done
+}
+
 /// Puts a descriptor onto a fixed number and lets it live through exec.
 fn hand_over(descriptor: &OwnedFd, number: i32) -> Result<()> {
     if descriptor.as_raw_fd() == number {

@@ -7,14 +7,15 @@ use vitrine_attest::config::{Clients, Config, Forward};
 
 /// Whether an image may boot on a kernel that does not know the setting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Presence {
+pub enum Presence {
     Required,
     /// Missing from some kernels; without it there is nothing to switch off.
     Optional,
 }
 use Presence::{Optional, Required};
 
-struct Setting(&'static str, &'static str, Presence);
+/// Name below /proc/sys, value, presence.
+pub struct Setting(pub &'static str, pub &'static str, pub Presence);
 
 /// Before any module is loaded, so that every interface is born with these defaults.
 /// `net.*.conf.default` is copied into an interface when it appears.
@@ -101,6 +102,12 @@ const AFTER_MODULES: &[Setting] = &[
     Setting("net/netfilter/nf_conntrack_helper", "0", Optional),
 ];
 
+/// IPv6 of the outer interface is left to the kernel: SLAAC from router advertisements (RFC 4862), which a forwarding
+/// host takes only with `accept_ra=2`.
+const OUTER: &[Setting] = &[Setting("net/ipv6/conf/outer/accept_ra", "2", Required)];
+
+const LOCK: &[Setting] = &[Setting("kernel/modules_disabled", "1", Required)];
+
 /// Connections that the table holds at least: 20 MiB of kernel memory when it is full. A machine of 512 MiB would have
 /// 4096 by the kernel's own reckoning; from 4 GiB on it is 262,144, which stays.
 const LEAST_CONNECTIONS: u32 = 65_536;
@@ -126,13 +133,18 @@ pub fn after_modules() -> Step {
     if number(CONNECTIONS)? < LEAST_CONNECTIONS {
         write(CONNECTIONS, &LEAST_CONNECTIONS.to_string()).or_stop("sysctl")?;
     }
-    apply(&[Setting("kernel/modules_disabled", "1", Required)])
+    apply(LOCK)
 }
 
-/// IPv6 of the outer interface is left to the kernel: SLAAC from router advertisements (RFC 4862), which a
-/// forwarding host takes only with `accept_ra=2`. Called while the interface is still down.
+/// Called while the interface is still down.
 pub fn outer_interface() -> Step {
-    apply(&[Setting("net/ipv6/conf/outer/accept_ra", "2", Required)])
+    apply(OUTER)
+}
+
+/// Every setting that was made once the network is open; for the watch.
+pub fn all(config: &Config) -> impl Iterator<Item = &'static Setting> {
+    let forwarding = if forwards(config) { FORWARDING } else { &[] };
+    [BEFORE_MODULES, forwarding, INTERFACES, AFTER_MODULES, LOCK, OUTER].into_iter().flatten()
 }
 
 fn apply(table: &[Setting]) -> Step {

@@ -212,6 +212,17 @@ impl Tunnels {
         Ok(())
     }
 
+    /// No interface is left: no key, no peer, no session. For the watch.
+    ///
+    /// # Errors
+    /// When one is still there.
+    pub fn close(&mut self) -> Step {
+        for number in std::mem::take(&mut self.live) {
+            self.routing.delete(self.routing.index_of(number.name())?)?;
+        }
+        Ok(())
+    }
+
     fn delete(&mut self, generation: u32) -> Step {
         for number in numbers(&self.config, generation).map(Number) {
             if self.live.contains(&number) {

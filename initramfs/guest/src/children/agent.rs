@@ -7,12 +7,14 @@
 use super::keeper::{CleanExit, Keeper};
 use super::process::Child;
 use super::program::AGENT;
+use super::Known;
 use crate::stop::{Step, Stop};
 use rustix::event::PollFd;
 use rustix::process::{Pid, WaitStatus};
 use std::time::{Duration, Instant};
 use vitrine_attest::inside::{FromAgent, Introduction, ToAgent};
 use vitrine_attest::rotation::RotatedKey;
+use vitrine_attest::watch::Rule;
 
 /// How long EK, AK and three extends may take. A slow discrete TPM needs some ten seconds for an RSA key.
 const MEASURE_PATIENCE: Duration = Duration::from_secs(60);
@@ -39,7 +41,8 @@ impl Agent {
     /// When it fails, dies, says something else, or takes longer than [`MEASURE_PATIENCE`].
     pub fn measure(introduction: Introduction) -> Step<Self> {
         let now = Instant::now();
-        let mut child = start(&introduction, now)?;
+        let mut child = Child::start(&AGENT, None)?;
+        child.channel.tell(&introduction, now)?;
         match child.channel.wait_message(now + MEASURE_PATIENCE)? {
             FromAgent::Measured(true) => {}
             FromAgent::Failed(_) => return Err(Stop("tpm")),
@@ -73,12 +76,33 @@ impl Agent {
     pub fn tick(&mut self, now: Instant) {
         if self.keeper.due(now) {
             self.phase = Phase::Measuring { deadline: now + MEASURE_PATIENCE };
-            self.keeper.started(start(&self.introduction, now), now);
+            self.keeper.started(Child::start(&AGENT, None), now);
+            self.introduce(now);
         }
         if matches!(self.phase, Phase::Measuring { deadline } if now >= deadline) {
             self.keeper.kill(now);
         }
         self.keeper.tick(now);
+    }
+
+    fn introduce(&mut self, now: Instant) {
+        if self.keeper.child().is_some_and(|child| child.channel.tell(&self.introduction, now).is_err()) {
+            self.keeper.kill(now);
+        }
+    }
+
+    /// For the watch.
+    pub fn known(&self) -> Option<Known> {
+        self.keeper.process().map(|pid| Known { pid, program: AGENT })
+    }
+
+    /// The watch has found this: all evidence of this boot will say so, also that of an agent that is started again.
+    pub fn violation(&mut self, rule: Rule, now: Instant) {
+        self.introduction.violation = Some(rule);
+        let told = |child: &mut Child| child.channel.tell(&ToAgent::Violation(rule), now).is_ok();
+        if self.keeper.child().is_some_and(|child| !told(child)) {
+            self.keeper.kill(now);
+        }
     }
 
     #[cfg(feature = "probe")]
@@ -141,12 +165,6 @@ impl Agent {
             self.keeper.kill(now);
         }
     }
-}
-
-fn start(introduction: &Introduction, now: Instant) -> Step<Child> {
-    let mut child = Child::start(&AGENT, None)?;
-    child.channel.tell(introduction, now)?;
-    Ok(child)
 }
 
 #[cfg(test)]

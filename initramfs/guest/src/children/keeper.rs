@@ -80,6 +80,15 @@ impl Keeper {
         matches!(self.state, State::Up { .. })
     }
 
+    /// The process that is there, running or ending.
+    pub fn process(&self) -> Option<Pid> {
+        match &self.state {
+            State::Up { child, .. } => Some(child.process.pid),
+            State::Ending { process, .. } => Some(process.pid),
+            State::Waiting { .. } => None,
+        }
+    }
+
     /// The running child's number, for the probe.
     #[cfg(feature = "probe")]
     pub fn pid(&self) -> Option<Pid> {

@@ -19,10 +19,23 @@ pub use resolver::Resolver;
 pub use roots::{hand_over_tpm, prepare_roots};
 
 use rustix::event::PollFd;
-use rustix::process::{waitpid, WaitOptions};
+use rustix::process::{waitpid, Pid, WaitOptions};
 use std::time::Instant;
 use vitrine_attest::inside::ToAgent;
 use vitrine_attest::rotation::RotatedKey;
+
+/// A child that is there: started and not reaped, so its number belongs to nobody else.
+#[derive(Debug, Clone, Copy)]
+pub struct Known {
+    pub pid: Pid,
+    pub program: program::Program,
+}
+
+impl Known {
+    pub fn is(&self, pid: u32) -> bool {
+        u32::try_from(self.pid.as_raw_nonzero().get()) == Ok(pid)
+    }
+}
 
 /// All children of one server.
 pub struct Children {
@@ -73,9 +86,28 @@ impl Children {
         }
     }
 
-    /// Takes the exit states of all that have died; PID 1 inherits every orphan as well.
-    pub fn reap(&mut self, now: Instant) {
+    /// Everyone who is there, for the watch.
+    pub fn known(&self) -> Vec<Known> {
+        let others = [self.resolver.as_ref().and_then(Resolver::known), self.page.as_ref().and_then(Page::known)];
+        others.into_iter().chain([self.agent.known()]).flatten().collect()
+    }
+
+    /// The agent alone stays: evidence can be had, and nothing else.
+    pub fn withdraw(&mut self, now: Instant) {
+        if let Some(resolver) = self.resolver.take() {
+            resolver.end(now);
+        }
+        if let Some(page) = self.page.take() {
+            page.end(now);
+        }
+    }
+
+    /// Takes the exit states of all that have died; PID 1 inherits every orphan as well. Whether one of them was none of
+    /// ours.
+    pub fn reap(&mut self, now: Instant) -> bool {
+        let mut stranger = false;
         while let Ok(Some((pid, status))) = waitpid(None, WaitOptions::NOHANG) {
+            stranger |= !self.known().iter().any(|known| known.pid == pid);
             self.agent.reaped(pid, status, now);
             if let Some(resolver) = &mut self.resolver {
                 resolver.reaped(pid, status, now);
@@ -84,6 +116,7 @@ impl Children {
                 page.reaped(pid, status, now);
             }
         }
+        stranger
     }
 
     /// Name and number of each child that is up, for the probe.

@@ -3,6 +3,7 @@
 use super::keeper::{CleanExit, Keeper};
 use super::process::Child;
 use super::program::METRICS;
+use super::Known;
 use crate::stop::{Step, Stop};
 use rustix::event::PollFd;
 use rustix::process::{Pid, WaitStatus};
@@ -35,16 +36,28 @@ impl Page {
 
     pub fn tick(&mut self, now: Instant) {
         if self.keeper.due(now) {
-            self.keeper.started(self.launch(now), now);
+            self.keeper.started(Child::start(&METRICS, None), now);
+            if self.first_words(now).is_err() {
+                self.keeper.kill(now);
+            }
         }
         self.keeper.tick(now);
     }
 
-    fn launch(&self, now: Instant) -> Step<Child> {
-        let mut child = Child::start(&METRICS, None)?;
+    fn first_words(&mut self, now: Instant) -> Step {
+        let Some(child) = self.keeper.child() else { return Ok(()) };
         child.channel.tell(&ToMetrics::Port(self.port), now)?;
-        child.channel.tell(&ToMetrics::Text(self.text.clone()), now)?;
-        Ok(child)
+        child.channel.tell(&ToMetrics::Text(self.text.clone()), now)
+    }
+
+    /// For the watch.
+    pub fn known(&self) -> Option<Known> {
+        self.keeper.process().map(|pid| Known { pid, program: METRICS })
+    }
+
+    /// For good.
+    pub fn end(mut self, now: Instant) {
+        self.keeper.kill(now);
     }
 
     #[cfg(feature = "probe")]

@@ -7,7 +7,7 @@ use crate::sys::Confined;
 use rustix::event::{PollFd, PollFlags};
 use rustix::fs::{open, Mode, OFlags};
 use rustix::net::{socketpair, AddressFamily, SocketFlags, SocketType};
-use rustix::process::{kill_process, pidfd_open, Pid, PidfdFlags, Signal};
+use rustix::process::{kill_process, pidfd_open, waitpid, Pid, PidfdFlags, Signal, WaitOptions};
 use std::os::fd::OwnedFd;
 
 /// A process that PID 1 has started and not yet reaped, so its number belongs to nobody else.
@@ -39,6 +39,12 @@ impl Process {
     }
 }
 
+/// A child that cannot be kept is not left to itself: the watch would take it for a stranger.
+fn end(pid: Pid) {
+    let _ = kill_process(pid, Signal::KILL);
+    let _ = waitpid(Some(pid), WaitOptions::empty());
+}
+
 /// With the socket over which it is spoken to. Dropping that ends the child as well: it reads the end of its input.
 #[derive(Debug)]
 pub struct Child {
@@ -53,7 +59,7 @@ impl Child {
             socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None).or_stop("child-start")?;
         let binary = open(program.path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).or_stop("child-start")?;
         let pid = Confined { program: *program, binary, channel: theirs, extra }.start().or_stop("child-start")?;
-        let process = Process::of(pid)?;
+        let process = Process::of(pid).inspect_err(|_| end(pid))?;
         Ok(Self { process, channel: Channel::new(ours) })
     }
 }

@@ -3,6 +3,7 @@
 use super::keeper::{CleanExit, Keeper};
 use super::process::Child;
 use super::program::{self, Program};
+use super::Known;
 use crate::stop::{OrStop as _, Step, Stop};
 use rustix::event::PollFd;
 use rustix::fs::{open, Mode, OFlags};
@@ -43,19 +44,30 @@ impl Resolver {
         if self.keeper.due(now) {
             self.former = self.blocked();
             self.current = 0;
-            self.keeper.started(self.launch(now), now);
+            self.keeper.started(self.launch(), now);
+            if self.keeper.child().is_some_and(|child| child.channel.tell(&self.start, now).is_err()) {
+                self.keeper.kill(now);
+            }
         }
         self.keeper.tick(now);
     }
 
-    fn launch(&self, now: Instant) -> Step<Child> {
+    fn launch(&self) -> Step<Child> {
         let list = match self.start.resolver.blocklist {
             Some(_) => Some(open(BLOCKLIST, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).or_stop("child-start")?),
             None => None,
         };
-        let mut child = Child::start(&self.program, list)?;
-        child.channel.tell(&self.start, now)?;
-        Ok(child)
+        Child::start(&self.program, list)
+    }
+
+    /// For the watch.
+    pub fn known(&self) -> Option<Known> {
+        self.keeper.process().map(|pid| Known { pid, program: self.program })
+    }
+
+    /// For good.
+    pub fn end(mut self, now: Instant) {
+        self.keeper.kill(now);
     }
 
     #[cfg(feature = "probe")]
