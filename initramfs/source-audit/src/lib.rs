@@ -1,0 +1,33 @@
+//! Source audit: looks for logging, storing and telling on in source code that an operator puts into an image.
+//!
+//! ```text
+//! folder → walk → language → parser (tree-sitter) → facts → rules → findings, and what could not be judged
+//! ```
+//! The rules are data, `recipes/policy/source/*.toml`. Names are resolved inside a file: `import logging as l`,
+//! `const {log} = console`, `log := zap.NewNop()`; comments and texts are no findings. It does **not** prove that code
+//! keeps nothing: it follows no value through functions and files, and knows the names that its rules know. See
+//! `docs/source-audit.md`.
+#![forbid(unsafe_code)]
+
+mod audit;
+mod bind;
+mod extract;
+mod fact;
+mod imports;
+mod judge;
+mod language;
+mod manifest;
+mod names;
+mod parse;
+mod pattern;
+mod report;
+mod resolve;
+mod rules;
+mod shell;
+mod waive;
+mod walk;
+
+pub use audit::{audit, Options};
+pub use report::{Audit, Found, NotJudged};
+pub use rules::{Level, RuleRow, Rules};
+pub use waive::parse as waivers;

@@ -1,0 +1,4 @@
+package main
+import "github.com/redis/go-redis/v9"
+
+var c = redis.NewClient(nil)

@@ -1,0 +1,4 @@
+package main
+import "net/http/httptrace"
+
+func f() { httptrace.WithClientTrace(c, t) }

@@ -1,0 +1,4 @@
+package main
+import "net/http"
+
+func f() { http.Get("x") }

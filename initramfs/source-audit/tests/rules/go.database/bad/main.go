@@ -1,0 +1,4 @@
+package main
+import "database/sql"
+
+var d, _ = sql.Open("x", "y")

@@ -1,0 +1,8 @@
+package main
+import "net/http"
+
+func h(w http.ResponseWriter, r *http.Request) {
+	if err := f(); err != nil {
+		http.Error(w, "failed", 500)
+	}
+}

@@ -1,0 +1,4 @@
+package main
+import "os"
+
+func f() { os.OpenFile("x", os.O_RDWR, 0o600) }

@@ -1,0 +1,4 @@
+package main
+import "os"
+
+func f() { os.WriteFile("x", nil, 0o600) }

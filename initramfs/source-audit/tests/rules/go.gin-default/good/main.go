@@ -1,0 +1,4 @@
+package main
+import "github.com/gin-gonic/gin"
+
+func main() { gin.New() }

@@ -1,0 +1,4 @@
+package main
+import "gorm.io/gorm"
+
+var c = &gorm.Config{}

@@ -1,0 +1,7 @@
+package main
+import (
+	"log"
+	"os"
+)
+
+var l = log.New(os.Stderr, "", 0)

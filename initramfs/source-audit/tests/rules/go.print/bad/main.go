@@ -1,0 +1,4 @@
+package main
+import f "fmt"
+
+func main() { f.Println("x") }

@@ -1,0 +1,1 @@
+import posthog from "posthog-js";

@@ -1,0 +1,2 @@
+import { Queue } from "queue";
+const c = new Queue();

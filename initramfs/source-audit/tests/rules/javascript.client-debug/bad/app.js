@@ -1,0 +1,2 @@
+const AWS = require("aws-sdk");
+AWS.config.logger = out;

@@ -1,0 +1,1 @@
+axios.interceptors.request.use(f);

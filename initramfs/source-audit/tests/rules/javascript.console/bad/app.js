@@ -1,0 +1,4 @@
+const { log: say } = console;
+say("x");
+promise.catch(console.error);
+globalThis["console"]["warn"](1);

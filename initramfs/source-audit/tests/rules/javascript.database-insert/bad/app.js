@@ -1,0 +1,1 @@
+db.query("INSERT INTO t VALUES (1)");

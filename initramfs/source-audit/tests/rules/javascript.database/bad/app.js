@@ -1,0 +1,1 @@
+collection.insertOne({ a: 1 });

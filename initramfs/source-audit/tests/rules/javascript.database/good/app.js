@@ -1,0 +1,1 @@
+collection.findOne({ a: 1 });

@@ -1,0 +1,2 @@
+eval(text);
+new Function(text);

@@ -1,0 +1,1 @@
+try { g(); } catch (e) { ctx.body = e.message; }

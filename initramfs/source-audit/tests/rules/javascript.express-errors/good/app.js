@@ -1,0 +1,3 @@
+import express from "express";
+const app = express();
+app.use((err, req, res, next) => res.status(500).end());

@@ -1,0 +1,2 @@
+import { promises as fs } from "fs";
+fs.readFile("x");

@@ -1,0 +1,2 @@
+import { appendFile as add } from "node:fs";
+add("x", line);

@@ -1,0 +1,2 @@
+import { readFile as add } from "node:fs";
+add("x", done);

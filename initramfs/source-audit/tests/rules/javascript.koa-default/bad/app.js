@@ -1,0 +1,2 @@
+import Koa from "koa";
+const app = new Koa();

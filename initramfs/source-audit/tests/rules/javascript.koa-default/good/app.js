@@ -1,0 +1,3 @@
+import Koa from "koa";
+const app = new Koa();
+app.silent = true;

@@ -1,0 +1,2 @@
+const morgan = require("morgan");
+app.use(morgan("combined"));

@@ -1,0 +1,4 @@
+import pino from "pino";
+const out = pino();
+out.info("x");
+logger.warn(`${x}`);

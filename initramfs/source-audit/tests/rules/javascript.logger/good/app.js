@@ -1,0 +1,3 @@
+dialog.error("x");
+Math.log(2);
+blog.create();

@@ -1,0 +1,2 @@
+import { NestFactory } from "@nestjs/core";
+NestFactory.create(App, { logger: false });

@@ -1,0 +1,2 @@
+import { DataSource } from "typeorm";
+new DataSource({ type: "x", logging: true });

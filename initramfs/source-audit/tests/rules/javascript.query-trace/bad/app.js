@@ -1,0 +1,1 @@
+mongoose.set("debug", f);

@@ -1,0 +1,2 @@
+import { Sequelize } from "sequelize";
+new Sequelize(url);

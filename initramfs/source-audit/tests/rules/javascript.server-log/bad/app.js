@@ -1,0 +1,1 @@
+const fastify = require("fastify")({ logger: true });

@@ -1,0 +1,1 @@
+import inspector from "node:inspector";

@@ -1,0 +1,1 @@
+from posthog import Posthog

@@ -1,0 +1,1 @@
+f.cache_info()

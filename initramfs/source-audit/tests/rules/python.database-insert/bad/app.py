@@ -1,0 +1,1 @@
+cursor.execute("INSERT INTO t VALUES (1)")

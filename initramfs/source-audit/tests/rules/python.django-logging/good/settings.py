@@ -1,0 +1,1 @@
+LOGGING_CONFIG = None

@@ -1,0 +1,1 @@
+MIDDLEWARE = ["request_logging.middleware.LoggingMiddleware"]

@@ -1,0 +1,1 @@
+exec python3 -m uvicorn --no-access-log app:app

@@ -1,0 +1,2 @@
+with open("requests.txt", mode="a") as f:
+    f.write(text)

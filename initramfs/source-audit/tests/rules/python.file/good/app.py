@@ -1,0 +1,2 @@
+with open("config.toml", "rb") as f:
+    f.read()

@@ -1,0 +1,3 @@
+from mine import LoggingMiddleware
+
+app.add_middleware(LoggingMiddleware)

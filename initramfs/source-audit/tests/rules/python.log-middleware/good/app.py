@@ -1,0 +1,3 @@
+from mine import GzipMiddleware
+
+app.add_middleware(GzipMiddleware)

@@ -1,0 +1,6 @@
+from builtins import print as say
+
+
+def f(x):
+    say(x)
+    map(print, [x])

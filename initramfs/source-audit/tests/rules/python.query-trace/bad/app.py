@@ -1,0 +1,1 @@
+connection.set_trace_callback(hook)

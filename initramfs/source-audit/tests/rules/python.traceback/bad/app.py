@@ -1,0 +1,3 @@
+import traceback
+
+text = traceback.format_exc()

@@ -1,0 +1,1 @@
+use posthog_rs::client;

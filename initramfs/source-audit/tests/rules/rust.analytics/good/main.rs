@@ -1,0 +1,1 @@
+use post::client;

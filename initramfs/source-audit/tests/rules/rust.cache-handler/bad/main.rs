@@ -1,0 +1,4 @@
+#[cached]
+fn f(question: String) -> String {
+    g(question)
+}

@@ -1,0 +1,4 @@
+#[must_use]
+fn f(question: String) -> String {
+    g(question)
+}

@@ -1,0 +1,4 @@
+use moka::sync::Cache;
+fn f() {
+    Cache::new(10);
+}

@@ -1,0 +1,4 @@
+use mocha::Mug;
+fn f() {
+    Mug::new(10);
+}

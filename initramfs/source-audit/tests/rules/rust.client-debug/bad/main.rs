@@ -1,0 +1,3 @@
+fn f() {
+    reqwest::Client::builder().connection_verbose(true);
+}

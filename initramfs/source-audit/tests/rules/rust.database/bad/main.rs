@@ -1,0 +1,3 @@
+fn f() {
+    rusqlite::Connection::open("x");
+}

@@ -1,0 +1,3 @@
+fn f() {
+    net::Connection::close("x");
+}

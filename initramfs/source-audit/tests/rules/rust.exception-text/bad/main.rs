@@ -1,0 +1,3 @@
+fn f() -> Result<(), (u16, String)> {
+    g().map_err(|e| (500, e.to_string()))
+}

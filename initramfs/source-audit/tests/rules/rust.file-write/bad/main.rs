@@ -1,0 +1,4 @@
+use std::fs;
+fn f() {
+    fs::write("x", "y");
+}

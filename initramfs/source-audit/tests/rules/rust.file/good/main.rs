@@ -1,0 +1,5 @@
+use std::fs::OpenOptions;
+fn f() {
+    OpenOptions::new().read(true).open("x");
+    list.append(true);
+}

@@ -1,0 +1,3 @@
+use tracing::instrument;
+#[instrument(skip(a))]
+fn f(a: u8) {}

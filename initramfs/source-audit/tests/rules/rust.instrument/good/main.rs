@@ -1,0 +1,2 @@
+#[inline]
+fn f(a: u8) {}

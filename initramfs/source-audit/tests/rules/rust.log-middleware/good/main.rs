@@ -1,0 +1,4 @@
+use tower_http::compression::CompressionLayer;
+fn main() {
+    app.layer(CompressionLayer::new());
+}

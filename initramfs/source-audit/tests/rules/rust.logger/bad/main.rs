@@ -1,0 +1,6 @@
+use log::info as say;
+use tracing::*;
+fn main() {
+    say!("x");
+    warn!("y");
+}

@@ -1,0 +1,4 @@
+fn main() {
+    vec![info];
+    reader.info(error);
+}

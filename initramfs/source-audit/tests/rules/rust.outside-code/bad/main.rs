@@ -1,0 +1,4 @@
+use std::process::Command;
+fn f() {
+    Command::new("logger");
+}

@@ -1,0 +1,4 @@
+use clap::Command;
+fn f() {
+    Command::new("app");
+}

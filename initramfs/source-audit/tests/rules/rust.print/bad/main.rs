@@ -1,0 +1,4 @@
+fn main() {
+    println!("x");
+    tokio::select! { _ = f() => { dbg!(x); } }
+}

@@ -1,0 +1,5 @@
+// println!("x")
+fn main() {
+    let s = "println!(1)";
+    writeln!(out, "x");
+}

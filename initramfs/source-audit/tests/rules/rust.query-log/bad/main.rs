@@ -1,0 +1,3 @@
+fn f(o: Options) {
+    o.log_statements(LevelFilter::Debug);
+}

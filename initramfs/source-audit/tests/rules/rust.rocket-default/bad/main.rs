@@ -1,0 +1,3 @@
+fn main() {
+    rocket::build().launch();
+}

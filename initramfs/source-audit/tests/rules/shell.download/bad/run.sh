@@ -1,0 +1,1 @@
+curl -d "$DATA" example.org

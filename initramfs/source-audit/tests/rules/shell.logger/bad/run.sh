@@ -1,0 +1,2 @@
+run | tee file
+sudo -u nobody logger x

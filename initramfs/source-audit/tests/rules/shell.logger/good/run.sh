@@ -1,0 +1,3 @@
+run | sort
+# logger x
+echo "logger"

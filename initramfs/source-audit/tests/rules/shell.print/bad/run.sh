@@ -1,0 +1,1 @@
+echo "request from $REMOTE_ADDR"

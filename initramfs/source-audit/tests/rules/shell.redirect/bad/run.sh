@@ -1,0 +1,1 @@
+run 2>> /var/log/app

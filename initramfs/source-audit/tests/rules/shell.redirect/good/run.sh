@@ -1,0 +1,1 @@
+run > /dev/null 2>&1 < input
