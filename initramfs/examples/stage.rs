@@ -78,7 +78,7 @@ fn run(debs: &Path, cache: &str, modules: Vec<String>, mut include: Vec<String>)
     let start = Instant::now();
     let policy = Policy::standard();
     let (tree, masked) = mask(staged.tree, &policy);
-    let context = Context { cmdline: CMDLINE.into(), dev, modules };
+    let context = Context { cmdline: Some(CMDLINE.into()), dev, modules, ..Context::default() };
     let result = screen(tree, &context, &policy, &waivers());
     eprintln!("mask and screen {:?}: {} masked", start.elapsed(), masked.len());
     for masked in masked {

@@ -36,8 +36,22 @@ impl Record<'_> {
     }
 }
 
+/// The same with a name of any bytes, without its NUL.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RawRecord<'a> {
+    pub record: Record<'a>,
+    pub name: &'a [u8],
+}
+
 /// Reads one entry at `at`, which is divisible by 4. Gives it and the place behind its padding.
 pub fn record(bytes: &[u8], at: usize) -> Result<(Record<'_>, usize)> {
+    let (RawRecord { record, name }, end) = raw_record(bytes, at)?;
+    let name = std::str::from_utf8(name).map_err(|_| broken("has a name that is not UTF-8"))?;
+    Ok((Record { name, ..record }, end))
+}
+
+/// Reads one entry whose name may be no text; [`Record::name`] is empty here.
+pub fn raw_record(bytes: &[u8], at: usize) -> Result<(RawRecord<'_>, usize)> {
     let header = bytes.get(at..at + HEADER).ok_or_else(|| broken("ends inside an entry's header"))?;
     let sums = match &header[..6] {
         b"070701" => false,
@@ -67,14 +81,11 @@ pub fn record(bytes: &[u8], at: usize) -> Result<(Record<'_>, usize)> {
     }
     let device = (major, minor);
     let node = (node_major, node_minor);
-    Ok((Record { inode, mode, uid, gid, links, mtime, device, node, name: text(name)?, body }, end))
-}
-
-fn text(name: &[u8]) -> Result<&str> {
-    let Some(end) = name.iter().position(|byte| *byte == 0).filter(|_| name.last() == Some(&0)) else {
+    let Some(name_end) = name.iter().position(|byte| *byte == 0).filter(|_| name.last() == Some(&0)) else {
         return Err(broken("has a name that does not end in NUL"));
     };
-    std::str::from_utf8(&name[..end]).map_err(|_| broken("has a name that is not UTF-8"))
+    let record = Record { inode, mode, uid, gid, links, mtime, device, node, name: "", body };
+    Ok((RawRecord { record, name: &name[..name_end] }, end))
 }
 
 fn hex(digits: &[u8]) -> Result<u32> {

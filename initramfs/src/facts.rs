@@ -1,96 +1,179 @@
 //! What the screen looks at in one file, gathered once for all rules.
 
+use crate::applets::applets;
 use crate::elf::{is_elf, Elf, Kind};
 use crate::glob;
+use crate::item::{Item, What};
+use crate::mask::UNIT_FOLDERS;
 use crate::modinfo::normal;
-use crate::path::ImagePath;
-use crate::policy::{ContentCheck, FileRule};
-use crate::tree::{Entry, Node};
-use memchr::memmem;
+use crate::policy::{ContentCheck, FileRule, MaskRule, Secret};
+use crate::secrets::private_key;
+use crate::texts::{Found, Texts};
+use crate::unpack::{unpack, Coding};
+use std::borrow::Cow;
 use vitrine_attest::Sha256;
 
 /// The kernel's mark at the end of a signed module (kernel/module/signing.c).
 const SIGNED: &[u8] = b"~Module signature appended~\n";
-/// Fewest base64 digits that make a PEM marker a key and not just the marker's text in a program.
-const KEY_BODY: usize = 40;
+/// Largest module after unpacking, in bytes; the largest of Debian's, amdgpu with symbols, has 30 MB.
+const MODULE_LIMIT: u64 = 256 << 20;
 
 pub struct Facts<'a> {
-    pub path: &'a ImagePath,
+    pub path: &'a str,
+    /// In merged-/usr form.
+    pub place: Cow<'a, str>,
+    pub name: &'a str,
     pub sha256: Option<Sha256>,
+    pub bytes: Cow<'a, [u8]>,
+    /// A packed kernel module that could not be unpacked, with the reason.
+    pub damaged: Option<String>,
     mode: u32,
-    bytes: &'a [u8],
+    what: &'a What<'a>,
     /// `None`: no ELF file. `Some(Err)`: one that cannot be read.
     elf: Option<Result<Elf, String>>,
     /// Normal name, for a kernel module.
     module: Option<String>,
+    found: Found,
 }
 
 impl<'a> Facts<'a> {
-    pub fn of(path: &'a ImagePath, entry: &'a Entry) -> Self {
-        let bytes = entry.bytes();
-        let sha256 = match &entry.node {
-            Node::File(content) => Some(content.sha256),
+    pub fn of(item: &'a Item<'a>, texts: &Texts) -> Self {
+        let name = item.file_name();
+        let (module, coding) = module_name(name);
+        let (bytes, damaged) = match (&module, &item.what) {
+            (Some(_), What::File(packed)) if coding != Coding::Plain => match unpack(packed, coding, MODULE_LIMIT) {
+                Ok(bytes) => (Cow::Owned(bytes), None),
+                Err(error) => (Cow::Borrowed(item.bytes()), Some(error.what)),
+            },
+            _ => (Cow::Borrowed(item.bytes()), None),
+        };
+        let sha256 = match &item.what {
+            What::File(packed) => Some(item.sha256.unwrap_or_else(|| Sha256::of(packed))),
             _ => None,
         };
-        Self {
-            path,
-            sha256,
-            mode: entry.mode,
-            bytes,
-            elf: is_elf(bytes).then(|| Elf::parse(bytes)),
-            module: module_name(path),
-        }
+        let elf = is_elf(&bytes).then(|| Elf::parse(&bytes));
+        let found = if module.is_none() { texts.find(&bytes) } else { Found::default() };
+        let (path, place) = (item.path.as_ref(), item.place());
+        Self { path, place, name, sha256, bytes, damaged, mode: item.mode, what: &item.what, elf, module, found }
     }
 
     /// Every way in which this file hits the rule, in words. Empty when it does not.
-    pub fn hits(&self, rule: &FileRule) -> Vec<String> {
+    pub fn hits(&self, rule: &FileRule, masks: &[MaskRule], texts: &Texts) -> Vec<String> {
         let mut hits = Vec::new();
-        if any(&rule.names, self.path.file_name()) {
-            hits.push(format!("is named {}", self.path.file_name()));
+        if any(&rule.names, self.name) {
+            hits.push(format!("is named {}", self.name));
         }
-        if any(&rule.paths, self.path.as_str()) {
+        if any(&rule.paths, &self.place) {
             hits.push("lies at a path that is refused".into());
+        }
+        if self.is_unit() && any(&rule.units, self.name) {
+            hits.push(format!("is unit {}", self.name));
+        }
+        if rule.masks {
+            hits.extend(self.mask(masks).map(|mask| format!("would be taken out by {}", mask.id)));
         }
         if let Some(name) = self.module.as_ref().filter(|name| any(&rule.modules, name)) {
             hits.push(format!("is kernel module {name}"));
         }
+        hits.extend(self.built_in(&rule.modules));
         hits.extend(self.imports(&rule.imports, false));
         hits.extend(self.imports(&rule.module_imports, true));
-        hits.extend(self.text(&rule.text));
+        hits.extend(self.text(rule, texts));
+        hits.extend(self.applets(&rule.applets));
+        hits.extend(self.secrets(rule, texts));
         hits.extend(rule.content.and_then(|check| self.content(check)));
         hits
+    }
+
+    /// A unit, or a link to one, directly in a unit folder. A link to `/dev/null` is how systemd masks a unit.
+    fn is_unit(&self) -> bool {
+        let folder = self.place.rsplit_once('/').map_or("", |(folder, _)| folder);
+        let masked = matches!(self.what, What::Link(target) if target == "/dev/null");
+        UNIT_FOLDERS.contains(&folder) && !masked && !matches!(self.what, What::Folder)
+    }
+
+    fn mask<'m>(&self, masks: &'m [MaskRule]) -> Option<&'m MaskRule> {
+        let null = |rule: &MaskRule| self.is_unit() && any(&rule.null, self.name);
+        masks.iter().find(|rule| any(&rule.remove, &self.place) || null(rule))
+    }
+
+    /// Modules that `modules.builtin` of a kernel's folder says are part of the kernel itself.
+    fn built_in(&self, patterns: &[String]) -> Option<String> {
+        if self.name != "modules.builtin" || patterns.is_empty() {
+            return None;
+        }
+        let text = String::from_utf8_lossy(&self.bytes);
+        let stem = |line: &str| line.rsplit('/').next().and_then(|name| name.strip_suffix(".ko")).map(normal);
+        let found: Vec<String> = text.lines().filter_map(stem).filter(|name| any(patterns, name)).collect();
+        (!found.is_empty()).then(|| format!("names modules built into the kernel: {}", found.join(", ")))
     }
 
     /// Imports that match, of a kernel module or of anything else.
     fn imports(&self, patterns: &[String], module: bool) -> Option<String> {
         let Some(Ok(elf)) = &self.elf else { return None };
-        if (elf.kind == Kind::Relocatable) != module {
+        if (elf.kind == Kind::Relocatable) != module || patterns.is_empty() {
             return None;
         }
         let found: Vec<&str> = elf.imports.iter().map(String::as_str).filter(|name| any(patterns, name)).collect();
         (!found.is_empty()).then(|| format!("imports {}", found.join(", ")))
     }
 
-    /// Texts in a program. Libraries hold texts for functions that nobody may ever call: their callers' imports tell.
-    fn text(&self, texts: &[String]) -> Option<String> {
-        let Some(Ok(elf)) = &self.elf else { return None };
-        if elf.kind != Kind::Program {
+    /// A program or a script. Libraries hold texts for functions that nobody may ever call: their callers' imports
+    /// tell.
+    fn is_program(&self) -> bool {
+        match &self.elf {
+            Some(Ok(elf)) => elf.kind == Kind::Program,
+            Some(Err(_)) => false,
+            None => self.bytes.starts_with(b"#!"),
+        }
+    }
+
+    fn text(&self, rule: &FileRule, texts: &Texts) -> Option<String> {
+        if rule.text.is_empty() || !self.is_program() {
             return None;
         }
-        let held = |text: &&String| memmem::find(self.bytes, text.as_bytes()).is_some();
-        let found: Vec<String> = texts.iter().filter(held).map(|text| format!("{text:?}")).collect();
+        let held = |text: &&String| self.found.has(texts, text);
+        if !rule.with.is_empty() && !rule.with.iter().any(|text| held(&text)) {
+            return None;
+        }
+        let found: Vec<String> = rule.text.iter().filter(held).map(|text| format!("{text:?}")).collect();
         (!found.is_empty()).then(|| format!("holds the text {}", found.join(", ")))
+    }
+
+    fn applets(&self, names: &[String]) -> Option<String> {
+        if names.is_empty() || !self.is_program() {
+            return None;
+        }
+        let found = applets(&self.bytes, names);
+        (!found.is_empty()).then(|| format!("has the applets {}", found.join(", ")))
+    }
+
+    fn secrets(&self, rule: &FileRule, texts: &Texts) -> Option<String> {
+        let held = |secret: &&Secret| self.found.has_secret(texts, secret);
+        rule.secrets.iter().find(held).map(|secret| format!("holds a secret that begins with {:?}", secret.begin))
     }
 
     fn content(&self, check: ContentCheck) -> Option<String> {
         match check {
-            ContentCheck::PrivateKey => private_key(self.bytes),
-            ContentCheck::SpecialMode => (self.mode & 0o7000 != 0).then(|| format!("has mode {:o}", self.mode)),
+            ContentCheck::PrivateKey => private_key(&self.bytes),
+            ContentCheck::SpecialMode => {
+                let special = !matches!(self.what, What::Link(_)) && self.mode & 0o7000 != 0;
+                special.then(|| format!("has mode {:o}", self.mode & 0o7777))
+            }
             ContentCheck::UnsignedModule => {
-                (self.module.is_some() && !self.bytes.ends_with(SIGNED)).then(|| "is not signed".into())
+                let file = self.module.is_some() && matches!(self.what, What::File(_)) && self.damaged.is_none();
+                (file && !self.bytes.ends_with(SIGNED)).then(|| "is not signed".into())
             }
             ContentCheck::Unreadable => match &self.elf {
                 Some(Err(why)) => Some(why.clone()),
+                _ => None,
+            },
+            ContentCheck::FirewallBatch => match (self.name.ends_with(".batch"), self.what) {
+                (true, What::File(_)) => vitrine_firewall::decode(&self.bytes).err().map(|error| error.what),
+                _ => None,
+            },
+            ContentCheck::BlockDevice => match self.what {
+                What::Block(major, minor) => Some(format!("is the block device {major}:{minor}")),
                 _ => None,
             },
         }
@@ -101,43 +184,8 @@ fn any(patterns: &[String], text: &str) -> bool {
     patterns.iter().any(|pattern| glob::matches(pattern, text))
 }
 
-fn module_name(path: &ImagePath) -> Option<String> {
-    crate::unpack::Coding::of(path.file_name()).0.strip_suffix(".ko").map(normal)
-}
-
-/// A PEM or OpenSSH private key (RFC 7468; RFC 5208; PROTOCOL.key): its marker, a line end, and base64.
-fn private_key(bytes: &[u8]) -> Option<String> {
-    const BEGIN: &[u8] = b"-----BEGIN ";
-    const END: &[u8] = b"PRIVATE KEY-----";
-    // "OPENSSH ", "ENCRYPTED ", "RSA ": the longest label before PRIVATE KEY that is in use
-    const LABEL: usize = 16;
-    memmem::find_iter(bytes, BEGIN).find_map(|at| {
-        let rest = &bytes[at + BEGIN.len()..];
-        let label = memmem::find(&rest[..rest.len().min(LABEL + END.len())], END)?;
-        let body = rest[label + END.len()..].iter().skip_while(|byte| byte.is_ascii_whitespace());
-        // headers of encrypted keys ("Proc-Type: …") count as a body, too
-        let is_body = |byte: &&u8| byte.is_ascii_alphanumeric() || b"+/=:,-\r\n ".contains(byte);
-        (body.take_while(is_body).count() >= KEY_BODY)
-            .then(|| format!("holds a private key ({}PRIVATE KEY)", String::from_utf8_lossy(&rest[..label])))
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn keys_and_texts_about_keys() {
-        let body = "MC4CAQAwBQYDK2VwBCIEIJ1hsZ3v4VpguoRK9JLsLMREScVpe\n";
-        for label in ["", "RSA ", "EC ", "OPENSSH ", "ENCRYPTED "] {
-            let key = format!("x -----BEGIN {label}PRIVATE KEY-----\n{body}");
-            assert!(private_key(key.as_bytes()).unwrap().contains(label), "{label}");
-        }
-        for harmless in
-            ["-----BEGIN PUBLIC KEY-----\n", "-----BEGIN PRIVATE KEY-----\0", "-----BEGIN CERTIFICATE-----\n"]
-        {
-            assert_eq!(private_key(format!("{harmless}\0{body}").as_bytes()), None, "{harmless}");
-        }
-        assert_eq!(private_key(b"-----BEGIN "), None);
-    }
+/// `usb-storage.ko.xz` is module `usb_storage`, packed by xz.
+fn module_name(name: &str) -> (Option<String>, Coding) {
+    let (stem, coding) = Coding::of(name);
+    (stem.strip_suffix(".ko").map(normal), coding)
 }

@@ -7,20 +7,25 @@
 //! file or a socket; the caller hands in bytes and a [`Cache`].
 #![forbid(unsafe_code)]
 
+mod applets;
 mod ar;
 mod cache;
 mod compress;
 mod cpio_reader;
 mod deb;
+mod decompress;
 mod elf;
 mod facts;
 #[cfg(test)]
 mod fixture;
+mod foreign;
 #[cfg(fuzzing)]
 pub mod fuzzing;
 mod glob;
 mod index;
+mod item;
 mod kernel;
+mod kernel_code;
 mod libraries;
 mod mask;
 mod modinfo;
@@ -30,26 +35,39 @@ mod newc;
 mod pack;
 mod path;
 mod policy;
+mod printk;
 mod read_back;
 mod report;
+mod sarif;
 mod screen;
+mod secrets;
 mod segments;
 mod sources;
 mod stage;
+mod statements;
 mod take;
+mod text;
+mod texts;
 mod tree;
 mod unpack;
 
 pub use cache::{Cache, Content, MemoryCache, NoCache};
 pub use compress::Compression;
+pub use decompress::{decompress, Packer};
+pub use foreign::{read_initramfs, read_uki, ForeignLimits, Initramfs, Shape, Uki, Unjudged, LONGEST_NAME};
+pub use item::{printable, Item, Subject, TreeSubject, What};
+pub use kernel_code::{is_bzimage, unpack_kernel};
 pub use mask::{mask, Action, Masked};
 pub use pack::{pack, Archive, LayerSize};
 pub use path::ImagePath;
-pub use policy::Policy;
+pub use policy::{Policy, RuleText};
+pub use printk::Formats;
 pub use read_back::{read_back, Limits, ReadBack, Segment, Unpacked, UnpackedEntry};
-pub use report::{Finding, Report};
-pub use screen::{screen, Context, Screened, CMDLINE};
+pub use report::{Finding, LookedAt, Report};
+pub use sarif::sarif;
+pub use screen::{screen, screen_subject, Context, Screened, Screening, CMDLINE, KERNEL};
 pub use segments::Packing;
 pub use sources::Package;
 pub use stage::{stage, Program, Selection, Staged, TextFile, MODULE_LIST, MOUNT_POINTS};
+pub use text::findings as findings_text;
 pub use tree::{Entry, Layer, Node, Tree};

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use vitrine_attest::Sha256;
 
 /// Where systemd looks for units (systemd.unit(5)), in merged-/usr form.
-const UNIT_FOLDERS: [&str; 3] = ["/usr/lib/systemd/system", "/etc/systemd/system", "/usr/lib/systemd/user"];
+pub(crate) const UNIT_FOLDERS: [&str; 3] = ["/usr/lib/systemd/system", "/etc/systemd/system", "/usr/lib/systemd/user"];
 
 /// One thing that was masked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -125,7 +125,7 @@ mod tests {
         tree.add_link(ImagePath::parse("/lib").unwrap(), "usr/lib", Layer::Distribution, "o").unwrap();
         tree.add_directory(ImagePath::parse("/proc").unwrap(), Layer::Configuration, "o").unwrap();
         let policy = Policy { words: vec![], ..Policy::standard() };
-        screen(tree, &Context::default(), &policy, &[]).unwrap().0
+        screen(tree, &Context { cmdline: Some(String::new()), ..Context::default() }, &policy, &[]).unwrap().0
     }
 
     /// If you meant to change the format (order, modes, compressor, its version): update these values.

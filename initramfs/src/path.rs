@@ -1,6 +1,7 @@
 //! Paths inside the image, as a type: absolute, without `.`, `..`, empty parts or control characters.
 
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use std::fmt;
 use vitrine_attest::{Error, Result};
 
@@ -124,6 +125,18 @@ impl ImagePath {
             return Err(Error::artefact(format!("link {self} points to the root folder: {target:?}"), HINT));
         }
         Self::parse(&format!("/{}", parts.join("/"))).map_err(|e| e.within(format!("link {self}")))
+    }
+}
+
+/// A path in merged-/usr form; also `/var/run`, which is `/run` everywhere today.
+pub fn in_usr(path: &str) -> Cow<'_, str> {
+    let below = |top: &str| path.strip_prefix(top).is_some_and(|rest| rest.starts_with('/'));
+    if MERGED.iter().any(|top| below(top)) {
+        return Cow::Owned(format!("/usr{path}"));
+    }
+    match path.strip_prefix("/var/run/") {
+        Some(rest) => Cow::Owned(format!("/run/{rest}")),
+        None => Cow::Borrowed(path),
     }
 }
 

@@ -1,87 +1,46 @@
-//! The rules as data: `recipes/policy/mask.toml` and `screen.toml`, compiled in.
+//! The rules as data: `recipes/policy/*.toml`, compiled in. The head of `screen.toml` explains their form.
 
+mod rules;
+
+pub use rules::{ConfigRule, ContentCheck, FileRule, JudgeRule, KernelRule, LineRule, MaskRule, Secret, Syntax, WordRule};
+
+use crate::texts::Texts;
 use serde::Deserialize;
+use std::sync::Arc;
 use vitrine_attest::{Error, Result, Sha256};
 
 const MASK: &str = include_str!("../../recipes/policy/mask.toml");
-const SCREEN: &str = include_str!("../../recipes/policy/screen.toml");
+/// The screen's rule files, in the order of the rule table.
+const SCREEN: [(&str, &str); 6] = [
+    ("screen.toml", include_str!("../../recipes/policy/screen.toml")),
+    ("services.toml", include_str!("../../recipes/policy/services.toml")),
+    ("settings.toml", include_str!("../../recipes/policy/settings.toml")),
+    ("network.toml", include_str!("../../recipes/policy/network.toml")),
+    ("secrets.toml", include_str!("../../recipes/policy/secrets.toml")),
+    ("kernel.toml", include_str!("../../recipes/policy/kernel.toml")),
+];
 
 /// What is masked and what is refused.
 #[derive(Debug, Clone)]
 pub struct Policy {
     pub masks: Vec<MaskRule>,
     pub files: Vec<FileRule>,
+    pub lines: Vec<LineRule>,
     pub words: Vec<WordRule>,
-    /// Of both rule files: a report names the rules it was made by.
+    pub configs: Vec<ConfigRule>,
+    pub kernels: Vec<KernelRule>,
+    pub judges: Vec<JudgeRule>,
+    pub(crate) texts: Arc<Texts>,
+    /// Of all rule files: a report names the rules it was made by.
     pub sha256: Sha256,
 }
 
-/// What is taken out of a tree.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct MaskRule {
-    pub id: String,
-    pub why: String,
-    #[serde(default)]
-    pub remove: Vec<String>,
-    /// Patterns of systemd unit names.
-    #[serde(default)]
-    pub null: Vec<String>,
-}
-
-/// What a file may not be. See the head of `screen.toml`.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct FileRule {
-    pub id: String,
-    pub why: String,
-    pub mend: String,
-    /// Accepted in a development image.
-    #[serde(default)]
-    pub dev: bool,
-    #[serde(default)]
-    pub names: Vec<String>,
-    #[serde(default)]
-    pub paths: Vec<String>,
-    #[serde(default)]
-    pub text: Vec<String>,
-    #[serde(default)]
-    pub imports: Vec<String>,
-    #[serde(default)]
-    pub modules: Vec<String>,
-    #[serde(default)]
-    pub module_imports: Vec<String>,
-    #[serde(default)]
-    pub content: Option<ContentCheck>,
-}
-
-/// Checks that patterns cannot say.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum ContentCheck {
-    /// A private key in PEM or OpenSSH form, with its body.
-    PrivateKey,
-    /// Set-user-ID, set-group-ID, sticky.
-    SpecialMode,
-    /// A kernel module without an appended signature.
-    UnsignedModule,
-    /// An ELF file that cannot be parsed.
-    Unreadable,
-}
-
-/// What the kernel command line has to have and may not have.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct WordRule {
-    pub id: String,
-    pub why: String,
-    pub mend: String,
-    #[serde(default)]
-    pub dev: bool,
-    #[serde(default)]
-    pub required: Vec<String>,
-    #[serde(default)]
-    pub forbidden: Vec<String>,
+/// A rule in words, for tables: the screen's, and those of whoever else makes findings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct RuleText<'a> {
+    pub id: &'a str,
+    pub why: &'a str,
+    pub mend: &'a str,
 }
 
 #[derive(Deserialize)]
@@ -90,38 +49,74 @@ struct MaskFile {
     mask: Vec<MaskRule>,
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
 struct ScreenFile {
-    #[serde(default)]
     file: Vec<FileRule>,
-    #[serde(default)]
+    line: Vec<LineRule>,
     word: Vec<WordRule>,
+    config: Vec<ConfigRule>,
+    kernel: Vec<KernelRule>,
+    judge: Vec<JudgeRule>,
 }
 
 impl Policy {
     /// The rules of this version of Vitrine.
     pub fn standard() -> Self {
-        Self::parse(MASK, SCREEN).expect("both rule files are compiled in, and a test reads them")
+        Self::parse(MASK, &SCREEN).expect("the rule files are compiled in, and a test reads them")
     }
 
-    /// Reads rules from text.
+    /// Reads rules from text: the masks, and the screen's files by name.
     ///
     /// # Errors
     /// When a file is no TOML, has unknown fields, or two rules have one id.
-    pub fn parse(mask: &str, screen: &str) -> Result<Self> {
+    pub fn parse(mask: &str, screen: &[(&str, &str)]) -> Result<Self> {
         let refuse = |file: &str, e: toml::de::Error| Error::input(format!("{file}: {e}"), "correct the rule file");
         let masks = toml::from_str::<MaskFile>(mask).map_err(|e| refuse("mask.toml", e))?.mask;
-        let ScreenFile { file: files, word: words } = toml::from_str(screen).map_err(|e| refuse("screen.toml", e))?;
-        let mut ids: Vec<&str> = masks.iter().map(|r| r.id.as_str()).collect();
-        ids.extend(files.iter().map(|r| r.id.as_str()).chain(words.iter().map(|r| r.id.as_str())));
-        ids.sort_unstable();
-        if let Some(pair) = ids.windows(2).find(|pair| pair[0] == pair[1]) {
-            return Err(Error::input(format!("rule {} is there twice", pair[0]), "give each rule an id of its own"));
+        let mut all = ScreenFile::default();
+        let mut digests = vec![Sha256::of(mask.as_bytes())];
+        for (name, text) in screen {
+            let ScreenFile { file, line, word, config, kernel, judge } =
+                toml::from_str(text).map_err(|e| refuse(name, e))?;
+            all.file.extend(file);
+            all.line.extend(line);
+            all.word.extend(word);
+            all.config.extend(config);
+            all.kernel.extend(kernel);
+            all.judge.extend(judge);
+            digests.push(Sha256::of(text.as_bytes()));
         }
-        let (mask_digest, screen_digest) = (Sha256::of(mask.as_bytes()), Sha256::of(screen.as_bytes()));
-        let sha256 = Sha256::of_parts(&[&mask_digest.0, &screen_digest.0]);
-        Ok(Self { masks, files, words, sha256 })
+        let parts: Vec<&[u8]> = digests.iter().map(|digest| digest.0.as_slice()).collect();
+        let sha256 = Sha256::of_parts(&parts);
+        let ScreenFile { file: files, line: lines, word: words, config: configs, kernel: kernels, judge: judges } = all;
+        let texts = Arc::new(Texts::of(&files)?);
+        let policy = Self { masks, files, lines, words, configs, kernels, judges, texts, sha256 };
+        policy.check_ids()?;
+        Ok(policy)
+    }
+
+    fn check_ids(&self) -> Result<()> {
+        let mut ids: Vec<&str> = self.masks.iter().map(|r| r.id.as_str()).collect();
+        ids.extend(self.rules().iter().map(|rule| rule.id));
+        ids.sort_unstable();
+        match ids.windows(2).find(|pair| pair[0] == pair[1]) {
+            Some(pair) => Err(Error::input(format!("rule {} is there twice", pair[0]), "give each rule an id of its own")),
+            None => Ok(()),
+        }
+    }
+
+    /// Every rule of the screen in words, by file and in its order.
+    pub fn rules(&self) -> Vec<RuleText<'_>> {
+        fn texts<'a, T>(rules: &'a [T], text: impl Fn(&'a T) -> (&'a str, &'a str, &'a str) + 'a) -> Vec<RuleText<'a>> {
+            rules.iter().map(text).map(|(id, why, mend)| RuleText { id, why, mend }).collect()
+        }
+        let mut all = texts(&self.files, |r| (&r.id, &r.why, &r.mend));
+        all.extend(texts(&self.lines, |r| (&r.id, &r.why, &r.mend)));
+        all.extend(texts(&self.words, |r| (&r.id, &r.why, &r.mend)));
+        all.extend(texts(&self.configs, |r| (&r.id, &r.why, &r.mend)));
+        all.extend(texts(&self.kernels, |r| (&r.id, &r.why, &r.mend)));
+        all.extend(texts(&self.judges, |r| (&r.id, &r.why, &r.mend)));
+        all
     }
 }
 
@@ -133,15 +128,19 @@ mod tests {
     fn the_standard_rules_can_be_read() {
         let policy = Policy::standard();
         assert!(policy.masks.len() >= 8 && policy.files.len() >= 15 && policy.words.len() >= 8);
+        assert!(policy.lines.len() >= 15 && policy.configs.len() >= 2 && policy.kernels.len() >= 2);
     }
 
     #[test]
     fn wrong_rules_are_refused() {
         let rule = "[[mask]]\nid = \"a\"\nwhy = \"w\"\n";
-        assert!(Policy::parse(rule, "").is_ok());
-        assert!(Policy::parse(&format!("{rule}typo = 1\n"), "").is_err());
-        assert!(Policy::parse(&format!("{rule}{rule}"), "").is_err());
-        assert!(Policy::parse("[[mask]]\n", "").is_err());
-        assert!(Policy::parse(rule, "[[file]]\nid=\"b\"\nwhy=\"\"\nmend=\"\"\ncontent=\"magic\"\n").is_err());
+        assert!(Policy::parse(rule, &[]).is_ok());
+        assert!(Policy::parse(&format!("{rule}typo = 1\n"), &[]).is_err());
+        assert!(Policy::parse(&format!("{rule}{rule}"), &[]).is_err());
+        assert!(Policy::parse("[[mask]]\n", &[]).is_err());
+        let file = "[[file]]\nid=\"b\"\nwhy=\"\"\nmend=\"\"\n";
+        assert!(Policy::parse(rule, &[("a.toml", file)]).is_ok());
+        assert!(Policy::parse(rule, &[("a.toml", file), ("b.toml", file)]).is_err());
+        assert!(Policy::parse(rule, &[("a.toml", &format!("{file}content=\"magic\"\n"))]).is_err());
     }
 }

@@ -1,10 +1,10 @@
-//! `4-screen.json`: what the screen found. Deterministic: the same tree and rules give the same bytes.
+//! What the screen found. Deterministic: the same tree, command line, kernel, waivers and rules give the same bytes.
 
-use crate::screen::Context;
-use crate::tree::Tree;
+use crate::policy::RuleText;
 use serde::{Deserialize, Serialize};
 use std::fmt;
-use vitrine_attest::Sha256;
+use vitrine_attest::canonical::to_canonical_json;
+use vitrine_attest::{Result, Sha256};
 
 /// One finding. Sorted by rule, then path.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -28,27 +28,64 @@ pub struct Finding {
     pub waived: Option<String>,
 }
 
+impl Finding {
+    /// A finding of a rule, not waived.
+    pub fn new(rule: RuleText<'_>, path: impl Into<String>, what: impl Into<String>) -> Self {
+        Self {
+            rule: rule.id.into(),
+            path: path.into(),
+            line: None,
+            what: what.into(),
+            sha256: None,
+            why: rule.why.into(),
+            mend: rule.mend.into(),
+            waived: None,
+        }
+    }
+
+    /// It says that something could not be judged, not that something is wrong.
+    pub fn unjudged(&self) -> bool {
+        self.rule.starts_with("judge.") || self.rule == "elf.unreadable"
+    }
+}
+
+/// How much was looked at.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LookedAt {
+    /// Files, links and devices; folders are not counted.
+    pub files: u64,
+    /// Of all files, as they lie there.
+    pub bytes: u64,
+}
+
 /// The screen's result. JSON sample:
 /// ```json
-/// {"policy":"ab…","tree":"cd…","cmdline":"audit=0 quiet …","dev":false,"findings":[{"rule":"log.import", …}]}
+/// {"policy":"ab…","rules":68,"tree":"cd…","kernel":"ef…","cmdline":"audit=0 quiet …","dev":false,
+///  "looked_at":{"files":71,"bytes":23837952},"findings":[{"rule":"log.import", …}]}
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Report {
     /// Hash of the rule files.
     pub policy: Sha256,
-    /// Hash of the tree's listing, `3-tree.txt`.
+    /// How many rules these are.
+    pub rules: u64,
+    /// Hash of what was looked at: see [`crate::screen_subject`].
     pub tree: Sha256,
-    pub cmdline: String,
+    /// Of the kernel's file; none when there was no kernel to judge.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kernel: Option<Sha256>,
+    /// None: it was not judged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cmdline: Option<String>,
     pub dev: bool,
+    /// What was not judged because the user said so: `cmdline`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub without: Vec<String>,
+    pub looked_at: LookedAt,
     pub findings: Vec<Finding>,
 }
 
 impl Report {
-    pub(crate) fn new(policy: Sha256, tree: &Tree, context: &Context, findings: Vec<Finding>) -> Self {
-        let tree = Sha256::of(tree.listing().as_bytes());
-        Self { policy, tree, cmdline: context.cmdline.clone(), dev: context.dev, findings }
-    }
-
     /// Nothing was found, or everything found is waived.
     pub fn clean(&self) -> bool {
         self.open().next().is_none()
@@ -58,20 +95,34 @@ impl Report {
     pub fn open(&self) -> impl Iterator<Item = &Finding> {
         self.findings.iter().filter(|finding| finding.waived.is_none())
     }
+
+    /// The zero-log compliance hash: SHA-256 of the report's canonical JSON (RFC 8785).
+    pub fn compliance_hash(&self) -> Result<Sha256> {
+        Ok(Sha256::of(&to_canonical_json(self)?))
+    }
+
+    /// 0 clean · 1 refused · 2 something could not be judged.
+    pub fn exit_code(&self) -> u8 {
+        let open: Vec<bool> = self.open().map(Finding::unjudged).collect();
+        match (open.is_empty(), open.contains(&true)) {
+            (true, _) => 0,
+            (false, false) => 1,
+            (false, true) => 2,
+        }
+    }
 }
 
-/// For people: one paragraph for each finding that stops the build, then the accepted ones.
+/// For people, see [`crate::text`].
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for finding in self.open() {
-            writeln!(f, "{}  {}: {}", finding.rule, finding.path, finding.what)?;
-            writeln!(f, "    why:  {}\n    mend: {}", finding.why, finding.mend)?;
+        for name in &self.without {
+            writeln!(f, "not judged, as asked: {name}")?;
         }
-        for finding in &self.findings {
-            if let Some(reason) = &finding.waived {
-                writeln!(f, "accepted  {}  {}: {}\n    reason: {reason}", finding.rule, finding.path, finding.what)?;
-            }
+        let unjudged_cmdline = self.open().any(|finding| finding.rule == "judge.cmdline");
+        if unjudged_cmdline {
+            writeln!(f, "not judged: the kernel command line, which is not part of this")?;
         }
-        Ok(())
+        f.write_str(&crate::text::findings(&self.findings))?;
+        f.write_str(&crate::text::summary(self))
     }
 }

@@ -3,28 +3,45 @@
 //! It does **not** prove that the programs it lets through keep nothing: it knows names, imports, texts, modules and
 //! words, not behaviour. The running image is examined by the watch and by the behavioural proof.
 
-use crate::facts::Facts;
-use crate::glob;
+mod judge;
+mod words;
+
+use crate::foreign::Unjudged;
+use crate::item::{Subject, TreeSubject};
 use crate::modinfo::normal;
 use crate::path::ImagePath;
-use crate::policy::{FileRule, Policy, WordRule};
-use crate::report::{Finding, Report};
+use crate::policy::{FileRule, Policy, RuleText};
+use crate::printk::Formats;
+use crate::report::{Finding, LookedAt, Report};
 use crate::stage::MODULE_LIST;
-use crate::tree::{Node, Tree};
+use crate::tree::Tree;
+use crate::{glob, screen::judge::Judge};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use vitrine_attest::statement::Waiver;
+use vitrine_attest::Sha256;
 
 /// Path of findings about the kernel command line; a waiver names it like a file's.
 pub const CMDLINE: &str = "cmdline";
+/// Path of findings about the kernel beside the tree.
+pub const KERNEL: &str = "kernel";
 
 /// What surrounds the tree.
 #[derive(Debug, Clone, Default)]
-pub struct Context {
-    /// The kernel command line.
-    pub cmdline: String,
+pub struct Context<'a> {
+    /// The kernel command line; none: nobody knows it.
+    pub cmdline: Option<String>,
     /// A development image may have a console and a shell.
     pub dev: bool,
     /// Modules that the recipe names.
     pub modules: Vec<String>,
+    /// The kernel that boots the tree: a bzImage.
+    pub kernel: Option<&'a [u8]>,
+    /// What the reader of the tree could not read.
+    pub unjudged: Vec<Unjudged>,
+    /// What the user asked not to judge: `cmdline`.
+    pub without: Vec<String>,
+    /// Whether to list the kernel's formats with addresses.
+    pub printk: bool,
 }
 
 /// A tree without findings, or with waived ones only. The only way to get one is [`screen`].
@@ -39,113 +56,139 @@ impl Screened {
     }
 }
 
-/// Applies the screen rules.
+/// The screen's answer.
+#[derive(Debug, Clone)]
+pub struct Screening {
+    pub report: Report,
+    /// When it was asked for. It is no part of the report, so that the compliance hash is the same with it.
+    pub printk: Vec<Formats>,
+}
+
+/// Applies the screen rules to a tree that is being built.
 ///
 /// # Errors
 /// The report, when a finding is not waived, or a waiver matches nothing or has no reason.
 pub fn screen(
     tree: Tree,
-    context: &Context,
+    context: &Context<'_>,
     policy: &Policy,
     waivers: &[Waiver],
 ) -> Result<(Screened, Report), Report> {
-    let mut findings = Vec::new();
-    for (path, entry) in tree.iter().filter(|(_, entry)| entry.node != Node::Directory) {
-        let facts = Facts::of(path, entry);
-        findings.extend(policy.files.iter().filter_map(|rule| file_finding(rule, &facts, context.dev)));
-    }
-    findings.extend(policy.files.iter().flat_map(|rule| named_modules(rule, context, &tree)));
-    findings.extend(policy.words.iter().flat_map(|rule| word_findings(rule, context)));
-    waive(&mut findings, waivers);
-    findings.sort();
-    let report = Report::new(policy.sha256, &tree, context, findings);
+    let mut report = screen_subject(&TreeSubject::of(&tree), context, policy, waivers).report;
+    // a waiver cannot accept these: the finished image does not show what its recipe named
+    report.findings.extend(policy.files.iter().flat_map(|rule| named_modules(rule, context, &tree)));
+    report.findings.sort();
     match report.clean() {
         true => Ok((Screened { tree }, report)),
         false => Err(report),
     }
 }
 
-fn file_finding(rule: &FileRule, facts: &Facts<'_>, dev: bool) -> Option<Finding> {
-    let hits = facts.hits(rule);
-    (!hits.is_empty()).then(|| Finding {
-        rule: rule.id.clone(),
-        path: facts.path.to_string(),
-        line: None,
-        what: hits.join("; "),
-        sha256: facts.sha256,
-        why: rule.why.clone(),
-        mend: rule.mend.clone(),
-        waived: (rule.dev && dev).then(|| DEV.to_string()),
+/// Applies the screen rules to anything.
+///
+/// The report's `tree` is the SHA-256 over one line for each thing, sorted:
+/// ```text
+/// 100555 0:0 640840 ba78…15ad /usr/lib/vitrine/agent
+/// 120777 0:0 0 - /lib64 -> usr/lib64
+/// ```
+/// Mode with file type in octal, owner:group, size in bytes, SHA-256 or `-`, path, link target.
+pub fn screen_subject(
+    subject: &dyn Subject,
+    context: &Context<'_>,
+    policy: &Policy,
+    waivers: &[Waiver],
+) -> Screening {
+    let judge = Judge::new(policy, context.dev, context.printk);
+    let (mut seen, kernel) = look(subject, &judge, context.kernel);
+    seen.findings.extend(kernel.findings);
+    seen.printk.extend(kernel.printk);
+    seen.findings.extend(judge.words(context));
+    seen.findings.extend(context.unjudged.iter().map(|u| judge.unjudged(u.rule, &u.path, &u.what)));
+    waive(&mut seen.findings, waivers);
+    seen.findings.sort();
+    seen.findings.dedup();
+    seen.lines.sort_unstable();
+    seen.printk.sort();
+    let report = Report {
+        policy: policy.sha256,
+        rules: policy.rules().len() as u64,
+        tree: Sha256::of(seen.lines.concat().as_bytes()),
+        kernel: context.kernel.map(Sha256::of),
+        cmdline: context.cmdline.clone(),
+        dev: context.dev,
+        without: context.without.clone(),
+        looked_at: seen.looked_at,
+        findings: seen.findings,
+    };
+    Screening { report, printk: seen.printk }
+}
+
+/// What one thread saw.
+#[derive(Debug, Default)]
+struct Seen {
+    lines: Vec<String>,
+    findings: Vec<Finding>,
+    printk: Vec<Formats>,
+    looked_at: LookedAt,
+}
+
+impl Seen {
+    fn add(&mut self, other: Self) {
+        self.lines.extend(other.lines);
+        self.findings.extend(other.findings);
+        self.printk.extend(other.printk);
+        self.looked_at.files += other.looked_at.files;
+        self.looked_at.bytes += other.looked_at.bytes;
+    }
+}
+
+/// Most threads: beyond that the disk or the memory is the limit.
+const MOST_THREADS: usize = 16;
+
+/// Looks at everything, with a thread for each processor; the kernel, the largest piece, begins first.
+fn look(subject: &dyn Subject, judge: &Judge<'_>, kernel: Option<&[u8]>) -> (Seen, Seen) {
+    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(MOST_THREADS);
+    let next = AtomicUsize::new(0);
+    let work = || {
+        let mut seen = Seen::default();
+        loop {
+            let number = next.fetch_add(1, Ordering::Relaxed);
+            if number >= subject.len() {
+                return seen;
+            }
+            subject.visit(number, &mut |item| judge.item(item, &mut seen));
+        }
+    };
+    std::thread::scope(|scope| {
+        let kernel = scope.spawn(|| {
+            let mut seen = Seen::default();
+            if let Some(bytes) = kernel {
+                judge.kernel(KERNEL, bytes, &mut seen);
+            }
+            seen
+        });
+        let workers: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
+        let mut all = Seen::default();
+        for worker in workers {
+            all.add(worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+        }
+        (all, kernel.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
     })
 }
 
 /// Modules that the recipe names and that are no file of the tree: they are built into the kernel.
-fn named_modules(rule: &FileRule, context: &Context, tree: &Tree) -> Vec<Finding> {
+fn named_modules(rule: &FileRule, context: &Context<'_>, tree: &Tree) -> Vec<Finding> {
     let file = |name: &str| {
         let is = |path: &ImagePath| path.file_name().strip_suffix(".ko").is_some_and(|stem| normal(stem) == name);
         tree.iter().any(|(path, _)| is(path))
     };
     let named = context.modules.iter().map(|name| normal(name)).filter(|name| !file(name));
     let hit = named.filter(|name| rule.modules.iter().any(|pattern| glob::matches(pattern, name)));
-    hit.map(|name| finding(rule.id.clone(), MODULE_LIST, format!("module {name}"), &rule.why, &rule.mend)).collect()
-}
-
-fn finding(rule: String, path: &str, what: String, why: &str, mend: &str) -> Finding {
-    Finding {
-        rule,
-        path: path.into(),
-        line: None,
-        what,
-        sha256: None,
-        why: why.into(),
-        mend: mend.into(),
-        waived: None,
-    }
+    let text = RuleText { id: &rule.id, why: &rule.why, mend: &rule.mend };
+    hit.map(|name| Finding::new(text, MODULE_LIST, format!("module {name}"))).collect()
 }
 
 const DEV: &str = "a development image, measured and named as one";
-
-fn word_findings(rule: &WordRule, context: &Context) -> Vec<Finding> {
-    let words: Vec<&str> = context.cmdline.split_whitespace().collect();
-    let mut what = Vec::new();
-    for required in &rule.required {
-        if !words.contains(&required.as_str()) {
-            what.push(format!("lacks {required}"));
-        }
-        what.extend(
-            words.iter().filter(|word| contradicts(required, word)).map(|word| format!("has {word}, not {required}")),
-        );
-    }
-    let forbidden =
-        |word: &str| rule.forbidden.iter().any(|pattern| glob::matches(&pattern.replace('*', "**"), &dashed(word)));
-    what.extend(words.iter().filter(|word| forbidden(word)).map(|word| format!("has {word}")));
-    let waived = (rule.dev && context.dev).then(|| DEV.to_string());
-    what.into_iter()
-        .map(|what| Finding {
-            waived: waived.clone(),
-            ..finding(rule.id.clone(), CMDLINE, what, &rule.why, &rule.mend)
-        })
-        .collect()
-}
-
-/// The kernel takes `-` and `_` in a parameter's name as the same (kernel/params.c, `parameq`), and quotes.
-fn dashed(word: &str) -> String {
-    let word = word.replace('"', "");
-    match word.split_once('=') {
-        Some((key, value)) => format!("{}={value}", key.replace('-', "_")),
-        None if word == "-b" => word,
-        None => word.replace('-', "_"),
-    }
-}
-
-/// Same key, other value: the last one on the command line would win.
-fn contradicts(required: &str, word: &str) -> bool {
-    let word = dashed(word);
-    let (Some((key, value)), Some((other_key, other_value))) = (required.split_once('='), word.split_once('=')) else {
-        return false;
-    };
-    key == other_key && value != other_value
-}
 
 /// Marks waived findings, and adds one for each waiver that matches nothing or says no reason.
 fn waive(findings: &mut Vec<Finding>, waivers: &[Waiver]) {
@@ -159,19 +202,25 @@ fn waive(findings: &mut Vec<Finding>, waivers: &[Waiver]) {
         }
         if !used {
             let what = format!("waives {}, which was not found there", waiver.rule);
-            findings.push(finding("waiver.unused".into(), &waiver.path, what, UNUSED_WHY, UNUSED_MEND));
+            findings.push(Finding::new(UNUSED, &waiver.path, what));
         }
         if waiver.reason.trim().is_empty() {
             let what = format!("waives {} without a reason", waiver.rule);
-            findings.push(finding("waiver.reason".into(), &waiver.path, what, REASON_WHY, REASON_MEND));
+            findings.push(Finding::new(NO_REASON, &waiver.path, what));
         }
     }
 }
 
-const UNUSED_WHY: &str = "an exception that nothing needs would hide the next finding";
-const UNUSED_MEND: &str = "take this [[waiver]] out of the recipe";
-const REASON_WHY: &str = "exceptions are published with the image, for people to judge";
-const REASON_MEND: &str = "write the reason into this [[waiver]]";
+const UNUSED: RuleText<'static> = RuleText {
+    id: "waiver.unused",
+    why: "an exception that nothing needs would hide the next finding",
+    mend: "take this [[waiver]] out of the recipe",
+};
+const NO_REASON: RuleText<'static> = RuleText {
+    id: "waiver.reason",
+    why: "exceptions are published with the image, for people to judge",
+    mend: "write the reason into this [[waiver]]",
+};
 
 #[cfg(test)]
 mod tests;

@@ -8,8 +8,8 @@ use crate::tree::Layer;
 const CMDLINE: &str = "audit=0 loglevel=0 quiet init_on_alloc=1 init_on_free=1 slab_nomerge lockdown=confidentiality \
                        module.sig_enforce=1 nohibernate noresume erst_disable hest_disable debugfs=off";
 
-fn context() -> Context {
-    Context { cmdline: CMDLINE.into(), dev: false, modules: vec![] }
+fn context() -> Context<'static> {
+    Context { cmdline: Some(CMDLINE.into()), ..Context::default() }
 }
 
 fn tree(files: &[(&str, Vec<u8>)]) -> Tree {
@@ -21,7 +21,7 @@ fn tree(files: &[(&str, Vec<u8>)]) -> Tree {
     tree
 }
 
-fn findings(files: &[(&str, Vec<u8>)], context: &Context, waivers: &[Waiver]) -> Vec<Finding> {
+fn findings(files: &[(&str, Vec<u8>)], context: &Context<'_>, waivers: &[Waiver]) -> Vec<Finding> {
     match screen(tree(files), context, &Policy::standard(), waivers) {
         Ok((_, report)) => report.findings,
         Err(report) => report.findings,
@@ -104,7 +104,7 @@ fn one_fixture_for_each_file_rule_good_and_bad() {
 #[test]
 fn words_of_the_command_line() {
     let found = |cmdline: String| -> Vec<String> {
-        let context = Context { cmdline, ..Context::default() };
+        let context = Context { cmdline: Some(cmdline), ..Context::default() };
         findings(&[], &context, &[]).into_iter().map(|f| format!("{} {}", f.rule, f.what)).collect()
     };
     assert_eq!(found(CMDLINE.into()), Vec::<String>::new());
@@ -143,7 +143,7 @@ fn words_of_the_command_line() {
 
 #[test]
 fn a_development_image_may_have_a_console_and_a_shell_and_nothing_else() {
-    let dev = Context { cmdline: format!("{CMDLINE} console=ttyS0"), dev: true, modules: vec![] };
+    let dev = Context { cmdline: Some(format!("{CMDLINE} console=ttyS0")), dev: true, ..Context::default() };
     let found = findings(&[("/usr/bin/busybox", b"x".to_vec())], &dev, &[]);
     assert!(found.iter().all(|f| f.waived.is_some()) && found.len() == 2, "{found:?}");
     let found = findings(&[("/usr/sbin/sshd", b"x".to_vec())], &dev, &[]);
@@ -187,5 +187,5 @@ fn the_report_is_deterministic_and_round_trips() {
     assert_eq!(json, serde_json::to_string(&report()).unwrap());
     assert_eq!(serde_json::from_str::<Report>(&json).unwrap(), report());
     assert_eq!(report().findings.iter().map(|f| f.path.as_str()).collect::<Vec<_>>(), ["/a", "/b"]);
-    assert!(report().to_string().starts_with("log.import  /a: imports openlog\n    why:  "));
+    assert!(report().to_string().starts_with("log.import  found: 2\n  why:  "), "{}", report());
 }
