@@ -1,5 +1,6 @@
 //! What is over is forgotten: sessions, connections, memory they were in, receive buffers. See `docs/janitor.md`.
 
+mod errors;
 mod slabs;
 mod turnover;
 mod watch;
@@ -88,6 +89,7 @@ impl Janitor {
         tunnels.are_over(over.iter().filter_map(|peer| peers.networks(peer)).flatten());
         let forgotten = tunnels.forget().unwrap_or(true);
         if forgotten || !found.idle.is_empty() || !found.gone.is_empty() {
+            errors::overwrite();
             self.slabs.shrink();
             self.turnover.begin(now);
         }
