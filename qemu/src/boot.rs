@@ -248,6 +248,11 @@ impl Guest {
         self.qemu.ended().is_none()
     }
 
+    /// The power goes: QEMU is killed in the middle of whatever it does. Its folder stays as long as this lives.
+    pub fn cut_power(&mut self) {
+        self.qemu.kill();
+    }
+
     /// Ends the guest and removes its folder.
     pub fn stop(mut self) {
         self.qmp.quit();

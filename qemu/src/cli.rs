@@ -27,6 +27,7 @@ pub struct Cli {
 pub enum Command {
     Boot(Boot),
     Demo(Demo),
+    Prove(Prove),
     Completions(Completions),
     Man,
 }
@@ -131,6 +132,52 @@ pub struct Demo {
     pub dev_out: Option<PathBuf>,
     #[command(flatten)]
     pub machine: MachineArgs,
+}
+
+/// Search everything a server could have kept about its users
+///
+/// Boots the image as it is shipped into a small Internet of network
+/// namespaces (so it needs root), lets users do what users do, and searches
+/// the machine's whole memory, its media, consoles and frames for what was
+/// theirs. Takes about ten minutes; with --reduced about eight.
+///
+/// The image's addresses have to be those of qemu/tests/recipes/prove.toml.
+/// The report goes to zero-log-report.dsse.json beside the image, signed with
+/// the release key when it is in the keys folder.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Exit codes: 0 nothing found, 1 residue, 2 could not judge.
+
+Example:
+  vitrine-qemu prove target/vm/prove --keys target/vm/keys")]
+pub struct Prove {
+    /// Output folder of `vitrine build`
+    #[arg(value_name = "DIR")]
+    pub out: PathBuf,
+    /// Folder of `vitrine keygen`
+    #[arg(long, value_name = "DIR")]
+    pub keys: PathBuf,
+    /// Zones of tools/test-zones.sh [default: names/ beside the image's folder]
+    #[arg(long, value_name = "DIR")]
+    pub names: Option<PathBuf>,
+    /// For CI: without the reset and the boot after it. The report says so
+    #[arg(long)]
+    pub reduced: bool,
+    /// Sign the report with this key instead of the keys folder's release.key
+    #[arg(long, value_name = "FILE", conflicts_with = "unsigned")]
+    pub sign_with: Option<PathBuf>,
+    /// Write zero-log-report.json, unsigned
+    #[arg(long)]
+    pub unsigned: bool,
+    /// Write the bytes around each copy there, to look for its cause
+    #[arg(long, value_name = "DIR")]
+    pub around: Option<PathBuf>,
+    /// Seconds that a boot may take
+    #[arg(long, value_name = "SECONDS", default_value_t = 600)]
+    pub patience: u64,
+    /// Print the report as JSON
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Print completions for a shell

@@ -94,6 +94,12 @@ impl Process {
         let _ = self.child.wait();
     }
 
+    /// Kills it, and waits until it is gone.
+    pub fn kill(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
     /// Its pipes, to be taken.
     pub fn child(&mut self) -> &mut Child {
         &mut self.child

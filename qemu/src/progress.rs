@@ -17,6 +17,11 @@ impl Waiting {
         Self(bar)
     }
 
+    /// Prints without the line in between.
+    pub fn aside(&self, print: impl FnOnce()) {
+        self.0.suspend(print);
+    }
+
     pub fn end(self) {
         drop(self);
     }

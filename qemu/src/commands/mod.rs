@@ -4,6 +4,7 @@ mod boot;
 mod demo;
 mod documents;
 pub(crate) mod files;
+mod prove;
 
 use crate::cli::{Cli, Command};
 use vitrine_attest::{Error, Result};
@@ -16,6 +17,7 @@ pub fn run(cli: Cli) -> Result<u8> {
     match cli.command {
         Command::Boot(args) => boot::run(&args),
         Command::Demo(args) => demo::run(&args),
+        Command::Prove(args) => prove::run(&args),
         Command::Completions(args) => documents::completions(args.shell),
         Command::Man => documents::man(),
     }

@@ -55,6 +55,12 @@ impl Kind {
         matches!(self, Self::UserKey | Self::UserAddress)
     }
 
+    /// The kernel cannot serve a user without these: a search that does not find them while a user is here finds
+    /// nothing. The others may be gone when it looks.
+    pub fn has_to_be_found(self) -> bool {
+        matches!(self, Self::Endpoint | Self::Endpoint4 | Self::UserKey | Self::UserAddress)
+    }
+
     pub fn words(self) -> &'static str {
         match self {
             Self::Endpoint => "user's address (IPv6)",

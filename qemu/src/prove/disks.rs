@@ -34,13 +34,31 @@ pub struct Operations {
     pub others: u64,
 }
 
+impl std::ops::Sub for Operations {
+    type Output = Self;
+    fn sub(self, before: Self) -> Self {
+        Self {
+            reads: self.reads.saturating_sub(before.reads),
+            writes: self.writes.saturating_sub(before.writes),
+            others: self.others.saturating_sub(before.others),
+        }
+    }
+}
+
+impl std::ops::Add for Operations {
+    type Output = Self;
+    fn add(self, other: Self) -> Self {
+        Self { reads: self.reads + other.reads, writes: self.writes + other.writes, others: self.others + other.others }
+    }
+}
+
 /// What became of one disk.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Disk {
     pub kind: &'static str,
-    /// The firmware's, from power-on until the server answered: it looks for partitions.
+    /// Until the server answered: the firmware looks for partitions.
     pub by_firmware: Operations,
-    /// Since then.
+    /// While it answered.
     pub since: Operations,
     pub unchanged: bool,
 }
@@ -82,21 +100,15 @@ impl Disks {
         self.files.iter().map(|(kind, _)| of_drive(&told, kind)).collect()
     }
 
-    /// `before` and `after` as [`Self::operations`] gave them.
+    /// `served`: while the server answered, of all boots; `total`: since power-on.
     ///
     /// # Errors
     /// When a file cannot be read any more.
-    pub fn judge(&self, before: &[Operations], after: &[Operations]) -> Result<Vec<Disk>> {
+    pub fn judge(&self, served: &[Operations], total: &[Operations]) -> Result<Vec<Disk>> {
         let mut all = Vec::new();
-        for ((kind, file), (before, after)) in self.files.iter().zip(before.iter().zip(after)) {
-            let failed = |e: std::io::Error| Error::host(format!("{}: {e}", file.display()), "");
-            let bytes = std::fs::read(file).map_err(failed)?;
-            let since = Operations {
-                reads: after.reads.wrapping_sub(before.reads),
-                writes: after.writes.wrapping_sub(before.writes),
-                others: after.others.wrapping_sub(before.others),
-            };
-            all.push(Disk { kind, by_firmware: *before, since, unchanged: Sha256::of(&bytes) == self.hash });
+        for ((kind, file), (served, total)) in self.files.iter().zip(served.iter().zip(total)) {
+            let unchanged = hash(file)? == self.hash;
+            all.push(Disk { kind, by_firmware: *total - *served, since: *served, unchanged });
         }
         Ok(all)
     }
@@ -151,12 +163,12 @@ mod tests {
     fn a_touched_disk_is_seen() {
         let scratch = Scratch::new().unwrap();
         let disks = Disks::make(&scratch).unwrap();
-        let before = [Operations { reads: 5, ..Operations::default() }; 4];
-        let judge = |after: &[Operations]| disks.judge(&before, after).unwrap();
-        assert!(judge(&before).iter().all(Disk::is_untouched));
-        let mut after = before;
+        let total = [Operations { reads: 5, ..Operations::default() }; 4];
+        let judge = |served: &[Operations]| disks.judge(served, &total).unwrap();
+        let mut after = [Operations::default(); 4];
+        assert!(judge(&after).iter().all(Disk::is_untouched));
         after[1].reads += 1;
-        after[2].writes += 1;
+        after[2].others += 1;
         std::fs::OpenOptions::new()
             .write(true)
             .open(&disks.files[3].1)

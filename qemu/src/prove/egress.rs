@@ -38,9 +38,7 @@ impl Purpose {
         match self {
             // The user's address is where it goes; the rest is encrypted
             Self::WireGuard => &[Kind::Endpoint, Kind::Endpoint4],
-            Self::Client => {
-                &[Kind::Destination, Kind::Destination4, Kind::Payload, Kind::Answer, Kind::Credential]
-            }
+            Self::Client => &[Kind::Destination, Kind::Destination4, Kind::Payload, Kind::Answer, Kind::Credential],
             Self::Resolver => &[Kind::Name, Kind::FailedName],
             // An error message quotes what it is about (RFC 792); it goes to whom that came from
             Self::Icmp => {
@@ -133,8 +131,11 @@ mod tests {
             destinations: [SITE.into()].into(),
             upstreams: [[198, 51, 100, 1].into()].into(),
         };
-        let canaries =
-            [(Kind::Payload, "payload-of-a-user"), (Kind::FailedName, "no-such-name"), (Kind::Endpoint, "the-endpoint")];
+        let canaries = [
+            (Kind::Payload, "payload-of-a-user"),
+            (Kind::FailedName, "no-such-name"),
+            (Kind::Endpoint, "the-endpoint"),
+        ];
         let canaries = canaries.map(|(kind, text)| Canary::new(kind, Value::Text(text.into())));
         let frames: Vec<&[u8]> = frames.iter().map(Vec::as_slice).collect();
         Egress::judge(&file(&frames), &declared, &Hunt::new(&canaries).unwrap()).unwrap()

@@ -29,7 +29,9 @@ impl Buffers {
         let Some(path) = path else { return Ok(Self::default()) };
         let queue = guest.qmp().execute("x-query-virtio-queue-status", json!({ "path": path, "queue": 0 }))?;
         let number = |name: &str| {
-            queue[name].as_u64().ok_or_else(|| Error::host(format!("QEMU does not tell {name}"), "use QEMU 7.2 or newer"))
+            queue[name]
+                .as_u64()
+                .ok_or_else(|| Error::host(format!("QEMU does not tell {name}"), "use QEMU 7.2 or newer"))
         };
         let (table, available) = (number("vring-desc")?, number("vring-avail")?);
         let (size, used) = (number("vring-num")?, number("used-idx")?);

@@ -13,10 +13,20 @@ pub enum Packet {
 /// What an IP packet holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Inner {
-    Udp { from: u16, to: u16 },
-    Tcp { from: u16, to: u16 },
-    Icmp { kind: u8 },
-    Icmp6 { kind: u8 },
+    Udp {
+        from: u16,
+        to: u16,
+    },
+    Tcp {
+        from: u16,
+        to: u16,
+    },
+    Icmp {
+        kind: u8,
+    },
+    Icmp6 {
+        kind: u8,
+    },
     /// A later fragment: no ports.
     Fragment,
     Other,
@@ -115,11 +125,8 @@ pub(super) mod tests {
     #[test]
     fn ports_and_kinds() {
         let udp = parse(&frame4([1, 2, 3, 4], [5, 6, 7, 8], 17, &[0, 53, 1, 0]));
-        let expected = Packet::Ip {
-            from: [1, 2, 3, 4].into(),
-            to: [5, 6, 7, 8].into(),
-            inner: Inner::Udp { from: 53, to: 256 },
-        };
+        let expected =
+            Packet::Ip { from: [1, 2, 3, 4].into(), to: [5, 6, 7, 8].into(), inner: Inner::Udp { from: 53, to: 256 } };
         assert_eq!(udp, expected);
         let inner = |packet| match packet {
             Packet::Ip { inner, .. } => inner,

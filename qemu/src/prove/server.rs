@@ -106,6 +106,39 @@ impl<'s> Server<'s> {
         Ok(())
     }
 
+    pub fn config(&self) -> &Config {
+        self.subject.config()
+    }
+
+    /// TCP port on which evidence is served.
+    pub fn agent_port(&self) -> u16 {
+        self.config().attestation.port
+    }
+
+    /// All messages of one check, as the verifier saves them.
+    ///
+    /// # Errors
+    /// When the server does not answer.
+    pub fn record(&self) -> Result<Vec<u8>> {
+        let file = self.verifier.file("record.json");
+        let mut arguments: Vec<OsString> = vec!["check".into(), self.guest.url().into()];
+        arguments.extend(trust(self.subject, &self.guest));
+        arguments.extend(["--save".into(), file.clone().into()]);
+        let outcome = self.verifier.run(arguments)?;
+        std::fs::read(&file).map_err(|_| refused("the server gives no evidence", &outcome))
+    }
+
+    /// After a reset: until it answers and is accepted again. Its keys are new ones.
+    ///
+    /// # Errors
+    /// When it does not come up, or is not accepted.
+    pub fn wait_again(&mut self, patience: Duration) -> Result<()> {
+        self.guest.wait(patience)?;
+        self.keys = accepted(&self.verifier, self.subject, &self.guest)?;
+        crate::world::run("ping", &["-n", "-c", "1", "-w", "20", GUEST6]).succeeded("the server's IPv6 address")?;
+        Ok(())
+    }
+
     /// Whether it is still accepted: its runtime register is clean.
     ///
     /// # Errors

@@ -1,0 +1,58 @@
+//! `vitrine-qemu prove`: the behavioural proof of one image.
+
+use super::{files, note, print};
+use crate::cli::Prove;
+use crate::progress::Waiting;
+use crate::prove::report::Report;
+use crate::prove::run::{names_beside, prove, Options};
+use crate::prove::statement::{payload, sign, signing_key, SIGNED, UNSIGNED};
+use std::path::Path;
+use std::time::{Duration, Instant};
+use vitrine_attest::{Error, Result};
+
+pub fn run(args: &Prove) -> Result<u8> {
+    let options = Options {
+        out: args.out.clone(),
+        keys: args.keys.clone(),
+        names: args.names.clone().unwrap_or_else(|| names_beside(&args.out)),
+        reduced: args.reduced,
+        patience: Duration::from_secs(args.patience),
+        around: args.around.clone(),
+    };
+    // Before minutes are spent: a key that cannot sign
+    let release_key = args.keys.join("release.key");
+    let key = match (&args.sign_with, args.unsigned, release_key.exists()) {
+        (Some(path), _, _) => Some(signing_key(path)?),
+        (None, false, true) => Some(signing_key(&release_key)?),
+        (None, _, _) => None,
+    };
+    let report = watched(&options)?;
+    let folder = files::absolute(&args.out);
+    match &key {
+        Some(key) => write(&folder.join(SIGNED), &sign(&report, key)?.to_json()?)?,
+        None => write(&folder.join(UNSIGNED), &payload(&report)?)?,
+    }
+    if args.json {
+        let text = serde_json::to_string(&report).map_err(|e| Error::bug(e.to_string()))?;
+        print(&format!("{text}\n"))?;
+    } else {
+        print(&report.to_string())?;
+    }
+    Ok(report.verdict.exit_code())
+}
+
+/// A line for each step with its time, and something that moves on a terminal.
+fn watched(options: &Options) -> Result<Report> {
+    let begin = Instant::now();
+    let waiting = Waiting::begin("proving; this takes about ten minutes");
+    let mut log = |line: &str| {
+        waiting.aside(|| note(&format!("{:>5} s  {line}", begin.elapsed().as_secs())));
+    };
+    prove(options, &mut log)
+}
+
+fn write(path: &Path, bytes: &[u8]) -> Result<()> {
+    std::fs::write(path, bytes).map_err(|e| Error::host(format!("{}: {e}", path.display()), "make room there"))?;
+    note(&format!("written: {}", path.display()));
+    Ok(())
+}

@@ -1,0 +1,457 @@
+//! The proof, step by step.
+
+use super::canary::{Canary, Kind};
+use super::disks::{Disks, Operations};
+use super::egress::{Declared, Egress};
+use super::interfaces::{screen, Interfaces};
+use super::memory::{Counts, Hunt, Memory};
+use super::nic::Buffers;
+use super::report::{Demand, Host, Image, Moment, Report, Searched, Verdict};
+use super::server::{Server, Subject};
+use super::strangers::Stranger;
+use super::survivors;
+use super::traffic::Person;
+use crate::commands::files;
+use crate::firmware::Firmware;
+use crate::machine::{QEMU, QEMU_PACKAGE};
+use crate::process::version;
+use crate::scratch::Scratch;
+use crate::world::{Names, World, GUEST, GUEST6, OTHER};
+use serde_json::json;
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+use vitrine_attest::{Error, Result, Sha256};
+
+/// Name of the record of frames, in the machine's folder.
+const FRAMES: &str = "frames.pcap";
+/// Seconds after the last packet: E2 is judged at the last of them.
+const TIMES: [u64; 3] = [0, 60, 240];
+/// E3: by then all that the janitor does is done.
+const FLUSHED: u64 = 300;
+/// After an order that removes users: the janitor's tick (10 s as shipped), and as long as its flush takes.
+const REMOVED: u64 = 60;
+/// The world's name servers.
+const UPSTREAMS: [&str; 4] = ["198.51.100.1", "198.51.100.2", "198.51.100.3", "198.51.100.253"];
+
+/// What to prove, and how long it may take.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Output folder of `vitrine build`.
+    pub out: PathBuf,
+    /// Folder of `vitrine keygen`.
+    pub keys: PathBuf,
+    /// Zones of `tools/test-zones.sh`.
+    pub names: PathBuf,
+    /// Without the second boot and the searches between: for CI.
+    pub reduced: bool,
+    /// For the boot.
+    pub patience: Duration,
+    /// Where bytes around each copy are written, for who looks for a cause. They hold canaries, nobody's data.
+    pub around: Option<PathBuf>,
+}
+
+/// Proves one image. `log` gets a line for each step.
+///
+/// Needs root, for network namespaces.
+///
+/// # Errors
+/// When something cannot be done. What is found is no error: see [`Report::verdict`].
+pub fn prove(options: &Options, log: &mut (dyn FnMut(&str) + Send)) -> Result<Report> {
+    let subject = Subject::read(&options.out, &options.keys)?;
+    let host = host()?;
+    World::with(|world| {
+        let _names = Names::start(&options.names)?;
+        let disks = Scratch::new()?;
+        let disks = (Disks::make(&disks)?, disks);
+        log("booting the image with a TPM, Secure Boot and four disks that it must not touch");
+        let server = start(options, &subject, world, &disks.0, log)?;
+        let report = Report {
+            v: 1,
+            verdict: Verdict::NotJudged,
+            classes: BTreeMap::new(),
+            image: image(&subject),
+            host,
+            reduced: options.reduced,
+            canaries: BTreeMap::new(),
+            moments: Vec::new(),
+            disks: Vec::new(),
+            media: Vec::new(),
+            interfaces: Vec::new(),
+            egress: Egress::default(),
+            driven: Vec::new(),
+            doubts: Vec::new(),
+            left_out: left_out(options),
+            not_proven: NOT_PROVEN.map(String::from).into(),
+        };
+        let memory = Memory::open(&server.guest)?;
+        let run = Run {
+            options,
+            server,
+            memory,
+            disks: disks.0,
+            canaries: Vec::new(),
+            report,
+            last: None,
+            log,
+            mark: None,
+            served: Vec::new(),
+            wrote_variables: false,
+        };
+        run.whole()
+    })
+}
+
+fn start<'s>(
+    options: &Options,
+    subject: &'s Subject,
+    world: &World,
+    disks: &Disks,
+    log: &mut (dyn FnMut(&str) + Send),
+) -> Result<Server<'s>> {
+    let change = |machine: &mut crate::boot::Options| {
+        machine.extra.extend(disks.arguments());
+        machine.extra.extend(["-device".into(), "VGA,romfile=".into()]);
+        let dump = format!("filter-dump,id=frames,netdev={},file={FRAMES}", crate::machine::NETDEV);
+        machine.extra.extend(["-object".into(), dump]);
+    };
+    Server::start(subject, world, options.patience, change, &mut |line| log(line))
+}
+
+/// A run in the middle.
+struct Run<'r, 's> {
+    options: &'r Options,
+    server: Server<'s>,
+    memory: Memory,
+    disks: Disks,
+    canaries: Vec<Canary>,
+    report: Report,
+    /// When the last packet of a user was sent.
+    last: Option<Instant>,
+    /// Operations on disks, and the variables' hash, when the server began to answer.
+    mark: Option<(Vec<Operations>, Sha256)>,
+    /// Operations while it answered, of all boots.
+    served: Vec<Operations>,
+    wrote_variables: bool,
+    log: &'r mut (dyn FnMut(&str) + Send),
+}
+
+impl Run<'_, '_> {
+    fn whole(mut self) -> Result<Report> {
+        let mut interfaces = Interfaces::default();
+        let people = [Person::by_ipv6(2)?, Person::by_ipv4(3)?];
+        let stranger = Stranger::new()?;
+        for person in &people {
+            self.canaries.extend(person.canaries()?);
+        }
+        self.canaries.extend(stranger.canaries());
+
+        let picture = screen(&mut self.server)?;
+        self.serves()?;
+        self.look("before anybody comes", Demand::Baseline)?;
+        let mut people = self.live(people, &stranger, &mut interfaces)?;
+        self.forgotten(&mut people)?;
+
+        self.say("evidence, metrics and answers once more");
+        self.server.is_accepted()?;
+        let mut declared = self.declared(&people);
+        self.report.interfaces = interfaces.search(&self.hunt()?);
+        let changed = screen(&mut self.server)? != picture;
+        self.complain_interface(
+            "screen",
+            changed.then(|| "it shows something else than when the server answered".into()),
+        );
+        if !self.options.reduced {
+            self.reset(&mut declared)?;
+        }
+        self.cut(&mut declared)?;
+        self.report.judge();
+        Ok(self.report)
+    }
+
+    /// Users and strangers come and do everything.
+    fn live(
+        &mut self,
+        mut people: [Person; 2],
+        stranger: &Stranger,
+        interfaces: &mut Interfaces,
+    ) -> Result<[Person; 2]> {
+        self.say("two users come, by IPv6 and by IPv4");
+        for person in &mut people {
+            person.come(&self.server)?;
+        }
+        self.look("users are here", Demand::Control)?;
+        for person in &people {
+            person.act()?;
+        }
+        self.look("users have done what they do", Demand::Control)?;
+        self.say("everything that goes wrong, and strangers");
+        for person in &people {
+            person.err()?;
+        }
+        stranger.act(self.server.keys.wireguard, self.server.agent_port(), interfaces)?;
+        interfaces.ask(&self.server, people[0].client()?, "while users are here")?;
+        self.report.driven = DRIVEN.map(String::from).into();
+        for person in &people {
+            person.vanish()?;
+        }
+        self.last = Some(Instant::now());
+        for person in &people {
+            self.canaries.extend(person.times());
+        }
+        Ok(people)
+    }
+
+    /// The users are gone without a word; then their owner removes them.
+    fn forgotten(&mut self, people: &mut [Person; 2]) -> Result<()> {
+        for seconds in TIMES {
+            let demand = if Some(&seconds) == TIMES.last() { Demand::Outside } else { Demand::Told };
+            if demand == Demand::Told && seconds > 0 && self.options.reduced {
+                continue;
+            }
+            self.at(seconds)?;
+            self.look(&format!("{seconds} s after the last packet"), demand)?;
+        }
+        self.at(FLUSHED)?;
+        self.look(&format!("{FLUSHED} s: after the flush"), Demand::Traffic)?;
+        self.say("their owner removes both users");
+        for person in people.iter() {
+            self.server.remove(person.user.public())?;
+        }
+        self.pause(Duration::from_secs(REMOVED))?;
+        self.look(&format!("{REMOVED} s after their removal"), Demand::Everything)
+    }
+
+    /// A reset with users in the middle of something: what the next boot finds, and what it leaves.
+    fn reset(&mut self, declared: &mut Declared) -> Result<()> {
+        self.say("another user, and a reset in the middle");
+        let person = self.somebody(4, declared)?;
+        self.look("another user is here", Demand::Control)?;
+        self.served()?;
+        self.server.guest.qmp().execute("stop", json!({}))?;
+        self.server.guest.qmp().execute("system_reset", json!({}))?;
+        self.look_at_rest("reset, before the firmware runs", Demand::Told)?;
+        person.vanish()?;
+        self.server.guest.qmp().execute("cont", json!({}))?;
+        self.server.wait_again(self.options.patience)?;
+        self.serves()?;
+        self.look("the server answers after the reset", Demand::Everything)
+    }
+
+    /// The power goes with users in the middle of something.
+    fn cut(&mut self, declared: &mut Declared) -> Result<()> {
+        self.say("another user, and the power is cut in the middle");
+        let _person = self.somebody(5, declared)?;
+        self.look("the last user is here", Demand::Control)?;
+        self.served()?;
+        self.server.guest.cut_power();
+        let hunt = self.hunt()?;
+        // A reset lets the firmware look at the disks again: then only writes and contents can be judged
+        self.report.media = survivors::search(&hunt, self.server.guest.folder())?;
+        for path in self.disks.paths() {
+            let file = std::fs::File::open(path).map_err(|e| Error::host(format!("{}: {e}", path.display()), ""))?;
+            let (copies, scanned) = hunt.search(&file)?;
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            let copies = Counts::of(&copies);
+            self.report.media.push(Searched { name, bytes: scanned.length, copies, complaint: None });
+        }
+        if self.wrote_variables {
+            if let Some(vars) = self.report.media.iter_mut().find(|file| file.name == "vars.fd") {
+                vars.complaint = Some("a firmware variable was written while the server ran".into());
+            }
+        }
+        let frames = self.server.guest.folder().join(FRAMES);
+        let frames = std::fs::read(&frames).map_err(|e| Error::host(format!("{}: {e}", frames.display()), ""))?;
+        self.report.egress = Egress::judge(&frames, declared, &hunt)?;
+        for canary in &self.canaries {
+            *self.report.canaries.entry(canary.kind).or_default() += 1;
+        }
+        Ok(())
+    }
+
+    /// From here on nothing may touch disks and variables.
+    fn serves(&mut self) -> Result<()> {
+        let now = self.disks.operations(&mut self.server.guest)?;
+        self.mark = Some((now, super::disks::hash(&self.server.guest.vars())?));
+        Ok(())
+    }
+
+    /// To here.
+    fn served(&mut self) -> Result<()> {
+        let now = self.disks.operations(&mut self.server.guest)?;
+        let Some((before, variables)) = self.mark.take() else { return Ok(()) };
+        let since = now.iter().zip(before).map(|(now, before)| *now - before);
+        self.served = match self.served.is_empty() {
+            true => since.collect(),
+            false => self.served.iter().zip(since).map(|(sum, since)| *sum + since).collect(),
+        };
+        self.wrote_variables |= super::disks::hash(&self.server.guest.vars())? != variables;
+        self.report.disks = self.disks.judge(&self.served, &now)?;
+        Ok(())
+    }
+
+    /// One more user who is in the middle of something.
+    fn somebody(&mut self, n: u8, declared: &mut Declared) -> Result<Person> {
+        let mut person = Person::by_ipv6(n)?;
+        self.canaries.extend(person.canaries()?);
+        declared.destinations.insert(person.destination);
+        person.come(&self.server)?;
+        person.act()?;
+        Ok(person)
+    }
+
+    fn declared(&self, people: &[Person]) -> Declared {
+        let parse = |text: &&str| text.parse::<IpAddr>().ok();
+        let mut destinations: std::collections::BTreeSet<IpAddr> = people.iter().map(|p| p.destination).collect();
+        destinations.extend([OTHER].iter().filter_map(parse));
+        Declared {
+            ports: files::guest_ports(self.server.config()),
+            destinations,
+            upstreams: UPSTREAMS.iter().filter_map(parse).collect(),
+        }
+    }
+
+    fn hunt(&self) -> Result<Hunt> {
+        Hunt::new(&self.canaries)
+    }
+
+    /// Stops the guest, searches its memory, and lets it go on.
+    fn look(&mut self, name: &str, demand: Demand) -> Result<()> {
+        self.server.guest.qmp().execute("stop", json!({}))?;
+        let looked = self.look_at_rest(name, demand);
+        self.server.guest.qmp().execute("cont", json!({}))?;
+        looked
+    }
+
+    /// The same of a guest that stands still.
+    fn look_at_rest(&mut self, name: &str, demand: Demand) -> Result<()> {
+        let (copies, scanned) = self.hunt()?.in_memory(&self.memory)?;
+        let buffers = Buffers::read(&mut self.server.guest, &self.memory).unwrap_or_default();
+        let in_buffers: Vec<_> = copies.iter().filter(|copy| buffers.contain(copy.at)).cloned().collect();
+        let (all, in_receive_buffers) = (Counts::of(&copies), Counts::of(&in_buffers));
+        let wrong = Moment::judge(demand, &all, &in_receive_buffers);
+        let seconds = self.last.filter(|_| matches!(demand, Demand::Told | Demand::Outside | Demand::Traffic));
+        let line = format!(
+            "{name}: {} copies, {} of them in receive buffers, {wrong} too many",
+            all.total(),
+            in_buffers.len()
+        );
+        self.say(&line);
+        if let Some(folder) = &self.options.around {
+            super::around::write(folder, self.report.moments.len(), &self.memory, &copies, &buffers)?;
+        }
+        self.report.moments.push(Moment {
+            name: name.into(),
+            seconds: seconds.map(|last| last.elapsed().as_secs()),
+            demand,
+            copies: all,
+            in_receive_buffers,
+            wrong,
+            scan_ms: u64::try_from(scanned.time.as_millis()).unwrap_or(u64::MAX),
+            touched_mib: scanned.touched >> 20,
+            filled_mib: scanned.filled >> 20,
+        });
+        Ok(())
+    }
+
+    /// Waits until so many seconds after the last packet.
+    fn at(&mut self, seconds: u64) -> Result<()> {
+        let since = self.last.map_or(Duration::ZERO, |last| last.elapsed());
+        self.pause(Duration::from_secs(seconds).saturating_sub(since))
+    }
+
+    fn pause(&mut self, time: Duration) -> Result<()> {
+        let end = Instant::now() + time;
+        crate::interrupt::poll(end, Duration::from_millis(200), || Ok(None::<()>)).map(drop)
+    }
+
+    fn complain_interface(&mut self, name: &str, complaint: Option<String>) {
+        self.report.interfaces.push(Searched { name: name.into(), bytes: 0, copies: Counts::default(), complaint });
+    }
+
+    fn say(&mut self, line: &str) {
+        (self.log)(line);
+    }
+}
+
+fn image(subject: &Subject) -> Image {
+    let release = &subject.release;
+    Image {
+        name: release.image.name.clone(),
+        version: release.image.version.clone(),
+        fingerprint: release.fingerprint,
+        authenticode: release.image.authenticode,
+    }
+}
+
+fn host() -> Result<Host> {
+    Ok(Host {
+        qemu: version(QEMU, QEMU_PACKAGE)?,
+        swtpm: version("swtpm", "swtpm")?,
+        firmware: Firmware::find()?.code_sha256.to_string(),
+        memory_mib: 1024,
+    })
+}
+
+/// What users and strangers do in each run.
+const DRIVEN: [&str; 12] = [
+    "pages with a credential, datagrams, pings with a pattern; over IPv6 and IPv4, inside and outside",
+    "names over UDP, TCP, TLS and HTTPS, signed and not",
+    "names that do not exist, whose signature is wrong, whose server is silent, in a zone without them",
+    "a port nobody listens on, a private address, a hop limit that ends on the way",
+    "packets in several fragments",
+    "datagrams to a port that answers with an ICMP error",
+    "WireGuard messages of no type, of each type with rubbish in it, too short, too long",
+    "a handshake with a key that the server does not know",
+    "requests for evidence that are none, orders that are none, headers that lie",
+    "users who vanish without a word",
+    "an owner who removes users",
+    "a power cut with a user in the middle of something (QEMU killed)",
+];
+
+/// What is never shown by self.
+const NOT_PROVEN: [&str; 9] = [
+    "what a hypervisor, a management controller or whoever holds the machine copies out of its memory",
+    "what routers and name servers outside record",
+    "forms that are not searched: encrypted, compressed or hashed copies, single IPv4 addresses and ports in binary",
+    "connection times as the kernel counts them: they are numbers like any others; only the clients' own time stamps are searched",
+    "byte counters: numbers like any others",
+    "copies in the card's, the processor's and the TPM's own memory, which QEMU does not have or does not show",
+    "real cards: receive buffers are those of virtio-net",
+    "pages of memory that a live object of somebody else shares with freed ones, on a busy server",
+    "that another client cannot tell by an answer's time to live that a name was asked for less than the cache's time ago",
+];
+
+fn left_out(options: &Options) -> Vec<String> {
+    let mut all = vec![
+        "a resolver that crashes: nothing outside can make it; children that are killed are in the VM test of the probe image".to_string(),
+        "a kernel panic: nothing outside can make one; it ends in the same reset".to_string(),
+    ];
+    if options.reduced {
+        all.extend([
+            "the search 60 s after the last packet".to_string(),
+            "the reset and the boot after it".to_string(),
+        ]);
+    }
+    all
+}
+
+/// Kinds whose values are looked for in this run, and in how many forms.
+pub fn kinds(canaries: &[Canary]) -> BTreeMap<Kind, usize> {
+    let mut kinds = BTreeMap::new();
+    for canary in canaries {
+        *kinds.entry(canary.kind).or_default() += 1;
+    }
+    kinds
+}
+
+/// Where a guest of the small Internet is: for people who read the report.
+pub fn addresses() -> (String, &'static str) {
+    (GUEST.to_string(), GUEST6)
+}
+
+/// The zones that `make images` leaves beside an image's folder.
+pub fn names_beside(out: &Path) -> PathBuf {
+    files::absolute(out).parent().map(|parent| parent.join("names")).unwrap_or_default()
+}
