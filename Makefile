@@ -14,7 +14,7 @@ PROGRAMS := $(TARGET)/image-programs
 export CARGO_TARGET_DIR := $(abspath $(TARGET))
 export PATH := $(abspath $(TARGET))/release:$(PATH)
 
-.PHONY: help deps build programs verifier probe images demo test prove check bench fuzz clean
+.PHONY: help deps build programs verifier probe saboteur images demo test prove check bench fuzz clean
 
 help:
 	@echo "make demo    the main job from nothing: lock, build, boot, tunnel, verdict, three refusals"
@@ -59,8 +59,16 @@ probe: programs
 	@install -m 0755 -t $(CARGO_TARGET_DIR)/probe-programs $(PROGRAMS)/vitrine-*
 	@install -m 0755 -t $(CARGO_TARGET_DIR)/probe-programs $(CARGO_TARGET_DIR)/static/$(TRIPLE)/image/vitrine-init
 
+# For tests only: a PID 1 that breaks one rule of the watch, beside the programs as shipped
+saboteur: programs
+	RUSTFLAGS='$(STATIC) $(REMAP)' cargo build --locked --profile image --target $(TRIPLE) \
+		--target-dir $(CARGO_TARGET_DIR)/static -p vitrine-guest -p vitrine-resolver -p vitrine-metrics --features vitrine-guest/saboteur
+	@mkdir -p $(CARGO_TARGET_DIR)/saboteur-programs
+	@install -m 0755 -t $(CARGO_TARGET_DIR)/saboteur-programs $(PROGRAMS)/vitrine-*
+	@install -m 0755 -t $(CARGO_TARGET_DIR)/saboteur-programs $(CARGO_TARGET_DIR)/static/$(TRIPLE)/image/vitrine-init
+
 # The images that all VM tests share
-images: build probe
+images: build probe saboteur
 	@tools/test-images.sh
 
 test: images

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Builds, once, what all VM tests share: $CARGO_TARGET_DIR/vm/{keys,names} and the images exit, exit-metal, dev (as
-# shipped), and server, dedicated, prove, probe (qemu/tests/recipes). Rebuilt from the cache when programs or recipes changed.
+# shipped), and server, dedicated, prove, probe, saboteur (qemu/tests/recipes). Rebuilt from the cache when programs or
+# recipes changed.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 target=${CARGO_TARGET_DIR:-target}
@@ -27,3 +28,4 @@ image server exit
 image dedicated exit
 image prove exit
 image probe dev --programs "$target/probe-programs"
+image saboteur exit --programs "$target/saboteur-programs"

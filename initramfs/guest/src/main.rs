@@ -28,6 +28,8 @@ mod privileges;
 mod probe;
 mod read;
 mod rotation;
+#[cfg(feature = "saboteur")]
+mod saboteur;
 mod serve;
 mod stdio;
 mod stop;
@@ -83,11 +85,17 @@ fn boot() -> Step<Infallible> {
     let network = Network::open(&image.config, &secrets)?;
     let metrics = Metrics::open(&image.config, Instant::now())?;
     let janitor = Janitor::open(&image.config)?;
-    let watch = Watch::open(&image.config, ruleset)?;
+    let inner = Inner {
+        watch: Watch::open(&image.config, ruleset)?,
+        metrics,
+        janitor,
+        fuse,
+        #[cfg(feature = "saboteur")]
+        saboteur: saboteur::Saboteur::open(),
+    };
 
     mounts::finish()?;
     privileges::drop_most()?;
-    let inner = Inner { metrics, janitor, watch, fuse };
     let server = assemble(&image, agent, secrets, keys, network, inner)?;
     show("serving");
     #[cfg(feature = "probe")]
@@ -147,6 +155,8 @@ struct Inner {
     janitor: Janitor,
     watch: Watch,
     fuse: Fuse,
+    #[cfg(feature = "saboteur")]
+    saboteur: saboteur::Saboteur,
 }
 
 /// Hands every secret to the one part that needs it; the first WireGuard key is the kernel's alone from here on.
@@ -158,7 +168,6 @@ fn assemble(
     network: Network,
     inner: Inner,
 ) -> Step<Server> {
-    let Inner { metrics, janitor, watch, fuse } = inner;
     let (config, now) = (&image.config, Instant::now());
     let most = usize::try_from(config.peers.most).or_stop("config-problem")?;
     let peers = Peers::new(keys.wg_pub, config.wireguard.addresses.clone(), most);
@@ -166,7 +175,7 @@ fn assemble(
     let children = Children {
         agent,
         resolver: Resolver::new(config, secrets.tls, now),
-        page: metrics.as_ref().and_then(|metrics| Page::new(config, metrics.first_page(), now)),
+        page: inner.metrics.as_ref().and_then(|metrics| Page::new(config, metrics.first_page(), now)),
     };
     Ok(Server {
         children,
@@ -174,12 +183,16 @@ fn assemble(
         orders: Orders::new(secrets.channel, config.owner, peers),
         tunnels: network.tunnels,
         rotation: Rotation::new(config, image.config_digest, keys, secrets.signing, now),
-        janitor,
-        metrics,
-        watch,
-        fuse,
+        janitor: inner.janitor,
+        metrics: inner.metrics,
+        watch: inner.watch,
+        fuse: inner.fuse,
         violation: None,
+        #[cfg(feature = "saboteur")]
+        saboteur: inner.saboteur,
         #[cfg(feature = "probe")]
         killer: probe::Killer::default(),
+        #[cfg(feature = "probe")]
+        cost: probe::Cost::default(),
     })
 }

@@ -36,6 +36,10 @@ pub struct Server {
     pub violation: Option<Rule>,
     #[cfg(feature = "probe")]
     pub killer: crate::probe::Killer,
+    #[cfg(feature = "probe")]
+    pub cost: crate::probe::Cost,
+    #[cfg(feature = "saboteur")]
+    pub saboteur: crate::saboteur::Saboteur,
 }
 
 /// Who wants something.
@@ -79,6 +83,8 @@ impl Server {
         self.tell(now);
         #[cfg(feature = "probe")]
         self.killer.tick(now, &self.children);
+        #[cfg(feature = "saboteur")]
+        self.saboteur.tick(now, self.orders.peers.each().count(), self.violation.is_some());
         Ok(())
     }
 
@@ -88,6 +94,9 @@ impl Server {
             return Ok(());
         }
         let expected = Expected { children: &self.children.known(), tunnels: self.tunnels.live().len() };
+        #[cfg(feature = "probe")]
+        let found = self.cost.of(|| self.watch.tick(now, &expected));
+        #[cfg(not(feature = "probe"))]
         let found = self.watch.tick(now, &expected);
         match found.or(stranger.then_some(Rule::Processes)) {
             None => Ok(()),
@@ -129,6 +138,8 @@ impl Server {
             self.metrics.as_ref().and_then(Metrics::wake),
             #[cfg(feature = "probe")]
             self.killer.wake(now),
+            #[cfg(feature = "saboteur")]
+            self.saboteur.wake(now),
             Some(now + NAP),
         ];
         let wake = deadlines.into_iter().flatten().min().unwrap_or(now);

@@ -11,4 +11,5 @@ mod refused;
 mod relay;
 mod server;
 mod user;
+mod watch;
 mod world;

@@ -88,6 +88,10 @@ pub const ATTEMPTS: &[Attempt] = table! {
     "user-namespace" => call(libc::SYS_unshare, [libc::CLONE_NEWUSER as usize, 0, 0]),
     "mount-namespace" => call(libc::SYS_unshare, [libc::CLONE_NEWNS as usize, 0, 0]),
     "network-namespace" => call(libc::SYS_unshare, [libc::CLONE_NEWNET as usize, 0, 0]),
+    // By what PID 1 keeps open for the watch
+    "kept-settings" => by_kept(c"sys/kernel/core_pattern", libc::O_WRONLY),
+    "kept-write" => by_kept(c"1/oom_score_adj", libc::O_WRONLY),
+    "kept-memory" => by_kept(c"1/mem", libc::O_RDONLY),
     // The machine
     "clock" => clock(),
     "reboot-keys" => reboot_keys(),
@@ -117,6 +121,22 @@ fn call(number: i64, [a, b, c]: [usize; 3]) -> Fate {
 fn open(path: &'static CStr, flags: i32) -> Fate {
     // SAFETY: the path is a constant
     fate(unsafe { libc::open(path.as_ptr(), flags | libc::O_CLOEXEC, 0o600) }.into())
+}
+
+/// Below every descriptor that this process has. One that is not open, or no folder, leads nowhere.
+fn by_kept(path: &'static CStr, flags: i32) -> Fate {
+    let mut worst = Fate::Refused;
+    for number in 0..256 {
+        // SAFETY: a number and a constant
+        let opened = unsafe { libc::openat(number, path.as_ptr(), flags | libc::O_CLOEXEC) };
+        let is_open = opened >= 0 || std::io::Error::last_os_error().raw_os_error() != Some(libc::EBADF);
+        match fate(opened.into()) {
+            Fate::Allowed => return Fate::Allowed,
+            Fate::Unclear if is_open => worst = Fate::Unclear,
+            Fate::Unclear | Fate::Refused => {}
+        }
+    }
+    worst
 }
 
 fn socket(domain: i32, kind: i32, protocol: i32) -> Fate {

@@ -153,18 +153,19 @@ impl Watch {
 
     fn look(&mut self, expected: &Expected<'_>) -> Option<Rule> {
         for (place, part) in PARTS.into_iter().enumerate() {
-            match self.look_at(part, expected) {
-                Ok(None) => self.failed[place] = 0,
-                Ok(Some(rule)) => return Some(rule),
-                Err(_) if self.failed[place] + 1 >= BLIND => return Some(Rule::Blind),
-                Err(_) => self.failed[place] += 1,
+            let looked = self.look_at(part, expected);
+            if let Ok(Some(rule)) = looked {
+                return Some(rule);
+            }
+            if is_blind(&mut self.failed[place], looked.is_err()) {
+                return Some(Rule::Blind);
             }
         }
         None
     }
 
     fn look_at(&mut self, part: Part, expected: &Expected<'_>) -> Step<Option<Rule>> {
-        let (buffer, thoroughly) = (&mut self.buffer, self.looks % THOROUGH == 0);
+        let (buffer, thoroughly) = (&mut self.buffer, self.looks.is_multiple_of(THOROUGH));
         match part {
             P::Mounts => self.mounts.look(buffer),
             P::Devices => self.devices.look(buffer),
@@ -179,6 +180,12 @@ impl Watch {
             P::Messages => Ok(None),
         }
     }
+}
+
+/// Counts the looks in a row that failed.
+fn is_blind(failed: &mut u32, now: bool) -> bool {
+    *failed = if now { *failed + 1 } else { 0 };
+    *failed >= BLIND
 }
 
 #[cfg(test)]

@@ -45,9 +45,10 @@ fn may_be(table: &[u8]) -> Option<bool> {
 fn mount_may_be(line: &[u8]) -> Option<bool> {
     let words: Vec<&[u8]> = line.split(|&c| c == b' ').collect();
     let separator = words.iter().position(|word| *word == b"-")?;
-    let [place, flags, kind, options] = [4, 5, separator + 1, separator + 3].map(|at| words.get(at).copied());
-    let writable = has_option(flags?, b"rw") && has_option(options?, b"rw");
-    Some(KINDS.contains(&kind?) && (!writable || WRITABLE.contains(&place?)))
+    let word = |at: usize| words.get(at).copied();
+    let (place, flags, kind, options) = (word(4)?, word(5)?, word(separator + 1)?, word(separator + 3)?);
+    let writable = has_option(flags, b"rw") && has_option(options, b"rw");
+    Some(KINDS.contains(&kind) && (!writable || WRITABLE.contains(&place)))
 }
 
 fn has_option(list: &[u8], option: &[u8]) -> bool {

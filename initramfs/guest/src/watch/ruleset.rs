@@ -33,6 +33,11 @@ impl Ruleset {
         Ok(Self { generation: generation()?, content: content()? })
     }
 
+    #[cfg(test)]
+    pub fn same_content(&self, other: &Self) -> bool {
+        self.content == other.content
+    }
+
     pub fn look(&self, thoroughly: bool) -> Step<Option<Rule>> {
         let same = generation()? == self.generation && (!thoroughly || content()? == self.content);
         Ok((!same).then_some(Rule::Firewall))

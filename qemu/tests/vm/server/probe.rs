@@ -12,7 +12,7 @@ use vitrine_attest::order::{seal_order, Operation, Order, Peer, VERSION};
 
 const PATIENCE: Duration = Duration::from_secs(240);
 /// Each has to be tried, by PID 1 and by a child. docs/threat-model.md has the whole table.
-const TRIED: [&str; 11] = [
+const TRIED: [&str; 14] = [
     "packet-socket",
     "bpf-program",
     "perf",
@@ -24,6 +24,9 @@ const TRIED: [&str; 11] = [
     "core-dump",
     "dynamic-debug-proc",
     "audit-socket",
+    "kept-settings",
+    "kept-write",
+    "kept-memory",
 ];
 
 /// The build of `recipes/probe.toml` tries everything and kills each child once; it says on the console what came
