@@ -97,12 +97,25 @@ pub struct Build {
     pub outside: OutsideSigner,
 }
 
-/// Check what a recipe puts into its image, without building it
+/// Check what a recipe puts into its image, without building it, or audit source
+/// code that an operator adds
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  vitrine screen recipes/exit.toml")]
+#[command(after_help = "\
+Example:
+  vitrine screen recipes/exit.toml
+  vitrine screen --source app --waivers app.waivers.toml")]
 pub struct Screen {
     #[command(flatten)]
-    pub inputs: Inputs,
+    pub inputs: Option<Inputs>,
+    /// Audit the source code in this folder instead of a recipe
+    #[arg(long, value_name = "DIR", conflicts_with = "recipe", required_unless_present = "recipe")]
+    pub source: Option<PathBuf>,
+    /// Exceptions for --source: [[waiver]] with rule, path and reason (TOML)
+    #[arg(long, value_name = "FILE", requires = "source")]
+    pub waivers: Option<PathBuf>,
+    /// Leave a language out that --source cannot read, such as c or ruby
+    #[arg(long, value_name = "LANG", requires = "source")]
+    pub without: Vec<String>,
 }
 
 /// Show what is in an image or an output folder

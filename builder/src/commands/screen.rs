@@ -10,7 +10,9 @@ use std::fmt::Write as _;
 use vitrine_attest::{Blame, Error, Result};
 
 pub fn run(args: &Screen, progress: &Progress) -> Result<Outcome> {
-    let sources = Sources::gather(&args.inputs, progress)?;
+    let hint = "name a recipe, or give --source DIR";
+    let inputs = args.inputs.as_ref().ok_or_else(|| Error::input("there is nothing to screen", hint))?;
+    let sources = Sources::gather(inputs, progress)?;
     let with = Workshop { store: &sources.store, programs: &sources.programs, progress };
     let staged = Staged::new(sources.locked, &with)?;
     let (mut text, mut json) = (String::new(), Value::Null);

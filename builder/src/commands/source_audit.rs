@@ -1,0 +1,46 @@
+//! `vitrine screen --source DIR`: the source audit.
+
+use super::Outcome;
+use crate::bounded;
+use std::path::{Path, PathBuf};
+use vitrine_attest::{Error, Result};
+use vitrine_source_audit::{audit, waivers, Audit, Options, Rules};
+
+/// Bytes of a file of waivers.
+const WAIVER_BYTES: u64 = 1 << 20;
+
+/// Audits `source`. Exit code 0: nothing was found. 1: refused. 2: something could not be judged.
+///
+/// # Errors
+/// Blame Input, when the folder or the waivers cannot be read, or `without` names no language.
+pub fn run(source: &Path, waiver_file: Option<&PathBuf>, without: &[String]) -> Result<Outcome> {
+    let audit = judge(source, waiver_file, without)?;
+    let text = format!("{audit}{}\n", verdict(audit.exit_code()));
+    Ok(Outcome { code: audit.exit_code(), ..Outcome::new(text, &audit)? })
+}
+
+fn judge(source: &Path, waiver_file: Option<&PathBuf>, without: &[String]) -> Result<Audit> {
+    let waivers = match waiver_file {
+        Some(path) => read_waivers(path)?,
+        None => Vec::new(),
+    };
+    let options = Options { waivers, without: without.iter().cloned().collect() };
+    audit(source, &options, &Rules::standard())
+}
+
+fn read_waivers(path: &Path) -> Result<Vec<vitrine_attest::statement::Waiver>> {
+    let refuse = |e: std::io::Error| Error::input(format!("{}: {e}", path.display()), "give --waivers a file (TOML)");
+    let bytes = bounded::read(path, WAIVER_BYTES).map_err(refuse)?;
+    let text = String::from_utf8(bytes).map_err(|_| {
+        Error::input(format!("{}: is no UTF-8", path.display()), "write [[waiver]] with rule, path and reason")
+    })?;
+    waivers(&text).map_err(|e| e.within(path.display()))
+}
+
+fn verdict(code: u8) -> &'static str {
+    match code {
+        0 => "let through",
+        1 => "refused",
+        _ => "could not be judged altogether",
+    }
+}
