@@ -66,10 +66,14 @@ pub fn pae(payload_type: &str, payload: &[u8]) -> Vec<u8> {
 
 /// Signs a statement. Ed25519 is deterministic: one statement and one key give one envelope.
 pub fn sign(statement: &Statement, key: &SigningKey) -> Result<Envelope> {
-    let payload = to_canonical_json(statement)?;
+    Ok(sign_payload(to_canonical_json(statement)?, key))
+}
+
+/// Signs the canonical JSON of any in-toto statement.
+pub fn sign_payload(payload: Vec<u8>, key: &SigningKey) -> Envelope {
     let sig = key.sign(&pae(PAYLOAD_TYPE, &payload)).to_bytes().to_vec();
     let keyid = hex(&Sha256::of(key.verifying_key().as_bytes()).0);
-    Ok(Envelope { payload_type: PAYLOAD_TYPE.into(), payload, signatures: vec![EnvelopeSignature { keyid, sig }] })
+    Envelope { payload_type: PAYLOAD_TYPE.into(), payload, signatures: vec![EnvelopeSignature { keyid, sig }] }
 }
 
 /// Checks the signature, then reads the statement out of the signed bytes.
@@ -81,6 +85,22 @@ pub fn sign(statement: &Statement, key: &SigningKey) -> Result<Envelope> {
 /// [`crate::Blame::Artefact`] when no signature is by this key, or the payload is not a release statement in
 /// canonical form.
 pub fn verify(envelope: &Envelope, key: &VerifyingKey) -> Result<Statement> {
+    read_payload(verify_payload(envelope, key)?)
+}
+
+/// Reads the release statement without any look at its signature: for those who check what it says by themselves.
+///
+/// # Errors
+/// [`crate::Blame::Artefact`] when the payload is not a release statement in canonical form.
+pub fn read_unverified(envelope: &Envelope) -> Result<Statement> {
+    read_payload(&envelope.payload)
+}
+
+/// Checks the signature and gives the signed bytes, whatever in-toto statement they are.
+///
+/// # Errors
+/// [`crate::Blame::Artefact`] when no signature is by this key.
+pub fn verify_payload<'e>(envelope: &'e Envelope, key: &VerifyingKey) -> Result<&'e [u8]> {
     if envelope.payload_type != PAYLOAD_TYPE {
         return Err(refused(format!("payload type is \"{}\", expected \"{PAYLOAD_TYPE}\"", envelope.payload_type)));
     }
@@ -94,7 +114,7 @@ pub fn verify(envelope: &Envelope, key: &VerifyingKey) -> Result<Statement> {
     if !envelope.signatures.iter().any(by_key) {
         return Err(refused("no signature is by the given key".into()));
     }
-    read_payload(&envelope.payload)
+    Ok(&envelope.payload)
 }
 
 fn read_payload(payload: &[u8]) -> Result<Statement> {

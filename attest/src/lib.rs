@@ -35,6 +35,7 @@ mod testing;
 pub mod tpm;
 pub mod vkey;
 pub mod watch;
+pub mod zero_log;
 
 pub use digest::Sha256;
 pub use error::{Blame, Error, Result};

@@ -168,7 +168,10 @@ mod tests {
     /// If you meant to change the format: give [`DOMAIN`] a new version and update this value.
     #[test]
     fn pinned_value() {
-        assert_eq!(Rule::Mounts.event().digest.to_string(), "d740e65def9303f0f3ee9e80648fe04859b2ca0c896c986368d9cde95fe8aec1");
+        assert_eq!(
+            Rule::Mounts.event().digest.to_string(),
+            "d740e65def9303f0f3ee9e80648fe04859b2ca0c896c986368d9cde95fe8aec1"
+        );
     }
 
     /// The table that people read is this list.

@@ -97,25 +97,58 @@ pub struct Build {
     pub outside: OutsideSigner,
 }
 
-/// Check what a recipe puts into its image, without building it, or audit source
-/// code that an operator adds
+/// Look for everything that could log, in a recipe, an image, any tree, or source
+///
+/// TARGET is a recipe, an output folder, an image (also somebody else's unified
+/// kernel image), an initramfs, a kernel, or a folder with a root file system.
+/// With --source it audits the source code of a program instead.
+/// Prints findings by rule, then the zero-log compliance hash of the report.
 #[derive(Debug, Args)]
 #[command(after_help = "\
+Exit codes: 0 let through, 1 refused, 2 something could not be judged.
+
 Example:
   vitrine screen recipes/exit.toml
+  vitrine screen image.efi --statement release.dsse.json --key release.pub
+  vitrine screen /boot/initrd.img --without cmdline
   vitrine screen --source app --waivers app.waivers.toml")]
 pub struct Screen {
-    #[command(flatten)]
-    pub inputs: Option<Inputs>,
-    /// Audit the source code in this folder instead of a recipe
-    #[arg(long, value_name = "DIR", conflicts_with = "recipe", required_unless_present = "recipe")]
+    /// What to screen
+    #[arg(required_unless_present = "source")]
+    pub target: Option<PathBuf>,
+    /// Audit the source code in this folder instead of a target
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["target", "cmdline", "kernel", "statement", "cross_mounts", "printk"])]
     pub source: Option<PathBuf>,
     /// Exceptions for --source: [[waiver]] with rule, path and reason (TOML)
     #[arg(long, value_name = "FILE", requires = "source")]
     pub waivers: Option<PathBuf>,
-    /// Leave a language out that --source cannot read, such as c or ruby
-    #[arg(long, value_name = "LANG", requires = "source")]
+    /// Kernel command line, for a target that has none
+    #[arg(long, value_name = "TEXT")]
+    pub cmdline: Option<String>,
+    /// Kernel that boots the target, for one that has none
+    #[arg(long, value_name = "FILE")]
+    pub kernel: Option<PathBuf>,
+    /// Leave something out knowingly; the report's first line says so: cmdline,
+    /// mounts, or with --source a language such as c or ruby
+    #[arg(long, value_name = "WHAT")]
     pub without: Vec<String>,
+    /// Release statement of the image: its waivers are taken
+    #[arg(long, value_name = "FILE")]
+    pub statement: Option<PathBuf>,
+    /// Release key that has to have signed the statement
+    #[arg(long, value_name = "FILE", requires = "statement")]
+    pub key: Option<PathBuf>,
+    /// Look into other file systems that are mounted in the folder
+    #[arg(long)]
+    pub cross_mounts: bool,
+    /// List the kernel's messages that can print an address
+    #[arg(long)]
+    pub printk: bool,
+    /// Print findings as SARIF 2.1.0
+    #[arg(long, conflicts_with = "json", help_heading = "Output")]
+    pub sarif: bool,
+    #[command(flatten, next_help_heading = "For a recipe")]
+    pub options: InputOptions,
 }
 
 /// Show what is in an image or an output folder
@@ -218,6 +251,13 @@ pub struct OutsideSigner {
 pub struct Inputs {
     /// Recipe (TOML)
     pub recipe: PathBuf,
+    #[command(flatten)]
+    pub options: InputOptions,
+}
+
+/// Where the parts of a recipe's image come from.
+#[derive(Debug, Args)]
+pub struct InputOptions {
     /// Lock [default: beside the recipe, NAME.lock.toml]
     #[arg(long, value_name = "FILE")]
     pub lock: Option<PathBuf>,

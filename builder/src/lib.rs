@@ -22,6 +22,7 @@ pub mod sbom;
 pub mod statement;
 pub mod steps;
 pub mod store;
+pub mod target;
 #[cfg(test)]
 mod testpe;
 pub mod uki;

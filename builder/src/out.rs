@@ -24,10 +24,24 @@ pub const PCRS: &str = "8-pcrs.json";
 pub const STATEMENT: &str = "release.dsse.json";
 pub const FINGERPRINT: &str = "fingerprint";
 pub const SBOM: &str = "sbom.cdx.json";
+pub const ZERO_LOG: &str = "zero-log.dsse.json";
 
 /// Every file of a build, in the order of the stages.
-pub const FILES: [&str; 12] =
-    [RECIPE, LOCK, TREE, SCREEN, INITRAMFS_ZSTD, INITRAMFS_GZIP, UNSIGNED, IMAGE, PCRS, SBOM, FINGERPRINT, STATEMENT];
+pub const FILES: [&str; 13] = [
+    RECIPE,
+    LOCK,
+    TREE,
+    SCREEN,
+    INITRAMFS_ZSTD,
+    INITRAMFS_GZIP,
+    UNSIGNED,
+    IMAGE,
+    PCRS,
+    SBOM,
+    FINGERPRINT,
+    ZERO_LOG,
+    STATEMENT,
+];
 
 /// Held by the build that is writing.
 const LOCK_FILE: &str = ".vitrine-build";

@@ -7,7 +7,9 @@ use vitrine_attest::evidence::ImageId;
 use vitrine_attest::expected::{Platform, Prediction};
 use vitrine_attest::fingerprint::Fingerprint;
 use vitrine_attest::statement::{Image, Input, Release, Statement, Subject, Waiver, RELEASE_TYPE, STATEMENT_TYPE};
+use vitrine_attest::zero_log::{ZeroLog, ZeroLogStatement, NOT_PROVEN};
 use vitrine_attest::{Error, Result, Sha256};
+use vitrine_initramfs::Report;
 
 /// What a release is made from, besides the prediction.
 #[derive(Debug, Clone)]
@@ -73,6 +75,21 @@ pub fn statement(unsigned: Sha256, release: Release) -> Statement {
         predicate_type: RELEASE_TYPE.into(),
         predicate: release,
     }
+}
+
+/// What the screen says about the same image. Its report is clean: nothing else gets as far as this.
+pub fn zero_log(release: &Statement, report: &Report) -> Result<ZeroLogStatement> {
+    let predicate = ZeroLog {
+        hash: report.compliance_hash()?,
+        policy: report.policy,
+        rules: report.rules,
+        screened_by: format!("vitrine {}", env!("CARGO_PKG_VERSION")),
+        authenticode: release.predicate.image.authenticode,
+        accepted: report.findings.len() as u64,
+        waivers: release.predicate.waivers.clone(),
+        not_proven: NOT_PROVEN.map(String::from).to_vec(),
+    };
+    Ok(ZeroLogStatement::new(release.subject.clone(), predicate))
 }
 
 #[cfg(test)]

@@ -147,15 +147,8 @@ pub(crate) mod tests {
     use super::*;
     use std::io::Write as _;
 
-    pub const READABLE: [Packer; 7] = [
-        Packer::Gzip,
-        Packer::Xz,
-        Packer::Zstd,
-        Packer::Lz4Legacy,
-        Packer::Lz4Frame,
-        Packer::Bzip2,
-        Packer::Lzma,
-    ];
+    pub const READABLE: [Packer; 7] =
+        [Packer::Gzip, Packer::Xz, Packer::Zstd, Packer::Lz4Legacy, Packer::Lz4Frame, Packer::Bzip2, Packer::Lzma];
 
     pub fn pack(bytes: &[u8], packer: Packer) -> Vec<u8> {
         use crate::unpack::{pack, Coding};

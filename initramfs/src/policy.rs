@@ -2,7 +2,9 @@
 
 mod rules;
 
-pub use rules::{ConfigRule, ContentCheck, FileRule, JudgeRule, KernelRule, LineRule, MaskRule, Secret, Syntax, WordRule};
+pub use rules::{
+    ConfigRule, ContentCheck, FileRule, JudgeRule, KernelRule, LineRule, MaskRule, Secret, Syntax, WordRule,
+};
 
 use crate::texts::Texts;
 use serde::Deserialize;
@@ -100,7 +102,9 @@ impl Policy {
         ids.extend(self.rules().iter().map(|rule| rule.id));
         ids.sort_unstable();
         match ids.windows(2).find(|pair| pair[0] == pair[1]) {
-            Some(pair) => Err(Error::input(format!("rule {} is there twice", pair[0]), "give each rule an id of its own")),
+            Some(pair) => {
+                Err(Error::input(format!("rule {} is there twice", pair[0]), "give each rule an id of its own"))
+            }
             None => Ok(()),
         }
     }

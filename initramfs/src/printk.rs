@@ -60,7 +60,8 @@ mod tests {
 
     #[test]
     fn formats_with_addresses_and_none_without() {
-        let bytes = b"\0\x016wg: %pISpfsc sent\n\0plain %p\0%pS sym\0mac %pM\0mac %pM\0six %pI6c, four %pI4\0%pMx\0%px\0%pi4";
+        let bytes =
+            b"\0\x016wg: %pISpfsc sent\n\0plain %p\0%pS sym\0mac %pM\0mac %pM\0six %pI6c, four %pI4\0%pMx\0%px\0%pi4";
         assert_eq!(formats(bytes), ["%pi4", "mac %pM", "six %pI6c, four %pI4", "wg: %pISpfsc sent"]);
         assert!(formats(b"%p").is_empty() && formats(b"%pI").is_empty());
         assert_eq!(formats(b"%pM"), ["%pM"]);

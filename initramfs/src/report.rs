@@ -115,13 +115,6 @@ impl Report {
 /// For people, see [`crate::text`].
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for name in &self.without {
-            writeln!(f, "not judged, as asked: {name}")?;
-        }
-        let unjudged_cmdline = self.open().any(|finding| finding.rule == "judge.cmdline");
-        if unjudged_cmdline {
-            writeln!(f, "not judged: the kernel command line, which is not part of this")?;
-        }
         f.write_str(&crate::text::findings(&self.findings))?;
         f.write_str(&crate::text::summary(self))
     }

@@ -92,12 +92,7 @@ pub fn screen(
 /// 120777 0:0 0 - /lib64 -> usr/lib64
 /// ```
 /// Mode with file type in octal, owner:group, size in bytes, SHA-256 or `-`, path, link target.
-pub fn screen_subject(
-    subject: &dyn Subject,
-    context: &Context<'_>,
-    policy: &Policy,
-    waivers: &[Waiver],
-) -> Screening {
+pub fn screen_subject(subject: &dyn Subject, context: &Context<'_>, policy: &Policy, waivers: &[Waiver]) -> Screening {
     let judge = Judge::new(policy, context.dev, context.printk);
     let (mut seen, kernel) = look(subject, &judge, context.kernel);
     seen.findings.extend(kernel.findings);

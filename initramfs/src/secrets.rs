@@ -36,7 +36,8 @@ pub fn is_secret(bytes: &[u8], at: usize, secret: &Secret) -> bool {
     }
     let mut rest = &bytes[at + secret.begin.len()..];
     if secret.assigned {
-        let blank = |rest: &[u8]| rest.iter().take(BLANKS).take_while(|b| matches!(b, b' ' | b'\t' | b'"' | b'\'')).count();
+        let blank =
+            |rest: &[u8]| rest.iter().take(BLANKS).take_while(|b| matches!(b, b' ' | b'\t' | b'"' | b'\'')).count();
         rest = &rest[blank(rest)..];
         match rest.first() {
             Some(b'=' | b':') => rest = &rest[1..],

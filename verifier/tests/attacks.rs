@@ -402,7 +402,10 @@ fn a_blown_fuse_cannot_be_hidden() {
     sent(|e| e.runtime_log[3] = Rule::Blind.event(), &other);
     let twice = ["V15 pcr-digest-differs", "V19 replay-differs", "V20 pcr-14-not-zero", "V22 runtime-log-differs"];
     sent(|e| e.runtime_log.push(Rule::Sockets.event()), &twice);
-    sent(|e| e.runtime_log[3].pcr = 15, &["V15 pcr-digest-differs", "V19 replay-differs", "V20 pcr-15-differs", "V22 runtime-log-differs"]);
+    sent(
+        |e| e.runtime_log[3].pcr = 15,
+        &["V15 pcr-digest-differs", "V19 replay-differs", "V20 pcr-15-differs", "V22 runtime-log-differs"],
+    );
     let nameless = ["V15 pcr-digest-differs", "V20 pcr-14-not-zero", "V22 runtime-log-differs"];
     sent(|e| e.runtime_log[3].body = b"nothing".to_vec(), &nameless);
     sent(|e| e.runtime_log.rotate_right(1), &nameless);

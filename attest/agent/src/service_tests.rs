@@ -54,7 +54,8 @@ fn service(quoter: Mock) -> (Service<Mock>, UnixStream) {
     let identity = Identity { ek_cert: vec![1], ek_pub: vec![2], ak_pub: vec![3], ak_name: vec![4] };
     let limits = Limits { wait: Duration::from_secs(2), hang: Duration::from_secs(9) };
     let queue = Queue::start(quoter, limits, || {}).unwrap();
-    let init_line = Channel::new(ours).unwrap().into_init(News { rotated: vec![rotated_key()], violation: None }, || {}).unwrap();
+    let init_line =
+        Channel::new(ours).unwrap().into_init(News { rotated: vec![rotated_key()], violation: None }, || {}).unwrap();
     (Service { introduction, identity, runtime_log: vec![], queue, init: init_line }, init)
 }
 

@@ -20,7 +20,7 @@ pub fn run(args: &Build, progress: &Progress) -> Result<Outcome> {
         _ => None,
     };
     let out = Out::begin(&args.out)?;
-    let sources = Sources::gather(&args.inputs, progress)?;
+    let sources = Sources::gather(&args.inputs.recipe, &args.inputs.options, progress)?;
     if sources.locked.recipe().config.owner.is_none() {
         progress.note("config.owner is missing: nobody can add peers to this server");
     }

@@ -12,7 +12,7 @@ mod sign;
 mod source_audit;
 mod sources;
 
-use crate::cli::{Cli, Command, Screen};
+use crate::cli::{Cli, Command};
 use crate::progress::{Progress, Shown};
 use serde::Serialize;
 use serde_json::Value;
@@ -47,9 +47,6 @@ pub fn run(cli: Cli) -> Result<Outcome> {
         Command::Keygen(args) => keygen::run(&args, &progress),
         Command::Lock(args) => lock::run(&args, &progress),
         Command::Build(args) => build::run(&args, &progress),
-        Command::Screen(Screen { source: Some(source), waivers, without, .. }) => {
-            source_audit::run(&source, waivers.as_ref(), &without)
-        }
         Command::Screen(args) => screen::run(&args, &progress),
         Command::Inspect(args) => inspect::run(&args),
         Command::Predict(args) => predict::run(&args),

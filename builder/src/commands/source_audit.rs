@@ -2,8 +2,10 @@
 
 use super::Outcome;
 use crate::bounded;
+use serde_json::Value;
 use std::path::{Path, PathBuf};
 use vitrine_attest::{Error, Result};
+use vitrine_initramfs::{sarif, Finding, RuleText};
 use vitrine_source_audit::{audit, waivers, Audit, Options, Rules};
 
 /// Bytes of a file of waivers.
@@ -13,8 +15,12 @@ const WAIVER_BYTES: u64 = 1 << 20;
 ///
 /// # Errors
 /// Blame Input, when the folder or the waivers cannot be read, or `without` names no language.
-pub fn run(source: &Path, waiver_file: Option<&PathBuf>, without: &[String]) -> Result<Outcome> {
+pub fn run(source: &Path, waiver_file: Option<&PathBuf>, without: &[String], as_sarif: bool) -> Result<Outcome> {
     let audit = judge(source, waiver_file, without)?;
+    if as_sarif {
+        let text = format!("{:#}\n", to_sarif(&audit));
+        return Ok(Outcome { text: text.into_bytes(), json: None, code: audit.exit_code() });
+    }
     let text = format!("{audit}{}\n", verdict(audit.exit_code()));
     Ok(Outcome { code: audit.exit_code(), ..Outcome::new(text, &audit)? })
 }
@@ -26,6 +32,24 @@ fn judge(source: &Path, waiver_file: Option<&PathBuf>, without: &[String]) -> Re
     };
     let options = Options { waivers, without: without.iter().cloned().collect() };
     audit(source, &options, &Rules::standard())
+}
+
+fn to_sarif(audit: &Audit) -> Value {
+    let table = Rules::standard().table();
+    let rules: Vec<RuleText<'_>> =
+        table.iter().map(|rule| RuleText { id: &rule.id, why: &rule.why, mend: &rule.mend }).collect();
+    let unjudged = audit.not_judged.iter().map(|at| Finding {
+        rule: "judge.source".into(),
+        path: at.path.clone(),
+        line: None,
+        what: at.why.clone(),
+        sha256: None,
+        why: "what was not looked at may log anything".into(),
+        mend: "make it readable, or leave its language out by name: --without LANG".into(),
+        waived: None,
+    });
+    let findings: Vec<Finding> = audit.findings.iter().map(|found| found.finding.clone()).chain(unjudged).collect();
+    sarif("vitrine", env!("CARGO_PKG_VERSION"), &rules, &findings)
 }
 
 fn read_waivers(path: &Path) -> Result<Vec<vitrine_attest::statement::Waiver>> {

@@ -1,12 +1,13 @@
 //! What several verbs need: recipe with lock, packages in the store, programs.
 
 use crate::archive::{self, Mirrors};
-use crate::cli::Inputs;
+use crate::cli::InputOptions;
 use crate::lock::{Lock, Locked};
 use crate::programs;
 use crate::progress::Progress;
 use crate::recipe::Recipe;
 use crate::store::Store;
+use std::path::Path;
 use vitrine_attest::Result;
 use vitrine_initramfs::Program;
 
@@ -20,9 +21,9 @@ pub struct Sources {
 
 impl Sources {
     /// Reads recipe and lock, and brings the packages into the store.
-    pub fn gather(inputs: &Inputs, progress: &Progress) -> Result<Self> {
-        let recipe = Recipe::load(&inputs.recipe, &inputs.set.set)?;
-        let lock = inputs.lock.clone().unwrap_or_else(|| Lock::path_for(&inputs.recipe));
+    pub fn gather(recipe: &Path, inputs: &InputOptions, progress: &Progress) -> Result<Self> {
+        let lock = inputs.lock.clone().unwrap_or_else(|| Lock::path_for(recipe));
+        let recipe = Recipe::load(recipe, &inputs.set.set)?;
         let locked = Locked::new(recipe, Lock::load(&lock)?)?;
         let folder = programs::folder(inputs.programs.as_deref())?;
         let programs = programs::load(&folder, &locked.recipe().image.programs)?;

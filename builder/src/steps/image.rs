@@ -5,11 +5,13 @@ use crate::authenticode::{self, Signer};
 use crate::out::{self, Leaves, Left};
 use crate::uki::{assemble, Parts};
 use vitrine_attest::{Error, Result, Sha256};
+use vitrine_initramfs::Report;
 
 /// The unsigned image: what anybody can rebuild, byte by byte.
 #[derive(Debug)]
 pub struct Uki {
     pub(super) origin: Origin,
+    pub(super) report: Report,
     /// SHA-256 of the uncompressed initramfs.
     pub(super) initramfs: Sha256,
     pub(super) bytes: Vec<u8>,
@@ -27,7 +29,7 @@ impl Uki {
             initrd: &packed.archive.bytes,
             kernel: &packed.kernel,
         })?;
-        Ok(Self { origin: packed.origin, initramfs: packed.archive.uncompressed_sha256, bytes })
+        Ok(Self { origin: packed.origin, report: packed.report, initramfs: packed.archive.uncompressed_sha256, bytes })
     }
 
     pub fn bytes(&self) -> &[u8] {

@@ -4,13 +4,14 @@ use super::{Origin, Screened, Workshop};
 use crate::out::{self, Leaves, Left};
 use crate::recipe;
 use vitrine_attest::{Error, Result};
-use vitrine_initramfs::{pack, Archive, Compression};
+use vitrine_initramfs::{pack, Archive, Compression, Report};
 
 /// The packed initramfs, and what goes into the image beside it.
 #[derive(Debug)]
 pub struct Packed {
     pub(super) origin: Origin,
     pub(super) os_release: String,
+    pub(super) report: Report,
     pub(super) archive: Archive,
     pub(super) kernel: Vec<u8>,
     pub(super) kernel_release: String,
@@ -22,11 +23,11 @@ impl Packed {
     /// # Errors
     /// When the compressor has no such level, or the archive reads back as something else than the tree.
     pub fn new(screened: Screened, with: &Workshop) -> Result<Self> {
-        let Screened { origin, os_release, tree, kernel, kernel_release, stub } = screened;
+        let Screened { origin, os_release, tree, report, kernel, kernel_release, stub } = screened;
         let compression = compression(&origin.locked.recipe().image)?;
         with.progress.step(&format!("pack with {}", compression.describe()));
         let archive = pack(&tree, compression, with.store)?;
-        Ok(Self { origin, os_release, archive, kernel, kernel_release, stub, compression })
+        Ok(Self { origin, os_release, report, archive, kernel, kernel_release, stub, compression })
     }
 }
 

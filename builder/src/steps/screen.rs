@@ -21,6 +21,7 @@ pub struct Screened {
     pub(super) origin: Origin,
     pub(super) os_release: String,
     pub(super) tree: vitrine_initramfs::Screened,
+    pub(super) report: Report,
     pub(super) kernel: Vec<u8>,
     pub(super) kernel_release: String,
     pub(super) stub: Vec<u8>,
@@ -35,9 +36,11 @@ impl Screened {
         let Staged { origin, os_release, inner } = staged;
         let recipe = origin.locked.recipe();
         let context = Context {
-            cmdline: recipe.image.cmdline.clone(),
+            cmdline: Some(recipe.image.cmdline.clone()),
             dev: is_dev_name(&origin.id.name),
             modules: recipe.image.modules.clone(),
+            kernel: Some(&inner.kernel),
+            ..Context::default()
         };
         let policy = Policy::standard();
         let (tree, masked) = mask(inner.tree, &policy);
@@ -49,7 +52,7 @@ impl Screened {
         keep(&findings)?;
         let tree = tree.ok_or_else(|| refusal(&findings.report))?;
         let (kernel, kernel_release, stub) = (inner.kernel, inner.kernel_release, inner.stub);
-        Ok(Self { origin, os_release, tree, kernel, kernel_release, stub })
+        Ok(Self { origin, os_release, tree, report: findings.report, kernel, kernel_release, stub })
     }
 }
 

@@ -3,7 +3,7 @@
 use super::Predicted;
 use crate::out::{self, Leaves, Left};
 use crate::sbom;
-use crate::statement::{release, statement, Facts};
+use crate::statement::{release, statement, zero_log, Facts};
 use ed25519_dalek::SigningKey;
 use vitrine_attest::dsse::{self, Envelope};
 use vitrine_attest::statement::Statement;
@@ -14,6 +14,8 @@ use vitrine_attest::Result;
 pub struct Stated {
     statement: Statement,
     envelope: Envelope,
+    /// That the image was screened.
+    zero_log: Envelope,
 }
 
 impl Stated {
@@ -33,7 +35,8 @@ impl Stated {
         };
         let statement = statement(subject, release(&facts, &prediction)?);
         let envelope = dsse::sign(&statement, key)?;
-        Ok(Self { statement, envelope })
+        let zero_log = zero_log(&statement, &unsigned.report)?.sign(key)?;
+        Ok(Self { statement, envelope, zero_log })
     }
 
     pub fn statement(&self) -> &Statement {
@@ -47,6 +50,7 @@ impl Leaves for Stated {
         Ok(vec![
             (out::SBOM, sbom::write(release)?.into()),
             (out::FINGERPRINT, format!("{}\n", release.fingerprint).into_bytes().into()),
+            (out::ZERO_LOG, self.zero_log.to_json()?.into()),
             (out::STATEMENT, self.envelope.to_json()?.into()),
         ])
     }

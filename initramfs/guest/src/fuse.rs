@@ -73,16 +73,16 @@ fn patiently(mut call: impl FnMut() -> rustix::io::Result<usize>) -> Step<usize>
 fn command(digest: Sha256) -> [u8; LENGTH] {
     let mut bytes = [0; LENGTH];
     let fields: [&[u8]; 11] = [
-        &0x8002u16.to_be_bytes(),                         // TPM_ST_SESSIONS
-        &(LENGTH as u32).to_be_bytes(),                   // commandSize
-        &0x182u32.to_be_bytes(),                          // TPM_CC_PCR_Extend
-        &u32::from(Pcr::FUSE.index()).to_be_bytes(),      // pcrHandle
-        &9u32.to_be_bytes(),                              // authorizationSize
-        &0x4000_0009u32.to_be_bytes(),                    // TPM_RS_PW
-        &[0; 2],                                          // nonceCaller: empty
-        &[0; 3],                                          // sessionAttributes, hmac: empty
-        &1u32.to_be_bytes(),                              // digests.count
-        &0xbu16.to_be_bytes(),                            // TPM_ALG_SHA256
+        &0x8002u16.to_be_bytes(),                    // TPM_ST_SESSIONS
+        &(LENGTH as u32).to_be_bytes(),              // commandSize
+        &0x182u32.to_be_bytes(),                     // TPM_CC_PCR_Extend
+        &u32::from(Pcr::FUSE.index()).to_be_bytes(), // pcrHandle
+        &9u32.to_be_bytes(),                         // authorizationSize
+        &0x4000_0009u32.to_be_bytes(),               // TPM_RS_PW
+        &[0; 2],                                     // nonceCaller: empty
+        &[0; 3],                                     // sessionAttributes, hmac: empty
+        &1u32.to_be_bytes(),                         // digests.count
+        &0xbu16.to_be_bytes(),                       // TPM_ALG_SHA256
         &digest.0,
     ];
     let mut at = 0;

@@ -33,7 +33,7 @@ fn the_command_is_fixed() {
     let (fuse, tpm) = pretender(vec![said(0)]);
     fuse.blow(Rule::Mounts).unwrap();
     let digest = Rule::Mounts.event().digest;
-    let head = "80020000004100000182" .to_owned() + "0000000e" + "00000009400000090000000000" + "00000001000b";
+    let head = "80020000004100000182".to_owned() + "0000000e" + "00000009400000090000000000" + "00000001000b";
     let wanted = head + &digest.to_string();
     let got: String = tpm.join().unwrap()[0].iter().map(|byte| format!("{byte:02x}")).collect();
     assert_eq!(got, wanted);

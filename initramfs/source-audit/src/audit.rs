@@ -25,8 +25,21 @@ const HEAD_BYTES: usize = 256;
 const LISTED: usize = 20_000;
 /// Folders of other people's code, and of tests: what is switched off there is not switched off in the program.
 const ELSEWHERE: &[&str] = &[
-    "node_modules", "vendor", ".venv", "venv", "site-packages", "dist-packages", "third_party", "test", "tests",
-    "__tests__", "testdata", "spec", "examples", "example", "docs",
+    "node_modules",
+    "vendor",
+    ".venv",
+    "venv",
+    "site-packages",
+    "dist-packages",
+    "third_party",
+    "test",
+    "tests",
+    "__tests__",
+    "testdata",
+    "spec",
+    "examples",
+    "example",
+    "docs",
 ];
 
 /// What to audit, and how.
@@ -42,11 +55,15 @@ pub struct Options {
 /// # Errors
 /// When there is nothing at that path, or a language in `without` is none that would be listed.
 pub fn audit(root: &Path, options: &Options, rules: &Rules) -> Result<Audit> {
-    root.metadata()
-        .map_err(|e| Error::input(format!("{}: {}", root.display(), e.kind()), "give --source a folder of source code"))?;
+    root.metadata().map_err(|e| {
+        Error::input(format!("{}: {}", root.display(), e.kind()), "give --source a folder of source code")
+    })?;
     if let Some(unknown) = options.without.iter().find(|name| !language::others().any(|other| other == *name)) {
         let known: Vec<&str> = language::others().chain(["script"]).collect();
-        return Err(Error::input(format!("--without {unknown}: no such language"), format!("known: {}", known.join(" "))));
+        return Err(Error::input(
+            format!("--without {unknown}: no such language"),
+            format!("known: {}", known.join(" ")),
+        ));
     }
     let mut run = Run::new(root, options, rules);
     walk::walk(root, &mut |entry| match entry {
@@ -94,7 +111,8 @@ impl<'a> Run<'a> {
 
     fn name(&self, path: &Path) -> String {
         let inside = path.strip_prefix(self.root).unwrap_or(path);
-        let shown = if inside.as_os_str().is_empty() { path.file_name().map(Path::new).unwrap_or(path) } else { inside };
+        let shown =
+            if inside.as_os_str().is_empty() { path.file_name().map(Path::new).unwrap_or(path) } else { inside };
         // names may hold anything, line ends included
         shown.to_string_lossy().chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
     }
@@ -133,7 +151,8 @@ impl<'a> Run<'a> {
     }
 
     fn text(&mut self, path: &Path, sort: Sort, text: &str) {
-        let place = Place { path: self.name(path), sha256: Sha256::of(text.as_bytes()), counts: !elsewhere(self.root, path) };
+        let place =
+            Place { path: self.name(path), sha256: Sha256::of(text.as_bytes()), counts: !elsewhere(self.root, path) };
         let (counted, result) = match sort {
             Sort::Code(language, dialect) => {
                 (language.name(), parse::read(language, dialect, text, &mut |fact| self.fact(language, &place, &fact)))
@@ -147,7 +166,9 @@ impl<'a> Run<'a> {
         match result {
             Ok(()) => {}
             Err(Trouble::Line(line)) => self.not(path, format!("line {line} cannot be parsed; the rest was judged")),
-            Err(Trouble::Work) => self.not(path, "takes too much work to judge: nested or generated beyond measure".into()),
+            Err(Trouble::Work) => {
+                self.not(path, "takes too much work to judge: nested or generated beyond measure".into())
+            }
         }
     }
 

@@ -12,16 +12,32 @@ const PATTERN_NODES: usize = 200;
 pub fn is_scope(kind: &str) -> bool {
     matches!(
         kind,
-        "module" | "program" | "source_file" | "function_definition" | "function_declaration" | "function_expression"
-            | "generator_function" | "generator_function_declaration" | "arrow_function" | "method_definition" | "lambda"
-            | "function_item" | "closure_expression" | "func_literal" | "method_declaration"
+        "module"
+            | "program"
+            | "source_file"
+            | "function_definition"
+            | "function_declaration"
+            | "function_expression"
+            | "generator_function"
+            | "generator_function_declaration"
+            | "arrow_function"
+            | "method_definition"
+            | "lambda"
+            | "function_item"
+            | "closure_expression"
+            | "func_literal"
+            | "method_declaration"
     )
 }
 
 /// Fills the innermost scope with what the function (or file) `scope` binds, functions inside it left out. `handed_to`
 /// is the method that the function is an argument of.
 pub fn scope(resolver: &mut Resolver<'_>, scope: Node<'_>, handed_to: &str) {
-    parameters(resolver, scope, matches!(handed_to, "catch" | "map_err" | "or_else" | "unwrap_or_else" | "inspect_err"));
+    parameters(
+        resolver,
+        scope,
+        matches!(handed_to, "catch" | "map_err" | "or_else" | "unwrap_or_else" | "inspect_err"),
+    );
     let mut cursor = scope.walk();
     let mut more = cursor.goto_first_child();
     while more {
@@ -46,7 +62,11 @@ pub fn up(cursor: &mut tree_sitter::TreeCursor<'_>) -> bool {
 fn statement(r: &mut Resolver<'_>, node: Node<'_>) {
     let field = |name: &str| node.child_by_field_name(name);
     match node.kind() {
-        "import_statement" | "import_from_statement" | "import_spec" | "use_declaration" | "extern_crate_declaration" => {
+        "import_statement"
+        | "import_from_statement"
+        | "import_spec"
+        | "use_declaration"
+        | "extern_crate_declaration" => {
             imports::bind(r, node);
         }
         "assignment" | "assignment_expression" | "short_var_declaration" | "assignment_statement" => {
@@ -64,7 +84,11 @@ fn statement(r: &mut Resolver<'_>, node: Node<'_>) {
             value(r, target, None, None);
         }
         "match_arm" => arm(r, field("pattern")),
-        "function_definition" | "function_declaration" | "class_definition" | "class_declaration" | "function_item"
+        "function_definition"
+        | "function_declaration"
+        | "class_definition"
+        | "class_declaration"
+        | "function_item"
         | "generator_function_declaration" => {
             if let Some(name) = field("name") {
                 let name = r.text(name);
@@ -194,8 +218,15 @@ fn names<'t>(r: &Resolver<'t>, pattern: Node<'_>) -> Vec<&'t str> {
             "assignment_pattern" | "object_assignment_pattern" => node.child_by_field_name("left"),
             "pair_pattern" => node.child_by_field_name("value"),
             "required_parameter" | "optional_parameter" | "parameter" => node.child_by_field_name("pattern"),
-            "attribute" | "member_expression" | "selector_expression" | "subscript" | "subscript_expression"
-            | "index_expression" | "field_expression" | "call" | "call_expression" => continue,
+            "attribute"
+            | "member_expression"
+            | "selector_expression"
+            | "subscript"
+            | "subscript_expression"
+            | "index_expression"
+            | "field_expression"
+            | "call"
+            | "call_expression" => continue,
             _ => None,
         };
         match part {

@@ -66,22 +66,34 @@ impl<'t> Walk<'t, '_> {
             self.enter_scope(node);
         }
         match kind {
-            "call" | "call_expression" | "new_expression" | "composite_literal" | "macro_invocation" | "print_statement"
-            | "exec_statement" => self.call(node),
+            "call" | "call_expression" | "new_expression" | "composite_literal" | "macro_invocation"
+            | "print_statement" | "exec_statement" => self.call(node),
             "decorator" => self.decorator(node),
             "attribute_item" | "inner_attribute_item" => self.rust_attribute(node),
             "token_tree" => self.tokens(node),
-            "import_statement" | "import_from_statement" | "import_spec" | "use_declaration"
-            | "extern_crate_declaration" | "export_statement" => {
+            "import_statement"
+            | "import_from_statement"
+            | "import_spec"
+            | "use_declaration"
+            | "extern_crate_declaration"
+            | "export_statement" => {
                 for module in imports::modules(&self.r, node) {
                     self.emit(Fact::new(Kind::Import, module, line(node)));
                 }
             }
-            "assignment" | "augmented_assignment" | "assignment_expression" | "assignment_statement"
+            "assignment"
+            | "augmented_assignment"
+            | "assignment_expression"
+            | "assignment_statement"
             | "augmented_assignment_expression" => self.assignment(node),
             "return_statement" | "raise_statement" => self.gives_back(node, "return"),
-            "identifier" | "attribute" | "member_expression" | "selector_expression" | "scoped_identifier"
-            | "field_expression" | "shorthand_property_identifier" => self.reference(node),
+            "identifier"
+            | "attribute"
+            | "member_expression"
+            | "selector_expression"
+            | "scoped_identifier"
+            | "field_expression"
+            | "shorthand_property_identifier" => self.reference(node),
             _ => {}
         }
     }
@@ -193,8 +205,15 @@ impl<'t> Walk<'t, '_> {
             let node = cursor.node();
             let name = matches!(
                 node.kind(),
-                "identifier" | "attribute" | "member_expression" | "selector_expression" | "field_expression" | "call"
-                    | "call_expression" | "scoped_identifier" | "shorthand_property_identifier"
+                "identifier"
+                    | "attribute"
+                    | "member_expression"
+                    | "selector_expression"
+                    | "field_expression"
+                    | "call"
+                    | "call_expression"
+                    | "scoped_identifier"
+                    | "shorthand_property_identifier"
             );
             if name {
                 for path in self.r.path(node) {
@@ -315,7 +334,10 @@ pub fn line(node: Node<'_>) -> u32 {
 fn is_route(text: &str) -> bool {
     let text = text.split('(').next().unwrap_or(text).trim();
     let verb = text.rsplit(['.', '[', ':', '@']).next().unwrap_or(text).trim_end_matches(']');
-    matches!(verb, "route" | "get" | "post" | "put" | "delete" | "patch" | "head" | "websocket" | "api_view" | "endpoint")
+    matches!(
+        verb,
+        "route" | "get" | "post" | "put" | "delete" | "patch" | "head" | "websocket" | "api_view" | "endpoint"
+    )
 }
 
 /// Whether a function answers requests: by its decorators, or by what it is given.

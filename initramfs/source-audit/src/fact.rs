@@ -48,7 +48,15 @@ pub const ARGS: usize = 32;
 impl Fact {
     pub fn new(kind: Kind, name: impl Into<String>, line: u32) -> Self {
         let name = name.into();
-        Self { kind, names: vec![name.clone()], raw: name, line, args: Vec::new(), mentions: Vec::new(), handler: false }
+        Self {
+            kind,
+            names: vec![name.clone()],
+            raw: name,
+            line,
+            args: Vec::new(),
+            mentions: Vec::new(),
+            handler: false,
+        }
     }
 
     /// With arguments by position.

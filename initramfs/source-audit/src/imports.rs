@@ -33,7 +33,9 @@ pub fn modules(r: &Resolver<'_>, node: Node<'_>) -> Vec<String> {
         }
         "import_statement" => listed(node).iter().map(|part| imported(r, *part).0.to_string()).collect(),
         "import_from_statement" => {
-            let Some(from) = node.child_by_field_name("module_name").map(|node| r.text(node)) else { return Vec::new() };
+            let Some(from) = node.child_by_field_name("module_name").map(|node| r.text(node)) else {
+                return Vec::new();
+            };
             let inner = listed(node).into_iter().map(|part| format!("{from}.{}", imported(r, part).0));
             std::iter::once(from.to_string()).chain(inner).collect()
         }
@@ -136,7 +138,8 @@ fn import_clause(r: &mut Resolver<'_>, clause: Node<'_>, source: &str) {
 
 fn named_imports(r: &mut Resolver<'_>, list: Node<'_>, source: &str) {
     let mut cursor = list.walk();
-    let parts: Vec<Node<'_>> = list.named_children(&mut cursor).filter(|part| part.kind() == "import_specifier").collect();
+    let parts: Vec<Node<'_>> =
+        list.named_children(&mut cursor).filter(|part| part.kind() == "import_specifier").collect();
     for part in parts {
         let field = |name: &str| part.child_by_field_name(name).map(|node| r.text(node).trim_matches(['"', '\'']));
         let (Some(name), alias) = (field("name"), field("alias")) else { continue };
@@ -176,7 +179,8 @@ const USE_NODES: usize = 1000;
 /// Local names and full paths of `use a::{b, c as d, e::*}`; a star has the name `*`.
 fn uses(r: &Resolver<'_>, node: Node<'_>) -> Vec<(String, String)> {
     let mut found = Vec::new();
-    let mut todo: Vec<(String, Node<'_>)> = node.child_by_field_name("argument").map(|n| (String::new(), n)).into_iter().collect();
+    let mut todo: Vec<(String, Node<'_>)> =
+        node.child_by_field_name("argument").map(|n| (String::new(), n)).into_iter().collect();
     let mut left = USE_NODES;
     while let Some((prefix, node)) = todo.pop() {
         left -= 1;

@@ -154,7 +154,9 @@ fn manifest(name: &str) -> Option<Manifest> {
             Manifest::Dockerfile
         }
         _ if lower.starts_with("requirements") && lower.ends_with(".txt") => Manifest::Requirements,
-        _ if [".service", ".socket", ".timer", ".mount", ".path"].iter().any(|end| lower.ends_with(end)) => Manifest::Unit,
+        _ if [".service", ".socket", ".timer", ".mount", ".path"].iter().any(|end| lower.ends_with(end)) => {
+            Manifest::Unit
+        }
         _ => return None,
     })
 }

@@ -127,7 +127,8 @@ fn go_mod(text: &str, sink: &mut dyn FnMut(Language, Fact)) -> Result<(), Troubl
 fn shell(commands: impl Iterator<Item = (usize, String)>, sink: &mut dyn FnMut(Language, Fact)) -> Result<(), Trouble> {
     let mut result = Ok(());
     for (at, command) in commands {
-        let mut here = |fact: Fact| sink(Language::Shell, Fact { line: fact.line.saturating_add(number(at)) - 1, ..fact });
+        let mut here =
+            |fact: Fact| sink(Language::Shell, Fact { line: fact.line.saturating_add(number(at)) - 1, ..fact });
         if let Err(trouble) = parse::read(Language::Shell, Dialect::Plain, command.trim(), &mut here) {
             result = Err(match trouble {
                 Trouble::Line(_) => Trouble::Line(number(at)),
@@ -147,7 +148,9 @@ fn docker(text: &str) -> Vec<(usize, String)> {
         let body = match (open, trimmed.split_once(char::is_whitespace)) {
             _ if trimmed.starts_with('#') => continue,
             (true, _) => trimmed,
-            (false, Some((verb, rest))) if ["RUN", "CMD", "ENTRYPOINT"].contains(&verb.to_ascii_uppercase().as_str()) => {
+            (false, Some((verb, rest)))
+                if ["RUN", "CMD", "ENTRYPOINT"].contains(&verb.to_ascii_uppercase().as_str()) =>
+            {
                 found.push((at, String::new()));
                 rest
             }
@@ -173,7 +176,9 @@ fn unit(text: &str, sink: &mut dyn FnMut(Language, Fact)) -> Result<(), Trouble>
     let mut said = [("StandardOutput", false), ("StandardError", false)];
     let mut first = None;
     for (at, line) in text.lines().enumerate() {
-        let Some((key, value)) = line.trim().split_once('=').filter(|(key, _)| !key.starts_with(['#', ';'])) else { continue };
+        let Some((key, value)) = line.trim().split_once('=').filter(|(key, _)| !key.starts_with(['#', ';'])) else {
+            continue;
+        };
         let (key, value) = (key.trim(), value.trim());
         if key.starts_with("Exec") {
             first = first.or(Some(at));

@@ -82,7 +82,12 @@ impl fmt::Display for Audit {
             writeln!(f, "not judged  {}: {}", not.path, not.why)?;
         }
         let files: Vec<String> = self.files.iter().map(|(name, count)| format!("{name} {count}")).collect();
-        writeln!(f, "files: {}; data, not looked at: {}", if files.is_empty() { "none".into() } else { files.join(", ") }, self.data)?;
+        writeln!(
+            f,
+            "files: {}; data, not looked at: {}",
+            if files.is_empty() { "none".into() } else { files.join(", ") },
+            self.data
+        )?;
         let (errors, reviews) = (self.open(Level::Error).count(), self.open(Level::Review).count());
         writeln!(f, "errors: {errors}, for review: {reviews}, not judged: {}", self.not_judged.len())
     }

@@ -43,13 +43,21 @@ impl<'t> Resolver<'t> {
     }
 
     fn walk(&self, node: Node<'_>, depth: u32) -> Vec<String> {
-        let (Some(depth), Some(left)) = (depth.checked_sub(1), self.left.get().checked_sub(1)) else { return Vec::new() };
+        let (Some(depth), Some(left)) = (depth.checked_sub(1), self.left.get().checked_sub(1)) else {
+            return Vec::new();
+        };
         self.left.set(left);
         let field = |name: &str| node.child_by_field_name(name);
         let follow = |name: &str| field(name).map(|node| self.walk(node, depth)).unwrap_or_default();
         match node.kind() {
-            "identifier" | "type_identifier" | "package_identifier" | "shorthand_property_identifier" | "self"
-            | "this" | "crate" | "super" => self.identifier(self.text(node)),
+            "identifier"
+            | "type_identifier"
+            | "package_identifier"
+            | "shorthand_property_identifier"
+            | "self"
+            | "this"
+            | "crate"
+            | "super" => self.identifier(self.text(node)),
             "field_identifier" | "property_identifier" => vec![self.text(node).to_string()],
             "dotted_name" => self.dotted(self.text(node)),
             "attribute" if field("object").is_some() => self.member(node, "object", "attribute", depth),
@@ -72,9 +80,18 @@ impl<'t> Resolver<'t> {
             "conditional_expression" | "ternary_expression" | "boolean_operator" | "binary_expression" => {
                 self.either(node, depth)
             }
-            "parenthesized_expression" | "await" | "await_expression" | "try_expression" | "as_expression"
-            | "non_null_expression" | "satisfies_expression" | "type" | "pointer_type" | "expression_list"
-            | "type_annotation" | "keyword_argument" => {
+            "parenthesized_expression"
+            | "await"
+            | "await_expression"
+            | "try_expression"
+            | "as_expression"
+            | "non_null_expression"
+            | "satisfies_expression"
+            | "type"
+            | "pointer_type"
+            | "expression_list"
+            | "type_annotation"
+            | "keyword_argument" => {
                 let inner = field("value").or_else(|| node.named_child(0));
                 inner.map(|node| self.walk(node, depth)).unwrap_or_default()
             }
@@ -103,7 +120,8 @@ impl<'t> Resolver<'t> {
     }
 
     fn member(&self, node: Node<'_>, object: &str, property: &str, depth: u32) -> Vec<String> {
-        let (Some(object), Some(property)) = (node.child_by_field_name(object), node.child_by_field_name(property)) else {
+        let (Some(object), Some(property)) = (node.child_by_field_name(object), node.child_by_field_name(property))
+        else {
             return Vec::new();
         };
         let raw = self.text(node);
@@ -139,7 +157,8 @@ impl<'t> Resolver<'t> {
 
     /// `console["log"]`
     fn subscript(&self, node: Node<'_>, depth: u32) -> Vec<String> {
-        let (Some(object), Some(index)) = (node.child_by_field_name("object"), node.child_by_field_name("index")) else {
+        let (Some(object), Some(index)) = (node.child_by_field_name("object"), node.child_by_field_name("index"))
+        else {
             return Vec::new();
         };
         let objects = self.walk(object, depth);
@@ -167,7 +186,9 @@ impl<'t> Resolver<'t> {
         }
         let literal = self.first_literal(node);
         let call = |path: String| match (path.as_str(), literal) {
-            ("require" | "module.createRequire()" | "__import__" | "importlib.import_module", Some(name)) => module(name),
+            ("require" | "module.createRequire()" | "__import__" | "importlib.import_module", Some(name)) => {
+                module(name)
+            }
             ("getattr", _) => self.getattr(node, depth).unwrap_or(format!("{path}()")),
             (_, Some(text)) => format!("{path}(\"{text}\")"),
             _ => format!("{path}()"),
@@ -196,7 +217,10 @@ impl<'t> Resolver<'t> {
             return None;
         }
         let mut cursor = node.walk();
-        if node.named_children(&mut cursor).any(|child| matches!(child.kind(), "interpolation" | "template_substitution")) {
+        if node
+            .named_children(&mut cursor)
+            .any(|child| matches!(child.kind(), "interpolation" | "template_substitution"))
+        {
             return None;
         }
         let text = self.text(node);

@@ -181,8 +181,15 @@ impl Rules {
 impl Rule {
     fn looks_for_nothing(&self) -> bool {
         [
-            &self.calls, &self.imports, &self.decorators, &self.assigns, &self.returns, &self.commands,
-            &self.redirects, &self.dependencies, &self.methods,
+            &self.calls,
+            &self.imports,
+            &self.decorators,
+            &self.assigns,
+            &self.returns,
+            &self.commands,
+            &self.redirects,
+            &self.dependencies,
+            &self.methods,
         ]
         .iter()
         .all(|patterns| patterns.is_empty())

@@ -8,9 +8,42 @@ use tree_sitter::Node;
 const WORDS: usize = 64;
 /// Commands that run another one, which follows behind their own options.
 const WRAPPERS: &[&str] = &[
-    "exec", "sudo", "doas", "env", "nohup", "nice", "ionice", "setsid", "command", "builtin", "time", "timeout", "stdbuf",
-    "su-exec", "gosu", "tini", "dumb-init", "chroot", "npx", "bunx", "poetry", "uv", "pipenv", "pdm", "hatch", "xargs", "busybox",
-    "pnpm", "yarn", "npm", "cross-env", "dotenv", "catchsegv", "unshare", "setpriv", "runuser",
+    "exec",
+    "sudo",
+    "doas",
+    "env",
+    "nohup",
+    "nice",
+    "ionice",
+    "setsid",
+    "command",
+    "builtin",
+    "time",
+    "timeout",
+    "stdbuf",
+    "su-exec",
+    "gosu",
+    "tini",
+    "dumb-init",
+    "chroot",
+    "npx",
+    "bunx",
+    "poetry",
+    "uv",
+    "pipenv",
+    "pdm",
+    "hatch",
+    "xargs",
+    "busybox",
+    "pnpm",
+    "yarn",
+    "npm",
+    "cross-env",
+    "dotenv",
+    "catchsegv",
+    "unshare",
+    "setpriv",
+    "runuser",
 ];
 /// Places that keep nothing.
 const NOWHERE: &[&str] = &["/dev/null", "/dev/full", "-"];
@@ -47,7 +80,9 @@ fn command(text: &str, node: Node<'_>, sink: &mut dyn FnMut(Fact)) {
                 None => return,
             },
             _ if WRAPPERS.contains(&stem) => {
-                let own = |word: &&String| word.starts_with('-') || word.contains('=') || *word == "run" || *word == "exec" || *word == "--";
+                let own = |word: &&String| {
+                    word.starts_with('-') || word.contains('=') || *word == "run" || *word == "exec" || *word == "--"
+                };
                 let own = rest.iter().take_while(own).count();
                 at + own + 1
             }

@@ -42,7 +42,10 @@ pub fn walk(root: &Path, each: &mut dyn FnMut(Found)) {
             each(Found::Not(path, "is no file, folder or link".into()));
         }
         if seen > ENTRIES {
-            each(Found::Not(root.to_path_buf(), format!("has more than {ENTRIES} entries, the rest was not looked at")));
+            each(Found::Not(
+                root.to_path_buf(),
+                format!("has more than {ENTRIES} entries, the rest was not looked at"),
+            ));
             return;
         }
     }

@@ -114,7 +114,9 @@ impl<'p> Judge<'p> {
             Some(Ok(config)) => {
                 seen.findings.extend(self.config(path, &config).into_iter().map(|f| Finding { sha256, ..f }));
             }
-            Some(Err(why)) => seen.findings.push(self.unjudged("judge.kernel", path, &format!("its configuration: {why}"))),
+            Some(Err(why)) => {
+                seen.findings.push(self.unjudged("judge.kernel", path, &format!("its configuration: {why}")))
+            }
         }
         if self.printk {
             self.list_formats(path, sha256, &kernel, seen);

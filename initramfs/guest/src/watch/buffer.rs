@@ -97,7 +97,11 @@ mod tests {
         let text: String = (0..20_000).map(|n| format!("line {n}\n")).collect::<String>() + "last";
         std::fs::write(&path, &text).unwrap();
         let mut seen = Vec::new();
-        let keep = |line: &[u8]| if !line.is_empty() { seen.push(String::from_utf8(line.to_vec()).unwrap()) };
+        let keep = |line: &[u8]| {
+            if !line.is_empty() {
+                seen.push(String::from_utf8(line.to_vec()).unwrap())
+            }
+        };
         Buffer::new().lines(File::open(&path).unwrap(), keep).unwrap();
         assert_eq!(seen, text.lines().collect::<Vec<_>>());
         std::fs::write(&path, vec![b'x'; SIZE + 1]).unwrap();

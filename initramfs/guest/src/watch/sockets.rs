@@ -54,7 +54,11 @@ impl Sockets {
         fine &= !rows(buffer.file(&self.unix)?).any(|row| row.len() > 7);
         let sockets = netlink(buffer.file(&self.netlink)?).or_stop("watch-form")?;
         let kernel = self.kernel.get_or_insert_with(|| {
-            sockets.iter().filter(|socket| !own.contains(&socket.number) && socket.port == 0).map(|s| s.number).collect()
+            sockets
+                .iter()
+                .filter(|socket| !own.contains(&socket.number) && socket.port == 0)
+                .map(|s| s.number)
+                .collect()
         });
         fine &= sockets.iter().all(|socket| kernel.contains(&socket.number) || socket.is_ours(own));
         Ok((!fine).then_some(Rule::Sockets))
@@ -73,8 +77,7 @@ fn text(word: &[u8]) -> Option<&str> {
 
 /// Whether sockets are of the protocols that a server uses: `protocol size sockets …`.
 fn no_other_protocol(table: &[u8]) -> Option<bool> {
-    const USED: [&[u8]; 8] =
-        [b"TCP", b"TCPv6", b"UDP", b"UDPv6", b"UNIX", b"UNIX-STREAM", b"NETLINK", b"MPTCP"];
+    const USED: [&[u8]; 8] = [b"TCP", b"TCPv6", b"UDP", b"UDPv6", b"UNIX", b"UNIX-STREAM", b"NETLINK", b"MPTCP"];
     rows(table).try_fold(true, |fine, row| {
         let count: i64 = text(row.get(2)?)?.parse().ok()?;
         Some(fine && (count <= 0 || USED.contains(row.first()?)))

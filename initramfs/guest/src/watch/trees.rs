@@ -8,9 +8,7 @@
 
 use crate::stop::{OrStop as _, Step};
 use rustix::fs::{openat, Mode, OFlags};
-use rustix::mount::{
-    fsconfig_create, fsconfig_set_string, fsmount, fsopen, FsMountFlags, FsOpenFlags, MountAttrFlags,
-};
+use rustix::mount::{fsconfig_create, fsconfig_set_string, fsmount, fsopen, FsMountFlags, FsOpenFlags, MountAttrFlags};
 use std::os::fd::{AsFd, OwnedFd};
 
 const ATTRIBUTES: MountAttrFlags = MountAttrFlags::MOUNT_ATTR_RDONLY

@@ -79,7 +79,8 @@ fn odd_names_hard_links_devices_and_files_given_twice() {
     assert_eq!(paths(&read), ["/a/\\xffb", "/abs\\n", "/dev/sda", "/h1", "/h2", "/l", "/twice", "/twice"]);
     assert_eq!((read.file("/h1"), read.file("/h2")), (Some(b"shared".as_slice()), Some(b"shared".as_slice())));
     let mut bodies = Vec::new();
-    (0..read.len()).for_each(|n| read.visit(n, &mut |item| bodies.push((item.path.to_string(), item.bytes().to_vec()))));
+    (0..read.len())
+        .for_each(|n| read.visit(n, &mut |item| bodies.push((item.path.to_string(), item.bytes().to_vec()))));
     let both: Vec<_> = bodies.iter().filter(|(path, _)| path == "/twice").map(|(_, body)| body.as_slice()).collect();
     assert_eq!(both, [b"bad".as_slice(), b"good"]);
 }
