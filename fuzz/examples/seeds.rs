@@ -56,6 +56,7 @@ fn seeds() -> Vec<(&'static str, Vec<u8>)> {
         ("recipe", recipe.into()),
         ("release", release.into()),
         ("secure_boot", signature_list([9; 16], b"certificate")),
+        ("source", b"\0import logging as l\nlog = l.getLogger('x')\n@app.get('/')\ndef f(q):\n    log.info(f'{q}')\n".to_vec()),
         ("vars", vars()),
     ]
 }

@@ -6,7 +6,7 @@ use crate::language::{self, Language, Sort};
 use crate::manifest;
 use crate::parse::{self, Trouble};
 use crate::report::{Audit, Found, NotJudged};
-use crate::rules::{Level, Rule, Rules};
+use crate::rules::{Rule, Rules};
 use crate::waive;
 use crate::walk::{self, Found as Entry};
 use std::collections::{BTreeMap, BTreeSet};
@@ -73,6 +73,15 @@ pub fn audit(root: &Path, options: &Options, rules: &Rules) -> Result<Audit> {
     Ok(run.finish())
 }
 
+/// Audits one file that is in memory.
+pub fn audit_bytes(name: &str, bytes: &[u8], rules: &Rules) -> Audit {
+    let options = Options::default();
+    let mut run = Run::new(Path::new(""), &options, rules);
+    let head = &bytes[..bytes.len().min(HEAD_BYTES)];
+    run.judge(Path::new(name), language::sort(name, head), bytes);
+    run.finish()
+}
+
 /// Findings that stand only while nothing in the tree switches the thing off.
 struct Pending {
     rule: usize,
@@ -85,6 +94,9 @@ struct Run<'a> {
     rules: &'a Rules,
     /// Positions of the rules for each language.
     by_language: BTreeMap<Language, Vec<usize>>,
+    /// Positions of the rules that can be switched off: by a script, too.
+    switched: Vec<usize>,
+    /// Those that are.
     off: BTreeSet<usize>,
     pending: Vec<Pending>,
     audit: Audit,
@@ -106,7 +118,9 @@ impl<'a> Run<'a> {
             not_judged: Vec::new(),
         };
         let by_language = languages.map(of).into_iter().collect();
-        Self { root, options, rules, by_language, off: BTreeSet::new(), pending: Vec::new(), audit }
+        let with_switch = rules.rules.iter().enumerate().filter(|(_, rule)| !rule.unless.is_empty());
+        let switched = with_switch.map(|(at, _)| at).collect();
+        Self { root, options, rules, by_language, switched, off: BTreeSet::new(), pending: Vec::new(), audit }
     }
 
     fn name(&self, path: &Path) -> String {
@@ -139,11 +153,15 @@ impl<'a> Run<'a> {
             }
             Err(e) => return self.not(path, format!("cannot be read: {}", e.kind())),
         };
+        self.judge(path, sort, &bytes);
+    }
+
+    fn judge(&mut self, path: &Path, sort: Sort, bytes: &[u8]) {
         match sort {
             Sort::Data => self.audit.data += 1,
             Sort::Other(language) if self.options.without.contains(language) => self.audit.data += 1,
             Sort::Other(language) => self.not(path, format!("{language}, which the audit cannot read")),
-            Sort::Code(..) | Sort::Manifest(_) => match std::str::from_utf8(&bytes) {
+            Sort::Code(..) | Sort::Manifest(_) => match std::str::from_utf8(bytes) {
                 Ok(text) => self.text(path, sort, text),
                 Err(_) => self.not(path, "is no UTF-8".into()),
             },
@@ -175,14 +193,11 @@ impl<'a> Run<'a> {
     fn fact(&mut self, language: Language, place: &Place, fact: &Fact) {
         let rules = self.rules;
         let Some(concerned) = self.by_language.get(&language) else { return };
-        let mut hits = Vec::new();
-        for &at in concerned {
-            let rule = &rules.rules[at];
-            if place.counts && rule.unless.iter().any(|switch| judge::switches(switch, fact)) {
+        let hits: Vec<(usize, String)> =
+            concerned.iter().filter_map(|&at| Some((at, judge::hit(&rules.rules[at], fact)?))).collect();
+        for &at in self.switched.iter().filter(|_| place.counts) {
+            if rules.rules[at].unless.iter().any(|switch| judge::switches(switch, fact)) {
                 self.off.insert(at);
-            }
-            if let Some(what) = judge::hit(rule, fact) {
-                hits.push((at, what));
             }
         }
         for (at, what) in hits {

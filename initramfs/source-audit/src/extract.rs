@@ -17,7 +17,7 @@ const MENTIONS: usize = 48;
 /// left in the middle.
 pub fn facts(language: Language, tree: &Tree, text: &str, sink: &mut dyn FnMut(Fact)) -> bool {
     let r = Resolver::new(text, language == Language::Go);
-    let mut walk = Walk { r, language, handlers: vec![false], above: Vec::new(), route: false, sink };
+    let mut walk = Walk { r, language, handlers: vec![false], above: Vec::new(), route: false, test: Test::No, sink };
     let mut cursor = tree.walk();
     walk.enter(cursor.node());
     loop {
@@ -50,7 +50,19 @@ struct Walk<'t, 's> {
     above: Vec<Node<'t>>,
     /// A Rust attribute that makes the next function answer requests.
     route: bool,
+    /// What stands behind `#[cfg(test)]` or `#[test]` is not in the program.
+    test: Test,
     sink: &'s mut dyn FnMut(Fact),
+}
+
+/// Where a walk is with Rust's tests.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Test {
+    No,
+    /// The next item is one.
+    Next,
+    /// Inside of the node with this id.
+    Inside(usize),
 }
 
 impl<'t> Walk<'t, '_> {
@@ -61,6 +73,12 @@ impl<'t> Walk<'t, '_> {
         let kind = node.kind();
         if self.language == Language::Shell {
             return shell::facts(self.r.text, node, self.sink);
+        }
+        if self.test == Test::Next
+            && !matches!(kind, "attribute_item" | "line_comment" | "block_comment")
+            && !self.in_attribute()
+        {
+            self.test = Test::Inside(node.id());
         }
         if bind::is_scope(kind) {
             self.enter_scope(node);
@@ -86,7 +104,7 @@ impl<'t> Walk<'t, '_> {
             | "assignment_expression"
             | "assignment_statement"
             | "augmented_assignment_expression" => self.assignment(node),
-            "return_statement" | "raise_statement" => self.gives_back(node, "return"),
+            "return_statement" => self.gives_back(node, "return"),
             "identifier"
             | "attribute"
             | "member_expression"
@@ -98,7 +116,15 @@ impl<'t> Walk<'t, '_> {
         }
     }
 
+    /// The parts of an attribute are no item.
+    fn in_attribute(&self) -> bool {
+        self.above.iter().rev().take(8).any(|node| node.kind() == "attribute_item")
+    }
+
     fn leave(&mut self, node: Node<'_>) {
+        if self.test == Test::Inside(node.id()) {
+            self.test = Test::No;
+        }
         if self.language != Language::Shell && bind::is_scope(node.kind()) && node.is_named() {
             self.r.names.leave();
             self.handlers.pop();
@@ -106,6 +132,9 @@ impl<'t> Walk<'t, '_> {
     }
 
     fn emit(&mut self, fact: Fact) {
+        if matches!(self.test, Test::Inside(_)) {
+            return;
+        }
         let handler = fact.handler || self.handlers.last().copied().unwrap_or_default();
         (self.sink)(Fact { handler, ..fact });
     }
@@ -245,6 +274,11 @@ impl<'t> Walk<'t, '_> {
         let Some(name) = node.named_child(0).and_then(|attribute| attribute.named_child(0)) else { return };
         let names = self.r.path(name);
         self.route |= is_route(self.r.text(name));
+        let text: String = self.r.text(node).split_whitespace().collect();
+        let outer = node.kind() == "attribute_item" && self.test == Test::No;
+        if outer && (text == "#[cfg(test)]" || matches!(self.r.text(name), "test" | "tokio::test")) {
+            self.test = Test::Next;
+        }
         self.emit(Fact { names, ..Fact::new(Kind::Decorator, self.r.text(name), line(node)) });
     }
 
@@ -282,7 +316,9 @@ impl<'t> Walk<'t, '_> {
             _ => false,
         };
         if handed {
-            let names = self.r.path(node);
+            // what a call gave is a value, not a function
+            let mut names = self.r.path(node);
+            names.retain(|name| !name.ends_with([')', '}', ']']));
             self.emit(Fact { names, ..Fact::new(Kind::Call, "", line(node)) });
         }
     }

@@ -27,7 +27,7 @@ mod shell;
 mod waive;
 mod walk;
 
-pub use audit::{audit, Options};
+pub use audit::{audit, audit_bytes, Options};
 pub use report::{Audit, Found, NotJudged};
 pub use rules::{Level, RuleRow, Rules};
 pub use waive::parse as waivers;

@@ -9,8 +9,8 @@ const DEPTH: u32 = 48;
 /// Bytes of a text argument that becomes part of a name: `getLogger("werkzeug")`.
 const LITERAL_BYTES: usize = 60;
 
-/// Steps that one file may take: code as people write it takes a thousandth of it.
-const STEPS: u32 = 30_000_000;
+/// Steps that one file may take: code as people write it takes about one step for each byte.
+const STEPS: u32 = 10_000_000;
 
 /// A file's text and its names.
 pub struct Resolver<'t> {

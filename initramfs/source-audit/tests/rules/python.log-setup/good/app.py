@@ -1,3 +1,3 @@
 import logging
 
-logging.getLogger("x").addFilter(None)
+logging.getLogger("x").addHandler(logging.NullHandler())
