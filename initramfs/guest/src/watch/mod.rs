@@ -118,7 +118,7 @@ impl Watch {
             modules: Modules::open(trees.proc("modules")?)?,
             settings: Settings::open(&trees, crate::sysctl::all(config))?,
             ruleset,
-            messages: Messages { control: trees.proc("dynamic_debug/control")? },
+            messages: Messages::new(trees.proc("dynamic_debug/control")?),
         })
     }
 
