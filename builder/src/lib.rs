@@ -26,3 +26,4 @@ pub mod target;
 #[cfg(test)]
 mod testpe;
 pub mod uki;
+pub mod userland;

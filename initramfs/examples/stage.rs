@@ -72,7 +72,7 @@ fn run(debs: &Path, cache: &str, modules: Vec<String>, mut include: Vec<String>)
         ..Selection::default()
     };
     let start = Instant::now();
-    let staged = stage(&packages, &selection, &cache, &|line| eprintln!("  {line}"))?;
+    let staged = stage(&packages, &selection, &Policy::standard(), &cache, &|line| eprintln!("  {line}"))?;
     eprintln!("stage {:?}: {} entries, kernel {}", start.elapsed(), staged.tree.len(), staged.kernel_release);
     println!("{}", staged.tree.listing());
     let start = Instant::now();

@@ -50,6 +50,7 @@ mod text;
 mod texts;
 mod tree;
 mod unpack;
+mod users;
 
 pub use cache::{Cache, Content, MemoryCache, NoCache};
 pub use compress::Compression;

@@ -23,13 +23,14 @@ pub fn close(taker: &mut Taker<'_>) -> Result<()> {
         if fresh.is_empty() {
             return check_versions(taker, &parsed);
         }
+        let callers: Vec<Elf> = fresh.iter().map(|(_, elf)| elf).chain(parsed.values()).cloned().collect();
         for (path, elf) in fresh {
             if let Some(interpreter) = &elf.interpreter {
                 let wanted = ImagePath::parse(interpreter).map_err(|e| e.within(format!("interpreter of {path}")))?;
                 taker.take(&wanted).map_err(|e| e.within(format!("interpreter of {path}")))?;
             }
             for name in &elf.needed {
-                let library = locate(taker, &path, &elf, name)?;
+                let library = locate(taker, &path, &elf, name, &callers)?;
                 taker.take(&library).map_err(|e| e.within(format!("library {name} of {path}")))?;
             }
             parsed.insert(path, elf);
@@ -52,12 +53,24 @@ fn unparsed(taker: &Taker<'_>, parsed: &BTreeMap<ImagePath, Elf>) -> Result<Vec<
 }
 
 /// Where the loader would find a library for this file.
-fn locate(taker: &Taker<'_>, path: &ImagePath, elf: &Elf, name: &str) -> Result<ImagePath> {
-    let folders: Vec<String> = if name.contains('/') {
+///
+/// A library of this name that is in memory already is taken without a search (ld.so(8)). So what a library needs may
+/// also lie where its callers look, if they need it as well: systemd's two own libraries, for example.
+fn locate<'e>(
+    taker: &Taker<'_>,
+    path: &ImagePath,
+    elf: &Elf,
+    name: &str,
+    callers: impl IntoIterator<Item = &'e Elf>,
+) -> Result<ImagePath> {
+    let needs = |caller: &Elf, name: &str| caller.needed.iter().any(|needed| needed == name);
+    let mut folders: Vec<String> = if name.contains('/') {
         vec![String::new()]
     } else {
         elf.search.iter().map(|part| expand(part, path)).chain(STANDARD.map(String::from)).collect()
     };
+    let callers = callers.into_iter().filter(|caller| needs(caller, name) && needs(caller, path.file_name()));
+    folders.extend(callers.flat_map(|caller| &caller.search).filter(|part| part.starts_with('/')).cloned());
     for folder in &folders {
         let Ok(candidate) = ImagePath::parse(&format!("{folder}/{name}")) else { continue };
         let candidate = plain(&candidate);
@@ -95,7 +108,7 @@ fn plain(path: &ImagePath) -> ImagePath {
 fn check_versions(taker: &Taker<'_>, parsed: &BTreeMap<ImagePath, Elf>) -> Result<()> {
     for (path, elf) in parsed {
         for need in elf.needs.iter().filter(|need| !need.weak) {
-            let library = locate(taker, path, elf, &need.library)?;
+            let library = locate(taker, path, elf, &need.library, parsed.values())?;
             let library = real(taker, library)?;
             // a library without any versions is accepted by the loader
             let lacking =

@@ -1,10 +1,16 @@
 //! Mask: takes logging daemons, logins and their like out of a tree, by the rules of `mask.toml`.
 
+mod lines;
+mod units;
+
+use crate::cache::Content;
 use crate::glob;
 use crate::path::ImagePath;
 use crate::policy::{MaskRule, Policy};
+use crate::stage::MOUNT_POINTS;
 use crate::tree::{Entry, Layer, Node, Tree};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use vitrine_attest::Sha256;
 
 /// Where systemd looks for units (systemd.unit(5)), in merged-/usr form.
@@ -16,113 +22,147 @@ pub struct Masked {
     pub rule: String,
     pub path: ImagePath,
     pub action: Action,
-    /// Of the file that is gone.
+    /// Of the file as it was.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sha256: Option<Sha256>,
+    /// Of the file as it is now, when lines of it went.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<Sha256>,
     /// Package and version it came from.
     pub origin: String,
     pub why: String,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Action {
     Removed,
     /// Replaced by a link to `/dev/null`, which is systemd's way to forbid a unit.
     Nulled,
+    /// Lines of it went.
+    Edited,
+    /// Set-user-ID and the like were taken off.
+    Plain,
 }
 
-/// Applies the mask rules. What comes back is sorted by path.
-///
-/// It does not follow what only a masked program needed: a library nobody calls any more stays.
-pub fn mask(mut tree: Tree, policy: &Policy) -> (Tree, Vec<Masked>) {
-    let mut masked = Vec::new();
-    let hits: Vec<(ImagePath, &MaskRule, Action)> =
-        tree.iter().filter_map(|(path, entry)| hit(path, entry, policy).map(|(r, a)| (path.clone(), r, a))).collect();
-    for (path, rule, action) in hits {
-        let Some(entry) = tree.remove(&path) else { continue };
-        if action == Action::Nulled {
-            // cannot conflict: the path was freed a line above, and its folder is there
-            let _ = tree.add_link(path.clone(), "/dev/null", Layer::Configuration, &rule.id);
+/// Rule of files that lost their special bits: it has no pattern, and no exception.
+const PLAIN_RULE: &str = "mask.special-mode";
+const PLAIN_WHY: &str = "a set-user-ID or set-group-ID file changes who runs it";
+
+impl Masked {
+    /// A file whose special bits were taken off.
+    pub fn plain_mode(path: &ImagePath, mode: u32, origin: String) -> Self {
+        Self {
+            rule: PLAIN_RULE.into(),
+            path: path.clone(),
+            action: Action::Plain,
+            sha256: None,
+            after: None,
+            origin,
+            why: format!("{PLAIN_WHY}; this one had mode {mode:o}"),
         }
-        let sha256 = match entry.node {
+    }
+
+    fn by(rule: &MaskRule, path: &ImagePath, action: Action, old: Entry, after: Option<Sha256>) -> Self {
+        let sha256 = match old.node {
             Node::File(content) => Some(content.sha256),
             _ => None,
         };
         let (rule, why) = (rule.id.clone(), rule.why.clone());
-        masked.push(Masked { rule, path, action, sha256, origin: entry.origin, why });
+        Self { rule, path: path.clone(), action, sha256, after, origin: old.origin, why }
     }
+}
+
+/// Applies the mask rules. What comes back is sorted by path. Masking twice is masking once.
+///
+/// - A file or link whose path fits `remove` goes, and so do links to it, and folders that are empty then.
+/// - A unit whose name fits `null` becomes a link to `/dev/null`; links to it in `.wants` and `.requires` folders, and
+///   its drop-ins, go.
+/// - Of files that fit `edit`, the lines go that hold one of its texts.
+pub fn mask(mut tree: Tree, policy: &Policy) -> (Tree, Vec<Masked>) {
+    let mut masked = Vec::new();
+    let mut gone = BTreeMap::new();
+    for (path, rule, action) in hits(&tree, policy) {
+        let Some(entry) = tree.remove_one(&path) else { continue };
+        match action {
+            // cannot conflict: the path was freed a line above, and its folder is there
+            Action::Nulled => drop(tree.add_link(path.clone(), "/dev/null", Layer::Configuration, &rule.id)),
+            _ => drop(gone.insert(path.clone(), rule)),
+        }
+        masked.push(Masked::by(rule, &path, action, entry, None));
+    }
+    remove_links(&mut tree, gone, &mut masked);
+    edit(&mut tree, policy, &mut masked);
+    masked.sort_by(|a, b| (&a.path, a.action).cmp(&(&b.path, b.action)));
     (tree, masked)
+}
+
+fn hits<'p>(tree: &Tree, policy: &'p Policy) -> Vec<(ImagePath, &'p MaskRule, Action)> {
+    let entries = tree.iter().filter(|(_, entry)| !entry.is_directory());
+    entries.filter_map(|(path, entry)| hit(path, entry, policy).map(|(r, a)| (path.clone(), r, a))).collect()
 }
 
 fn hit<'p>(path: &ImagePath, entry: &Entry, policy: &'p Policy) -> Option<(&'p MaskRule, Action)> {
     policy.masks.iter().find_map(|rule| {
-        if is_unit(path, entry) && rule.null.iter().any(|pattern| glob::matches(pattern, path.file_name())) {
-            return Some((rule, Action::Nulled));
+        if entry.node == Node::Link("/dev/null".into()) {
+            return None;
         }
-        let removed = entry.node != Node::Directory && rule.remove.iter().any(|p| glob::matches(p, path.as_str()));
-        removed.then_some((rule, Action::Removed))
+        if rule.remove.iter().any(|pattern| glob::matches(pattern, path.as_str())) {
+            return Some((rule, Action::Removed));
+        }
+        let nulls = |unit: &str| rule.null.iter().any(|pattern| glob::matches(pattern, unit));
+        units::role(path).filter(|role| nulls(role.unit())).map(|role| (rule, role.action()))
     })
 }
 
-/// A unit file, or a link to one directly in a unit folder. Links in `*.wants` folders need no mask: they point to it.
-fn is_unit(path: &ImagePath, entry: &Entry) -> bool {
-    let folder = path.parent().is_some_and(|parent| UNIT_FOLDERS.contains(&parent.as_str()));
-    folder && entry.node != Node::Directory && entry.node != Node::Link("/dev/null".into())
+/// Links whose end has gone, and links to those; then folders that have become empty, but for those that init needs.
+fn remove_links(tree: &mut Tree, mut gone: BTreeMap<ImagePath, &MaskRule>, masked: &mut Vec<Masked>) {
+    let mut emptied: Vec<ImagePath> = gone.keys().filter_map(ImagePath::parent).collect();
+    loop {
+        let leads_nowhere = |path: &ImagePath, entry: &Entry| match &entry.node {
+            Node::Link(target) => gone.get(&path.follow(target).ok()?.merged().0).copied(),
+            _ => None,
+        };
+        let links: Vec<_> =
+            tree.iter().filter_map(|(path, entry)| Some((path.clone(), leads_nowhere(path, entry)?))).collect();
+        if links.is_empty() {
+            break;
+        }
+        for (path, rule) in links {
+            let Some(entry) = tree.remove_one(&path) else { continue };
+            masked.push(Masked::by(rule, &path, Action::Removed, entry, None));
+            emptied.extend(path.parent());
+            gone.insert(path, rule);
+        }
+    }
+    emptied.sort();
+    emptied.dedup();
+    for folder in emptied.into_iter().rev() {
+        for folder in std::iter::once(folder.clone()).chain(folder.ancestors()) {
+            if MOUNT_POINTS.contains(&folder.as_str()) || !tree.remove_empty(&folder) {
+                break;
+            }
+        }
+    }
+}
+
+fn edit(tree: &mut Tree, policy: &Policy, masked: &mut Vec<Masked>) {
+    for rule in &policy.masks {
+        for edit in &rule.edit {
+            let fits = |path: &ImagePath| edit.files.iter().any(|pattern| glob::matches(pattern, path.as_str()));
+            let files = tree.iter().filter(|(path, entry)| matches!(entry.node, Node::File(_)) && fits(path));
+            let edited: Vec<_> = files
+                .filter_map(|(path, entry)| Some((path.clone(), lines::without(entry.bytes(), &edit.lines)?)))
+                .collect();
+            for (path, bytes) in edited {
+                let Some(old) = tree.get(&path).cloned() else { continue };
+                let content = Content::new(bytes);
+                masked.push(Masked::by(rule, &path, Action::Edited, old, Some(content.sha256)));
+                tree.replace(&path, content);
+            }
+        }
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::cache::Content;
-
-    fn tree(paths: &[&str]) -> Tree {
-        let mut tree = Tree::new();
-        for path in paths {
-            let path = ImagePath::parse(path).unwrap();
-            tree.add_file(path, Content::new(b"x".to_vec()), 0o444, Layer::Distribution, "p 1").unwrap();
-        }
-        tree
-    }
-
-    #[test]
-    fn programs_go_and_units_become_null() {
-        let tree = tree(&[
-            "/usr/sbin/rsyslogd",
-            "/usr/sbin/tool",
-            "/usr/lib/systemd/system/systemd-journald-dev-log.socket",
-            "/usr/lib/systemd/system/network.target",
-            "/etc/rsyslog.d/50-default.conf",
-        ]);
-        let (tree, masked) = mask(tree, &Policy::standard());
-        let kept: Vec<String> = tree
-            .iter()
-            .filter(|(_, e)| e.node != Node::Directory)
-            .map(|(p, e)| match &e.node {
-                Node::Link(target) => format!("{p} -> {target}"),
-                _ => p.to_string(),
-            })
-            .collect();
-        assert_eq!(
-            kept,
-            [
-                "/usr/lib/systemd/system/network.target",
-                "/usr/lib/systemd/system/systemd-journald-dev-log.socket -> /dev/null",
-                "/usr/sbin/tool"
-            ]
-        );
-        let rules: Vec<_> = masked.iter().map(|m| (m.rule.as_str(), m.action)).collect();
-        assert_eq!(
-            rules,
-            [("mask.syslog", Action::Removed), ("mask.journal", Action::Nulled), ("mask.syslog", Action::Removed)]
-        );
-    }
-
-    #[test]
-    fn a_clean_tree_stays_as_it_is_and_masking_twice_is_masking_once() {
-        let clean = tree(&["/usr/lib/vitrine/agent", "/etc/os-release"]);
-        assert_eq!(mask(clean.clone(), &Policy::standard()), (clean, vec![]));
-        let (once, _) = mask(tree(&["/usr/lib/systemd/system/ssh.service"]), &Policy::standard());
-        assert_eq!(mask(once.clone(), &Policy::standard()), (once, vec![]));
-    }
-}
+mod tests;

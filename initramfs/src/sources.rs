@@ -55,6 +55,13 @@ pub struct Found<'s> {
     pub item: &'s Item,
 }
 
+impl Found<'_> {
+    /// The same package's entry, with something about it changed.
+    pub fn with<'i>(&self, item: &'i Item) -> Found<'i> {
+        Found { deb: self.deb, item }
+    }
+}
+
 impl<'a> Sources<'a> {
     /// Lists all packages; those not in the cache are unpacked, two at a time.
     ///
@@ -117,6 +124,12 @@ impl<'a> Sources<'a> {
             .map(|(path, _)| path)
             .take_while(|path| path.as_str().starts_with(folder.as_str()))
             .filter(|path| path.is_below(folder.as_str()))
+    }
+
+    /// Everything that one package has, sorted by path; `None` when the lock has no such package.
+    pub fn of_package(&self, name: &str) -> Option<impl Iterator<Item = (&ImagePath, Found<'_>)>> {
+        let deb = self.debs.iter().position(|source| source.package.name == name)?;
+        Some(self.debs[deb].index.0.iter().map(move |(path, item)| (path, Found { deb, item })))
     }
 
     /// `libc6 2.41-12`

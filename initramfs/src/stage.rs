@@ -3,11 +3,14 @@
 use crate::cache::{Cache, Content};
 use crate::kernel;
 use crate::libraries;
+use crate::mask::{mask, Masked};
 use crate::modules::{Catalogue, Module};
 use crate::path::ImagePath;
+use crate::policy::Policy;
 use crate::sources::{Form, Package, Sources};
 use crate::take::Taker;
 use crate::tree::{Layer, Tree, OWN};
+use crate::users;
 use std::collections::BTreeSet;
 use vitrine_attest::{Error, Result};
 
@@ -24,6 +27,8 @@ pub const MOUNT_POINTS: [&str; 8] = ["/dev", "/etc", "/proc", "/run", "/sys", "/
 pub struct Selection {
     /// Paths, patterns, folders (with a final `/`) of packages.
     pub include: Vec<String>,
+    /// Packages that are taken with all their files.
+    pub whole: Vec<String>,
     /// Kernel modules by name.
     pub modules: Vec<String>,
     /// Path or pattern of the kernel, such as `/boot/vmlinuz-*`. It is not put into the tree.
@@ -64,9 +69,12 @@ pub struct Staged {
     pub stub: Vec<u8>,
     /// Names of the packages that gave something: a file, a module, the kernel, the stub.
     pub contributed: BTreeSet<String>,
+    /// What the mask took out before libraries were looked for.
+    pub masked: Vec<Masked>,
 }
 
-/// Takes the chosen files out of the packages and adds what they need.
+/// Takes the chosen files out of the packages, masks them, and adds what is left of them needs. So a library that only
+/// a masked program needed never comes in; what libraries bring is masked later, with the whole tree.
 ///
 /// # Errors
 /// A damaged or altered package; something the recipe names that no package has; a file that may not be in an image;
@@ -74,15 +82,26 @@ pub struct Staged {
 pub fn stage(
     packages: &[Package],
     selection: &Selection,
+    policy: &Policy,
     cache: &dyn Cache,
     progress: &dyn Fn(&str),
 ) -> Result<Staged> {
     let sources = Sources::open(packages, cache, progress)?;
     let mut taker = Taker::new(&sources);
     add_own(&mut taker.tree, selection)?;
+    for package in &selection.whole {
+        taker.whole(package)?;
+    }
     for wanted in &selection.include {
         taker.include(wanted)?;
     }
+    let mut masked = std::mem::take(&mut taker.plain);
+    let (mut tree, taken_out) = mask(std::mem::take(&mut taker.tree), policy);
+    masked.extend(taken_out);
+    if !selection.whole.is_empty() {
+        users::add(&mut tree)?;
+    }
+    taker.tree = tree;
     libraries::close(&mut taker)?;
     let (kernel, kernel_package) = single(&taker, &selection.kernel, "kernel")?;
     let (stub, stub_package) = single(&taker, &selection.stub, "stub")?;
@@ -92,7 +111,7 @@ pub fn stage(
     let modules = Catalogue::new(&sources, &kernel_release)?.close(&selection.modules, progress)?;
     add_modules(&mut tree, &mut contributed, modules)?;
     progress(&format!("staged {} entries from {} packages", tree.len(), contributed.len()));
-    Ok(Staged { tree, kernel, kernel_release, stub, contributed })
+    Ok(Staged { tree, kernel, kernel_release, stub, contributed, masked })
 }
 
 fn add_own(tree: &mut Tree, selection: &Selection) -> Result<()> {
@@ -173,6 +192,7 @@ mod tests {
         let agent = program(&Wants { needed: &["libc.so.6"], ..Wants::default() });
         Selection {
             include: vec![],
+            whole: vec![],
             modules: vec!["a".into()],
             kernel: "/boot/vmlinuz-*".into(),
             stub: "/usr/lib/x.stub".into(),
@@ -194,7 +214,7 @@ mod tests {
             Package { name: "libc6", version: "2.41", sha256: Sha256::of(b"2"), load: loads[1] },
             Package { name: "systemd-boot-efi", version: "257", sha256: Sha256::of(b"3"), load: loads[2] },
         ];
-        stage(&packages, selection, cache, &|_| ())
+        stage(&packages, selection, &Policy::standard(), cache, &|_| ())
     }
 
     #[test]

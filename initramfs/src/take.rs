@@ -3,6 +3,7 @@
 use crate::cache::Content;
 use crate::glob;
 use crate::index::Kind;
+use crate::mask::Masked;
 use crate::near;
 use crate::path::ImagePath;
 use crate::sources::{Form, Found, Sources};
@@ -18,11 +19,50 @@ pub struct Taker<'s> {
     pub sources: &'s Sources<'s>,
     pub tree: Tree,
     pub contributed: BTreeSet<String>,
+    /// Files of whole packages that lost their special bits.
+    pub plain: Vec<Masked>,
 }
 
 impl<'s> Taker<'s> {
     pub fn new(sources: &'s Sources<'s>) -> Self {
-        Self { sources, tree: Tree::new(), contributed: BTreeSet::new() }
+        Self { sources, tree: Tree::new(), contributed: BTreeSet::new(), plain: Vec::new() }
+    }
+
+    /// Takes everything that one package has. Links are taken as they are, whether or not something is at their end,
+    /// and what the recipe itself has put at a path stays. Set-user-ID and the like are taken off, and noted.
+    ///
+    /// # Errors
+    /// When the lock has no such package, or another package has given something else at one of its paths.
+    pub fn whole(&mut self, package: &str) -> Result<()> {
+        let sources = self.sources;
+        let Some(entries) = sources.of_package(package) else {
+            return Err(Error::input(
+                format!("the lock has no package {package}, which the recipe takes whole"),
+                "add it to [debian] packages and run `vitrine lock`",
+            ));
+        };
+        for (path, found) in entries {
+            if self.tree.get(path).is_some_and(|entry| entry.layer > Layer::Distribution && !entry.is_directory()) {
+                continue;
+            }
+            match &found.item.kind {
+                Kind::Directory => self.add_directory(path, found),
+                Kind::Link { target } => self.add_link(path, target, found),
+                Kind::File { .. } => self.add_plain_file(path, found),
+            }
+            .map_err(|e| e.within(sources.origin(found)))?;
+        }
+        Ok(())
+    }
+
+    fn add_plain_file(&mut self, path: &ImagePath, found: Found<'_>) -> Result<()> {
+        const SPECIAL: u32 = 0o7000;
+        if found.item.mode & SPECIAL == 0 {
+            return self.add_file(path, found);
+        }
+        let item = crate::index::Item { mode: found.item.mode & !SPECIAL, ..found.item.clone() };
+        self.plain.push(Masked::plain_mode(path, found.item.mode, self.sources.origin(found)));
+        self.add_file(path, found.with(&item))
     }
 
     /// Takes what one line of a recipe's `include` names: a path, a pattern (`*`, `?`, `**`),

@@ -5,6 +5,7 @@ use crate::path::ImagePath;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
+use std::ops::Bound;
 use vitrine_attest::{Error, Result};
 
 /// Parts of the archive, each packed on its own, in this order. A change in one leaves the others' bytes alone.
@@ -68,6 +69,10 @@ impl Entry {
                 Node::File(_) => 0o100_000,
                 Node::Link(_) => 0o120_000,
             }
+    }
+
+    pub fn is_directory(&self) -> bool {
+        self.node == Node::Directory
     }
 
     /// Bytes of a file; empty for anything else.
@@ -154,6 +159,36 @@ impl Tree {
 
     pub fn add_directory(&mut self, path: ImagePath, layer: Layer, origin: &str) -> Result<()> {
         self.add(path, Entry { node: Node::Directory, mode: 0o555, layer, origin: origin.into() })
+    }
+
+    /// Puts other bytes into a file that is there.
+    pub fn replace(&mut self, path: &ImagePath, content: Content) {
+        if let Some(entry) = self.entries.get_mut(path).filter(|entry| matches!(entry.node, Node::File(_))) {
+            self.bytes = self.bytes - entry.bytes().len() as u64 + content.bytes.len() as u64;
+            entry.node = Node::File(content);
+        }
+    }
+
+    /// Takes out one file or link; folders stay.
+    pub fn remove_one(&mut self, path: &ImagePath) -> Option<Entry> {
+        if self.entries.get(path)?.is_directory() {
+            return None;
+        }
+        let entry = self.entries.remove(path)?;
+        self.bytes -= entry.bytes().len() as u64;
+        Some(entry)
+    }
+
+    /// Takes out a folder with nothing in it. Whether it did.
+    pub fn remove_empty(&mut self, folder: &ImagePath) -> bool {
+        let next = self.entries.range((Bound::Excluded(folder), Bound::Unbounded)).map(|(path, _)| path);
+        // `/a-b` sorts between `/a` and `/a/b`
+        let inside = next.take_while(|path| path.as_str().starts_with(folder.as_str()));
+        if inside.into_iter().any(|path| path.is_below(folder.as_str())) {
+            return false;
+        }
+        let empty = self.entries.get(folder).is_some_and(Entry::is_directory);
+        empty && self.entries.remove(folder).is_some()
     }
 
     /// Takes out one entry, and everything below it.

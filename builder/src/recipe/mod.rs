@@ -100,6 +100,12 @@ pub struct ExtraSuite {
 pub struct ImageSpec {
     /// Absolute paths in the packages, `*` allowed, besides what the programs link to.
     pub include: Vec<String>,
+    /// Packages of [`Debian::packages`] that are taken with all their files, before the mask.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub whole: Vec<String>,
+    /// What PID 1 becomes once the server runs.
+    #[serde(skip_serializing_if = "Pid1::is_ours")]
+    pub pid1: Pid1,
     /// Kernel modules by name; what they depend on follows.
     pub modules: Vec<String>,
     /// The kernel command line, measured.
@@ -122,6 +128,8 @@ impl Default for ImageSpec {
     fn default() -> Self {
         Self {
             include: vec![],
+            whole: vec![],
+            pid1: Pid1::Vitrine,
             modules: vec![],
             cmdline: String::new(),
             compression: Compression::Zstd,
@@ -139,6 +147,22 @@ impl Default for ImageSpec {
 pub enum Compression {
     Zstd,
     Gzip,
+}
+
+/// The image's first process. Ours always begins; what it becomes is measured with the image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Pid1 {
+    /// It stays what it is: the server.
+    Vitrine,
+    /// It becomes Debian's systemd, and the server a process of its own; see `docs/decisions/0008-…`.
+    Systemd,
+}
+
+impl Pid1 {
+    fn is_ours(&self) -> bool {
+        *self == Self::Vitrine
+    }
 }
 
 /// What the release statement says about its place among other releases.

@@ -2,7 +2,7 @@
 //! said at once, with file and line.
 
 use super::tree::{Place, Placed};
-use super::{Compression, Debian, ImageSpec, Recipe};
+use super::{Compression, Debian, ImageSpec, Pid1, Recipe};
 use std::collections::BTreeSet;
 use vitrine_attest::{Error, Result};
 
@@ -57,6 +57,7 @@ pub(super) fn collect(recipe: &Recipe, problems: &mut Problems<'_>) {
     identity(recipe, problems);
     debian(&recipe.debian, problems);
     image(&recipe.image, problems);
+    whole(recipe, problems);
     for problem in recipe.config.problems() {
         // they begin with their key
         let key = problem.split([' ', ':']).next().unwrap_or_default();
@@ -147,6 +148,18 @@ fn image(image: &ImageSpec, problems: &mut Problems<'_>) {
     if !levels.contains(&image.level) {
         let (low, high) = (levels.start(), levels.end());
         problems.note("image.level", format!("image.level is {}, it has to be {low} to {high}", image.level));
+    }
+}
+
+/// A package that is only a dependency is not taken whole by mistake: the recipe names it twice.
+fn whole(recipe: &Recipe, problems: &mut Problems<'_>) {
+    for (n, package) in recipe.image.whole.iter().enumerate() {
+        if !recipe.debian.packages.contains(package) {
+            problems.note(&format!("image.whole.{n}"), format!("{package:?} of image.whole is not in debian.packages"));
+        }
+    }
+    if recipe.image.pid1 == Pid1::Systemd && !recipe.image.whole.iter().any(|package| package == "systemd") {
+        problems.note("image.pid1", "image.pid1 is \"systemd\", which has to be in image.whole");
     }
 }
 

@@ -43,7 +43,10 @@ impl Screened {
             ..Context::default()
         };
         let policy = Policy::standard();
-        let (tree, masked) = mask(inner.tree, &policy);
+        let (tree, late) = mask(inner.tree, &policy);
+        let mut masked = inner.masked;
+        masked.extend(late);
+        masked.sort_by(|a, b| (&a.path, a.action).cmp(&(&b.path, b.action)));
         let (tree, report) = match screen(tree, &context, &policy, &recipe.waivers) {
             Ok((tree, report)) => (Some(tree), report),
             Err(report) => (None, report),

@@ -5,13 +5,13 @@ use crate::lock::{Lock, Locked, LockedPackage};
 use crate::out::{self, Leaves, Left};
 use crate::sbom::DEB;
 use crate::store::Store;
-use crate::{inspect, osrelease, programs};
+use crate::{inspect, osrelease, programs, userland};
 use std::collections::BTreeSet;
 use vitrine_attest::config::Config;
 use vitrine_attest::evidence::ImageId;
 use vitrine_attest::statement::Input;
 use vitrine_attest::{Error, Result};
-use vitrine_initramfs::{Package, Selection, TextFile};
+use vitrine_initramfs::{Package, Policy, Selection, TextFile};
 
 /// Files of the image, the kernel and the stub.
 #[derive(Debug)]
@@ -38,7 +38,8 @@ impl Staged {
             .zip(&loaders)
             .map(|(p, load)| Package { name: &p.name, version: &p.version, sha256: p.sha256, load })
             .collect();
-        let inner = vitrine_initramfs::stage(&packages, &selection, with.store, &|text| with.progress.step(text))?;
+        let tell = |text: &str| with.progress.step(text);
+        let inner = vitrine_initramfs::stage(&packages, &selection, &Policy::standard(), with.store, &tell)?;
         drop(packages);
         drop(loaders);
         let mut inputs: Vec<_> = programs::inputs(with.programs).collect();
@@ -95,6 +96,7 @@ fn selection(locked: &Locked, os_release: &str, with: &Workshop) -> Result<Selec
     let blocklist = recipe.blocklist.iter().map(|list| file("/etc/vitrine/blocklist", list.clone()));
     Ok(Selection {
         include: recipe.image.include.clone(),
+        whole: recipe.image.whole.clone(),
         modules: recipe.image.modules.clone(),
         kernel: recipe.image.kernel.clone(),
         stub: recipe.image.stub.clone(),
@@ -107,6 +109,7 @@ fn selection(locked: &Locked, os_release: &str, with: &Workshop) -> Result<Selec
         ]
         .into_iter()
         .chain(blocklist)
+        .chain(userland::files(recipe.image.pid1))
         .collect(),
     })
 }

@@ -36,6 +36,7 @@ mod stop;
 mod sys;
 mod sysctl;
 mod tunnels;
+mod userland;
 mod watch;
 
 use children::{hand_over_tpm, prepare_roots, Agent, Children, Page, Resolver};
@@ -55,6 +56,7 @@ use std::convert::Infallible;
 use std::time::Instant;
 use stop::{halt, show, OrStop as _, Step};
 use tunnels::Tunnels;
+use userland::Starting;
 use vitrine_attest::boot::BootKeys;
 use vitrine_attest::config::Config;
 use vitrine_attest::inside::Introduction;
@@ -64,7 +66,8 @@ fn main() {
     // A panic of PID 1 is a panic of the kernel, which restarts the machine; it says nothing.
     std::panic::set_hook(Box::new(|_| {}));
     if !rustix::process::getpid().is_init() {
-        // Started by hand on some machine: the steps below would take it apart.
+        // Started by systemd in an image with a userland; by hand on some machine the steps below would take it apart.
+        userland::guard();
         std::process::exit(2);
     }
     let Err(stop) = boot();
@@ -77,6 +80,7 @@ fn boot() -> Step<Infallible> {
     let image = Image::read()?;
     lock_down(&image.config)?;
     let fuse = Fuse::open()?;
+    let userland = userland::divide()?;
     let (secrets, keys) = BootSecrets::generate()?;
     let agent = Agent::measure(introduction(&image, keys.clone())?)?;
 
@@ -96,7 +100,9 @@ fn boot() -> Step<Infallible> {
 
     mounts::finish()?;
     privileges::drop_most()?;
+    let inner = Inner { metrics, janitor, watch, fuse };
     let server = assemble(&image, agent, secrets, keys, network, inner)?;
+    userland.map_or(Ok(()), Starting::done)?;
     show("serving");
     #[cfg(feature = "probe")]
     probe::run();

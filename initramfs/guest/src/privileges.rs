@@ -19,6 +19,21 @@ const KEPT: CapabilitySet = CapabilitySet::NET_ADMIN
     .union(CapabilitySet::SYS_CHROOT)
     .union(CapabilitySet::KILL);
 
+/// What systemd has as PID 1 of an image with a userland, and what its services may have at most:
+/// - `CHOWN`, `FOWNER`, `FSETID`: files of other users in its tmpfs;
+/// - `SETUID`, `SETGID`, `SETPCAP`: services with users of their own;
+/// - `KILL`: to end them; `SYS_BOOT`: to end the machine.
+///
+/// Not among them: `NET_ADMIN` (peers, connections), `SYS_ADMIN` (mounts), `DAC_OVERRIDE`, `SYS_PTRACE`.
+pub const SYSTEMD: CapabilitySet = CapabilitySet::CHOWN
+    .union(CapabilitySet::FOWNER)
+    .union(CapabilitySet::FSETID)
+    .union(CapabilitySet::SETUID)
+    .union(CapabilitySet::SETGID)
+    .union(CapabilitySet::SETPCAP)
+    .union(CapabilitySet::KILL)
+    .union(CapabilitySet::SYS_BOOT);
+
 /// CAP_CHECKPOINT_RESTORE is 40 in Linux 6.12; the kernel refuses numbers it does not know, and they are tried
 /// up to the last bit so that a newer kernel's capabilities go as well.
 const LAST: u32 = 63;
@@ -41,6 +56,13 @@ pub fn drop_most() -> Step {
     let bits = CapabilitiesSecureBits::NO_ROOT | CapabilitiesSecureBits::NO_ROOT_LOCKED;
     set_capabilities_secure_bits(bits).or_stop("capabilities")?;
     let sets = CapabilitySets { effective: KEPT, permitted: KEPT, inheritable: CapabilitySet::empty() };
+    set_capabilities(None, sets).or_stop("capabilities")
+}
+
+/// Keeps [`SYSTEMD`] across the exec that follows, as the bounding set of all that it starts: they get no other again.
+pub fn keep_for_systemd() -> Step {
+    drop_from_bounding_set(CapabilitySet::all().difference(SYSTEMD)).or_stop("capabilities")?;
+    let sets = CapabilitySets { effective: SYSTEMD, permitted: SYSTEMD, inheritable: CapabilitySet::empty() };
     set_capabilities(None, sets).or_stop("capabilities")
 }
 
@@ -82,5 +104,7 @@ mod tests {
             CapabilitySet::SYS_BOOT,
         ];
         assert!(given_up.iter().all(|capability| !KEPT.intersects(*capability)));
+        let given_up = given_up.iter().filter(|capability| **capability != CapabilitySet::SYS_BOOT);
+        assert!(given_up.chain(&[CapabilitySet::NET_ADMIN]).all(|capability| !SYSTEMD.intersects(*capability)));
     }
 }

@@ -8,6 +8,7 @@ use rustix::io::{dup2, fcntl_setfd, FdFlags};
 use rustix::process::{chdir, chroot, setrlimit, Pid, Rlimit};
 use rustix::thread::{set_no_new_privs, set_thread_groups, set_thread_res_gid, set_thread_res_uid};
 use rustix::{fs::Gid, fs::Uid};
+use std::ffi::CStr;
 use std::io::{Error, Result};
 use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd};
 use std::os::unix::process::CommandExt as _;
@@ -110,6 +111,42 @@ pub fn as_file_system_user<T>(user: u32, work: impl FnOnce() -> T) -> T {
         libc::setfsgid(0);
     }
     done
+}
+
+/// Makes the calling process two: `None` in the new one, its number in the old one.
+pub fn fork() -> Result<Option<Pid>> {
+    // SAFETY: PID 1 has a single thread, so nothing can be held by another one, and both may do whatever it did
+    match unsafe { libc::fork() } {
+        -1 => Err(Error::last_os_error()),
+        0 => Ok(None),
+        child => Pid::from_raw(child).map(Some).ok_or_else(|| Error::from_raw_os_error(libc::ESRCH)),
+    }
+}
+
+/// Mounts are the calling process' own from now on.
+pub fn own_mounts() -> Result<()> {
+    unshare(libc::CLONE_NEWNS)
+}
+
+/// The calling process has no network from now on: a new one, with nothing but a `lo` that is down.
+pub fn own_network() -> Result<()> {
+    unshare(libc::CLONE_NEWNET)
+}
+
+fn unshare(what: libc::c_int) -> Result<()> {
+    // SAFETY: a number; these two kinds change neither memory nor descriptors
+    match unsafe { libc::unshare(what) } {
+        0 => Ok(()),
+        _ => Err(Error::last_os_error()),
+    }
+}
+
+/// Becomes another program, with its path as the only argument. Returns only when that fails.
+pub fn become_program(path: &'static CStr, environment: &[&'static CStr; 2]) {
+    let arguments = [path.as_ptr(), std::ptr::null()];
+    let environment = [environment[0].as_ptr(), environment[1].as_ptr(), std::ptr::null()];
+    // SAFETY: all pointers are to constants or to arrays of this frame, which end with a null pointer
+    unsafe { libc::execve(path.as_ptr(), arguments.as_ptr(), environment.as_ptr()) };
 }
 
 /// Puts a descriptor onto a fixed number and lets it live through exec.

@@ -13,6 +13,18 @@ pub struct MaskRule {
     /// Patterns of systemd unit names.
     #[serde(default)]
     pub null: Vec<String>,
+    #[serde(default)]
+    pub edit: Vec<Edit>,
+}
+
+/// Lines that go out of files which have to stay.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Edit {
+    /// Patterns of paths.
+    pub files: Vec<String>,
+    /// Texts; a line that holds one of them goes.
+    pub lines: Vec<String>,
 }
 
 /// What a file may not be. See the head of `screen.toml`.
