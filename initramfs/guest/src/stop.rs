@@ -38,9 +38,14 @@ pub fn this_is_a_dev_image() {
     DEV_IMAGE.store(true, Ordering::Relaxed);
 }
 
+/// Whether it is one.
+pub fn is_dev_image() -> bool {
+    DEV_IMAGE.load(Ordering::Relaxed)
+}
+
 /// Switches the machine off. A dev image with a console shows the code first.
 pub fn halt(stop: Stop) -> ! {
-    if DEV_IMAGE.load(Ordering::Relaxed) {
+    if is_dev_image() {
         show(stop.0);
     }
     loop {
@@ -85,7 +90,7 @@ pub fn keep_console() {
 
 fn open_console() -> Option<OwnedFd> {
     use rustix::fs::{open, Mode, OFlags};
-    if !DEV_IMAGE.load(Ordering::Relaxed) {
+    if !is_dev_image() {
         return None;
     }
     open("/dev/console", OFlags::WRONLY | OFlags::NOCTTY | OFlags::CLOEXEC, Mode::empty()).ok()

@@ -13,7 +13,7 @@ mod cage;
 
 use crate::privileges;
 use crate::read::small_file;
-use crate::stop::{OrStop, Step, Stop};
+use crate::stop::{is_dev_image, OrStop, Step, Stop};
 use crate::sys;
 use rustix::event::{poll, PollFd, PollFlags};
 use rustix::fs::{open, Mode, OFlags};
@@ -31,10 +31,17 @@ const PROGRAM: &CStr = c"/usr/lib/systemd/systemd";
 /// The kernel command line as systemd sees it, in place of the real one: no credential of firmware or host is taken,
 /// and it has nothing to say (systemd(1), kernel-command-line(7), docs/ENVIRONMENT.md).
 const ENVIRONMENT: [&CStr; 2] = [
-    c"PATH=/usr/sbin:/usr/bin",
+    PATH,
     c"SYSTEMD_PROC_CMDLINE=quiet systemd.import_credentials=no systemd.unit=multi-user.target systemd.log_target=null \
-systemd.show_status=no systemd.dump_core=no systemd.firstboot=no systemd.allow_userspace_verity=no",
+systemd.show_status=no systemd.dump_core=no",
 ];
+/// In a dev image it speaks, through the kernel's log, on the console.
+const DEV_ENVIRONMENT: [&CStr; 2] = [
+    PATH,
+    c"SYSTEMD_PROC_CMDLINE=systemd.import_credentials=no systemd.unit=multi-user.target systemd.log_target=kmsg \
+systemd.log_level=info systemd.show_status=no systemd.dump_core=no",
+];
+const PATH: &CStr = c"PATH=/usr/sbin:/usr/bin";
 /// Where the number of the server's process stands, for [`guard`]. In systemd's own /run.
 const SERVER: &CStr = c"/run/vitrine-server";
 
@@ -94,11 +101,15 @@ fn wait_and_become(told: &OwnedFd, server: Pid) -> Step<Infallible> {
             Ok(_) | Err(_) => return Err(Stop("server-gone")),
         }
     }
-    cage::close()?;
+    let (nodes, environment) = match is_dev_image() {
+        false => (cage::NODES, &ENVIRONMENT),
+        true => (cage::DEV_NODES, &DEV_ENVIRONMENT),
+    };
+    cage::close(nodes)?;
     name_server(server)?;
     sys::own_network().or_stop("userland")?;
     privileges::keep_for_systemd()?;
-    sys::become_program(PROGRAM, &ENVIRONMENT);
+    sys::become_program(PROGRAM, environment);
     Err(Stop("systemd-missing"))
 }
 

@@ -1,7 +1,7 @@
 //! What systemd and its userland see: mounted over what PID 1 had, in PID 1's own mounts. The server keeps the others.
 //!
 //! ```text
-//! /proc, /sys      read-only as a whole: no setting can be written
+//! /proc, /sys      read-only: no setting can be written
 //! /sys/fs/cgroup   for systemd
 //! /dev             null, zero, full, random, urandom: no console, no kernel log, no TPM, no memory, no disk
 //! /run             a tmpfs of its own
@@ -9,7 +9,7 @@
 //! ```
 
 use crate::stop::{OrStop, Step};
-use rustix::fs::{makedev, mkdir, mknodat, FileType, Mode, CWD};
+use rustix::fs::{chmod, makedev, mkdir, mknodat, FileType, Mode, CWD};
 use rustix::mount::{mount, mount_remount, MountFlags};
 use std::ffi::CStr;
 
@@ -21,47 +21,86 @@ struct Place {
     kind: &'static CStr,
     flags: MountFlags,
     data: Option<&'static CStr>,
+    code: &'static str,
 }
 
 /// In this order. systemd mounts what is not mounted, and may not mount: all that it insists on has to be here.
-const PLACES: [Place; 6] = [
-    Place { target: c"/proc", kind: c"proc", flags: FIXED, data: None },
-    Place { target: c"/sys", kind: c"sysfs", flags: FIXED, data: None },
-    Place { target: c"/sys/fs/cgroup", kind: c"cgroup2", flags: SEALED, data: Some(c"nsdelegate") },
+const PLACES: [Place; 5] = [
+    Place { target: c"/proc", kind: c"proc", flags: FIXED, data: None, code: "cage-proc" },
+    Place {
+        target: c"/sys/fs/cgroup",
+        kind: c"cgroup2",
+        flags: SEALED,
+        data: Some(c"nsdelegate"),
+        code: "cage-sys-fs-cgroup",
+    },
     Place {
         target: c"/dev",
         kind: c"tmpfs",
         flags: MountFlags::NOSUID.union(MountFlags::NOEXEC),
         data: Some(c"size=16k,nr_inodes=16,mode=0755"),
+        code: "cage-dev",
     },
-    Place { target: c"/dev/shm", kind: c"tmpfs", flags: SEALED, data: Some(c"size=64k,nr_inodes=16,mode=1777") },
+    Place {
+        target: c"/dev/shm",
+        kind: c"tmpfs",
+        flags: SEALED,
+        data: Some(c"size=64k,nr_inodes=16,mode=1777"),
+        code: "cage-dev-shm",
+    },
     // Units and their state: some 300 files
-    Place { target: c"/run", kind: c"tmpfs", flags: SEALED, data: Some(c"size=4m,nr_inodes=4096,mode=0755") },
+    Place {
+        target: c"/run",
+        kind: c"tmpfs",
+        flags: SEALED,
+        data: Some(c"size=4m,nr_inodes=4096,mode=0755"),
+        code: "cage-run",
+    },
 ];
 
-/// Character devices of major number 1 (the kernel's Documentation/admin-guide/devices.txt).
-const NODES: [(&CStr, u32); 5] =
-    [(c"/dev/null", 3), (c"/dev/zero", 5), (c"/dev/full", 7), (c"/dev/random", 8), (c"/dev/urandom", 9)];
+/// Path and minor number of a character device of major number 1 (the kernel's
+/// Documentation/admin-guide/devices.txt).
+type Node = (&'static CStr, u32);
+
+pub const NODES: &[Node] =
+    &[(c"/dev/null", 3), (c"/dev/zero", 5), (c"/dev/full", 7), (c"/dev/random", 8), (c"/dev/urandom", 9)];
+
+/// A dev image has the kernel's log as well, for systemd to speak to.
+pub const DEV_NODES: &[Node] = &[
+    (c"/dev/null", 3),
+    (c"/dev/zero", 5),
+    (c"/dev/full", 7),
+    (c"/dev/random", 8),
+    (c"/dev/urandom", 9),
+    (c"/dev/kmsg", 11),
+];
 
 /// Mounts everything in [`PLACES`].
-pub fn close() -> Step {
+pub fn close(nodes: &[Node]) -> Step {
     // What this makes is for every user of the userland
     rustix::process::umask(Mode::empty());
+    // This mount of it alone: the server's janitor has one of its files open for writing, and the kernel has one sysfs,
+    // which it does not mount twice at one place
+    mount_remount(c"/sys", FIXED | MountFlags::BIND, c"").or_stop("cage-sys")?;
     for place in &PLACES {
         if place.target == c"/dev/shm" {
-            fill_dev()?;
+            fill_dev(nodes)?;
         }
-        mount(c"none", place.target, place.kind, place.flags, place.data).or_stop("cage")?;
+        mount(c"none", place.target, place.kind, place.flags, place.data).or_stop(place.code)?;
     }
-    mount_remount(c"/dev", MountFlags::RDONLY | MountFlags::NOSUID | MountFlags::NOEXEC, c"").or_stop("cage")
+    // The kernel gives its root to nobody to write, and systemd has no right to override that
+    chmod(c"/sys/fs/cgroup", Mode::from_raw_mode(0o755)).or_stop("cage-sys-fs-cgroup")?;
+    mount_remount(c"/dev", MountFlags::RDONLY | MountFlags::NOSUID | MountFlags::NOEXEC, c"").or_stop("cage-dev")
 }
 
-fn fill_dev() -> Step {
-    for (path, minor) in NODES {
+fn fill_dev(nodes: &[Node]) -> Step {
+    for &(path, minor) in nodes {
         let everybody = Mode::from_raw_mode(0o666);
-        mknodat(CWD, path, FileType::CharacterDevice, everybody, makedev(1, minor)).or_stop("cage")?;
+        mknodat(CWD, path, FileType::CharacterDevice, everybody, makedev(1, minor)).or_stop("cage-nodes")?;
     }
-    [c"/dev/shm", c"/dev/pts"].into_iter().try_for_each(|path| mkdir(path, Mode::from_raw_mode(0o755)).or_stop("cage"))
+    [c"/dev/shm", c"/dev/pts"]
+        .into_iter()
+        .try_for_each(|path| mkdir(path, Mode::from_raw_mode(0o755)).or_stop("cage-nodes"))
 }
 
 #[cfg(test)]
@@ -71,13 +110,13 @@ mod tests {
     #[test]
     fn nothing_in_it_reaches_a_console_or_keeps_anything() {
         for (path, _) in NODES {
-            assert!([c"/dev/null", c"/dev/zero", c"/dev/full", c"/dev/random", c"/dev/urandom"].contains(&path));
+            assert!([c"/dev/null", c"/dev/zero", c"/dev/full", c"/dev/random", c"/dev/urandom"].contains(path));
         }
         for place in PLACES.iter().filter(|place| place.kind == c"tmpfs") {
             let data = place.data.expect("a tmpfs has limits").to_str().expect("ASCII");
             assert!(data.contains("size=") && data.contains("nr_inodes="), "{data}");
         }
-        for place in PLACES.iter().filter(|place| [c"/proc", c"/sys"].contains(&place.target)) {
+        for place in PLACES.iter().filter(|place| place.kind == c"proc") {
             assert!(place.flags.contains(MountFlags::RDONLY));
         }
     }
