@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Builds, once, what all VM tests share: $CARGO_TARGET_DIR/vm/{keys,names} and the images exit, exit-metal, dev (as
-# shipped), and server, dedicated, prove, probe, saboteur (qemu/tests/recipes). Rebuilt from the cache when programs or
-# recipes changed.
+# Builds, once, what all VM tests share: $CARGO_TARGET_DIR/vm/{keys,names} and the images exit, exit-metal, dev, systemd
+# (as shipped), and server, dedicated, prove, probe, saboteur, userland (qemu/tests/recipes). Rebuilt from the cache when
+# programs or recipes changed.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 target=${CARGO_TARGET_DIR:-target}
@@ -12,7 +12,7 @@ grep -qs 'any.*198.51.100.80' "$vm/names/zones/plain.vitrine.zone" || tools/test
 owner=$(cat "$vm/keys/owner.pub")
 anchor=$(cat "$vm/names/anchor")
 
-for recipe in exit exit-metal dev; do
+for recipe in exit exit-metal dev systemd; do
   tools/build-image.sh "recipes/$recipe.toml" "$vm/$recipe" "$vm/keys" --set "config.owner=$owner"
 done
 
@@ -29,3 +29,4 @@ image dedicated exit
 image prove exit
 image probe dev --programs "$target/probe-programs"
 image saboteur exit --programs "$target/saboteur-programs"
+image userland systemd --programs "$target/probe-programs"

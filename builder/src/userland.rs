@@ -40,15 +40,14 @@ ExecStart=/init
 StandardInput=null
 StandardOutput=null
 StandardError=null
-KillMode=none
+CapabilityBoundingSet=
+NoNewPrivileges=yes
 ",
 );
 
 /// Everything that systemd starts comes after it, or the machine ends.
-const WANTED: (&str, &str) = (
-    "/etc/systemd/system/sysinit.target.d/vitrine.conf",
-    "[Unit]\nRequires=vitrine.service\nAfter=vitrine.service\n",
-);
+const WANTED: (&str, &str) =
+    ("/etc/systemd/system/sysinit.target.d/vitrine.conf", "[Unit]\nRequires=vitrine.service\nAfter=vitrine.service\n");
 
 /// Nothing is enabled by a package's own wish (systemd.preset(5)).
 const PRESET: (&str, &str) = ("/etc/systemd/system-preset/00-vitrine.preset", "disable *\n");

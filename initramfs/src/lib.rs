@@ -58,7 +58,7 @@ pub use decompress::{decompress, Packer};
 pub use foreign::{read_initramfs, read_uki, ForeignLimits, Initramfs, Shape, Uki, Unjudged, LONGEST_NAME};
 pub use item::{printable, Item, Subject, TreeSubject, What};
 pub use kernel_code::{is_bzimage, unpack_kernel};
-pub use mask::{mask, Action, Masked};
+pub use mask::{mask, summary as masked_summary, Action, Masked};
 pub use pack::{pack, Archive, LayerSize};
 pub use path::ImagePath;
 pub use policy::{Policy, RuleText};

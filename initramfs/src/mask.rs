@@ -1,7 +1,10 @@
 //! Mask: takes logging daemons, logins and their like out of a tree, by the rules of `mask.toml`.
 
 mod lines;
+mod summary;
 mod units;
+
+pub use summary::summary;
 
 use crate::cache::Content;
 use crate::glob;

@@ -26,9 +26,20 @@ const NAME_LIMIT: usize = 32;
 /// One `u`, `g` or `m` line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Line {
-    User { name: String, id: Option<u32>, group: Group, home: String },
-    Group { name: String, id: Option<u32> },
-    Member { user: String, group: String },
+    User {
+        name: String,
+        id: Option<u32>,
+        group: Group,
+        home: String,
+    },
+    Group {
+        name: String,
+        id: Option<u32>,
+    },
+    Member {
+        user: String,
+        group: String,
+    },
     /// `r`: a range of numbers. Ours is fixed.
     Range,
 }
@@ -255,9 +266,7 @@ fn number(word: &str) -> std::result::Result<Option<u32>, String> {
 
 fn is_name(text: &str) -> bool {
     let good = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'_' || c == b'-';
-    text.len() <= NAME_LIMIT
-        && text.starts_with(|c: char| c.is_ascii_lowercase() || c == '_')
-        && text.bytes().all(good)
+    text.len() <= NAME_LIMIT && text.starts_with(|c: char| c.is_ascii_lowercase() || c == '_') && text.bytes().all(good)
 }
 
 /// Words between blanks; double quotes hold words together.

@@ -11,7 +11,7 @@ use serde_json::{json, Value};
 use std::fmt::Write as _;
 use std::path::Path;
 use vitrine_attest::{Blame, Error, Result};
-use vitrine_initramfs::{sarif, screen_subject, Context, Formats, Policy, Report, CMDLINE};
+use vitrine_initramfs::{masked_summary, sarif, screen_subject, Context, Formats, Policy, Report, CMDLINE};
 
 pub fn run(args: &Screen, progress: &Progress) -> Result<Outcome> {
     match (&args.source, &args.target) {
@@ -57,10 +57,7 @@ fn recipe(args: &Screen, target: &Path, progress: &Progress) -> Result<Outcome> 
     let staged = Staged::new(sources.locked, &with)?;
     let (mut head, mut found) = (String::new(), None);
     let screened = Screened::new(staged, |findings| {
-        for masked in &findings.masked {
-            // writing to a String cannot fail
-            let _ = writeln!(head, "masked    {}  {}", masked.rule, masked.path);
-        }
+        head += &masked_summary(&findings.masked);
         let json =
             serde_json::to_value(findings).map_err(|e| Error::bug(format!("findings have no JSON form: {e}")))?;
         found = Some((findings.report.clone(), json));

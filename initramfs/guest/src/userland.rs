@@ -105,10 +105,14 @@ fn wait_and_become(told: &OwnedFd, server: Pid) -> Step<Infallible> {
         false => (cage::NODES, &ENVIRONMENT),
         true => (cage::DEV_NODES, &DEV_ENVIRONMENT),
     };
+    #[cfg(feature = "probe")]
+    crate::stop::keep_console();
+    sys::own_network().or_stop("userland")?;
     cage::close(nodes)?;
     name_server(server)?;
-    sys::own_network().or_stop("userland")?;
     privileges::keep_for_systemd()?;
+    #[cfg(feature = "probe")]
+    crate::probe::run_as_systemd();
     sys::become_program(PROGRAM, environment);
     Err(Stop("systemd-missing"))
 }

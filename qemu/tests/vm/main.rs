@@ -10,6 +10,7 @@ mod metal;
 mod refused;
 mod relay;
 mod server;
+mod systemd;
 mod user;
 mod watch;
 mod world;

@@ -1,7 +1,7 @@
 //! What systemd and its userland see: mounted over what PID 1 had, in PID 1's own mounts. The server keeps the others.
 //!
 //! ```text
-//! /proc, /sys      read-only: no setting can be written
+//! /proc, /sys      read-only as a whole: no setting can be written, and no interface of the server is shown
 //! /sys/fs/cgroup   for systemd
 //! /dev             null, zero, full, random, urandom: no console, no kernel log, no TPM, no memory, no disk
 //! /run             a tmpfs of its own
@@ -25,8 +25,10 @@ struct Place {
 }
 
 /// In this order. systemd mounts what is not mounted, and may not mount: all that it insists on has to be here.
-const PLACES: [Place; 5] = [
+const PLACES: [Place; 6] = [
     Place { target: c"/proc", kind: c"proc", flags: FIXED, data: None, code: "cage-proc" },
+    // Of the new network: it has no interface of the server's
+    Place { target: c"/sys", kind: c"sysfs", flags: FIXED, data: None, code: "cage-sys" },
     Place {
         target: c"/sys/fs/cgroup",
         kind: c"cgroup2",
@@ -75,13 +77,10 @@ pub const DEV_NODES: &[Node] = &[
     (c"/dev/kmsg", 11),
 ];
 
-/// Mounts everything in [`PLACES`].
+/// Mounts everything in [`PLACES`]. The caller has left the server's network.
 pub fn close(nodes: &[Node]) -> Step {
     // What this makes is for every user of the userland
     rustix::process::umask(Mode::empty());
-    // This mount of it alone: the server's janitor has one of its files open for writing, and the kernel has one sysfs,
-    // which it does not mount twice at one place
-    mount_remount(c"/sys", FIXED | MountFlags::BIND, c"").or_stop("cage-sys")?;
     for place in &PLACES {
         if place.target == c"/dev/shm" {
             fill_dev(nodes)?;
@@ -116,7 +115,7 @@ mod tests {
             let data = place.data.expect("a tmpfs has limits").to_str().expect("ASCII");
             assert!(data.contains("size=") && data.contains("nr_inodes="), "{data}");
         }
-        for place in PLACES.iter().filter(|place| place.kind == c"proc") {
+        for place in PLACES.iter().filter(|place| [c"proc", c"sysfs"].contains(&place.kind)) {
             assert!(place.flags.contains(MountFlags::RDONLY));
         }
     }

@@ -1,0 +1,74 @@
+//! A whole Debian userland with systemd as PID 1 (`recipes/systemd.toml`): masked, silent, accepted.
+
+use crate::images::Images;
+use crate::machine::{boot, Judged};
+use crate::user::User;
+use serde_json::Value;
+use std::collections::BTreeSet;
+use vitrine_qemu::boot::Options;
+
+/// What may be in the image of programs that are started: systemd itself, what it starts its units with, what
+/// makes files below /run and /tmp, the loader, and coreutils. Everything else of the packages is masked.
+const PACKAGES_WITH_PROGRAMS: [&str; 7] =
+    ["program", "systemd", "coreutils", "util-linux", "procps", "libc6", "libsystemd-shared"];
+
+#[test]
+fn a_masked_userland_is_accepted_and_silent() {
+    let Some(images) = Images::find() else { return };
+    masks_took_what_keeps_records(&images);
+    let running = boot(&Options::new(images.read("systemd/image.efi"), images.secure_boot()));
+    let statement = images.path("systemd/release.dsse.json");
+    let judged = Judged::check_statement(running.guest.url(), statement, &images, running.guest.ek_roots(), &[]);
+    judged.assert_accepted();
+    let user = User::new(&images, "systemd", judged.report.keys.as_ref().unwrap().wireguard);
+    user.is_nobody(&running.guest);
+    user.add(&running.guest);
+    user.browses(&running.guest);
+    // systemd has long reached its target: it serves on only beside a userland that runs
+    silent(&running.guest.console());
+}
+
+/// On the serial console stands what the firmware says until it starts the image, and nothing after that.
+fn silent(console: &str) {
+    let (_, started) = console.split_once("BdsDxe: starting").expect("the firmware said that it starts the image");
+    let after = started.split_once('\n').map_or("", |(_, after)| after);
+    assert_eq!(after.trim_matches(['\0', '\r', '\n', ' ']), "", "the image spoke");
+}
+
+/// The packages were taken whole, and what they keep records with is gone: shown by the build's own report, and by the
+/// list of what is left.
+fn masks_took_what_keeps_records(images: &Images) {
+    let report: Value = serde_json::from_slice(&images.read("systemd/4-screen.json")).unwrap();
+    let masked: BTreeSet<&str> =
+        report["masked"].as_array().unwrap().iter().map(|masked| masked["path"].as_str().unwrap()).collect();
+    let tree = String::from_utf8(images.read("systemd/3-tree.txt")).unwrap();
+    let there = |path: &str| tree.lines().any(|line| line.ends_with(&format!(" {path}")));
+    for program in [
+        "/usr/lib/systemd/systemd-journald",
+        "/usr/sbin/rsyslogd",
+        "/usr/sbin/auditd",
+        "/usr/sbin/sshd",
+        "/usr/sbin/cron",
+        "/usr/sbin/logrotate",
+        "/usr/sbin/agetty",
+        "/usr/bin/login",
+        "/usr/bin/bash",
+        "/usr/bin/dash",
+        "/usr/bin/dbus-daemon",
+        "/usr/lib/systemd/systemd-udevd",
+        "/usr/lib/systemd/system-generators/systemd-fstab-generator",
+    ] {
+        assert!(masked.contains(program), "{program} was not there to be masked");
+        assert!(!there(program), "{program} is still there");
+    }
+    for unit in
+        ["systemd-journald.service", "systemd-journald-audit.socket", "auditd.service", "ssh.service", "cron.service"]
+    {
+        assert!(tree.contains(&format!("/usr/lib/systemd/system/{unit} -> /dev/null\n")), "{unit} can be started");
+    }
+    for line in tree.lines().filter(|line| line.starts_with("100555")) {
+        let origin = line.split('"').nth(1).unwrap_or_default().split(' ').next().unwrap_or_default();
+        assert!(PACKAGES_WITH_PROGRAMS.contains(&origin), "a program of another package: {line}");
+    }
+    assert!(!tree.contains(" /var/log/"), "the image has files in /var/log");
+}
