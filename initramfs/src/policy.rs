@@ -3,7 +3,7 @@
 mod rules;
 
 pub use rules::{
-    ConfigRule, ContentCheck, Edit, FileRule, JudgeRule, KernelRule, LineRule, MaskRule, Secret, Syntax, WordRule,
+    ConfigRule, ContentCheck, FileRule, JudgeRule, KernelRule, LineRule, MaskRule, Secret, Syntax, WordRule,
 };
 
 use crate::texts::Texts;

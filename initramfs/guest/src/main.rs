@@ -100,7 +100,6 @@ fn boot() -> Step<Infallible> {
 
     mounts::finish()?;
     privileges::drop_most()?;
-    let inner = Inner { metrics, janitor, watch, fuse };
     let server = assemble(&image, agent, secrets, keys, network, inner)?;
     userland.map_or(Ok(()), Starting::done)?;
     show("serving");

@@ -27,7 +27,7 @@ fn listed(tree: &Tree) -> Vec<String> {
 }
 
 fn policy(rule: &str) -> Policy {
-    Policy::parse(&format!("[[mask]]\nid = \"r\"\nwhy = \"w\"\n{rule}\n"), "").unwrap()
+    Policy::parse(&format!("[[mask]]\nid = \"r\"\nwhy = \"w\"\n{rule}\n"), &[]).unwrap()
 }
 
 #[test]

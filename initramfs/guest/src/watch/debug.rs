@@ -48,7 +48,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("control");
         let write = |flags: &str| {
-            std::fs::write(&path, format!("# head\na.c:1 [m]f =p \"built so\"\nb.c:2 [wg]g {flags} \"%pISpfsc\"\n")).unwrap();
+            std::fs::write(&path, format!("# head\na.c:1 [m]f =p \"built so\"\nb.c:2 [wg]g {flags} \"%pISpfsc\"\n"))
+                .unwrap();
         };
         write("=_");
         let mut messages = Messages::new(Some(std::fs::File::open(&path).unwrap().into()));
