@@ -38,14 +38,9 @@ pub fn this_is_a_dev_image() {
     DEV_IMAGE.store(true, Ordering::Relaxed);
 }
 
-/// Whether it is one.
-pub fn is_dev_image() -> bool {
-    DEV_IMAGE.load(Ordering::Relaxed)
-}
-
 /// Switches the machine off. A dev image with a console shows the code first.
 pub fn halt(stop: Stop) -> ! {
-    if is_dev_image() {
+    if DEV_IMAGE.load(Ordering::Relaxed) {
         show(stop.0);
     }
     loop {
@@ -90,7 +85,7 @@ pub fn keep_console() {
 
 fn open_console() -> Option<OwnedFd> {
     use rustix::fs::{open, Mode, OFlags};
-    if !is_dev_image() {
+    if !DEV_IMAGE.load(Ordering::Relaxed) {
         return None;
     }
     open("/dev/console", OFlags::WRONLY | OFlags::NOCTTY | OFlags::CLOEXEC, Mode::empty()).ok()

@@ -13,7 +13,7 @@ mod cage;
 
 use crate::privileges;
 use crate::read::small_file;
-use crate::stop::{is_dev_image, OrStop, Step, Stop};
+use crate::stop::{OrStop, Step, Stop};
 use crate::sys;
 use rustix::event::{poll, PollFd, PollFlags};
 use rustix::fs::{open, Mode, OFlags};
@@ -30,13 +30,15 @@ const SYSTEMD: &[u8] = b"systemd\n";
 const PROGRAM: &CStr = c"/usr/lib/systemd/systemd";
 /// The kernel command line as systemd sees it, in place of the real one: no credential of firmware or host is taken,
 /// and it has nothing to say (systemd(1), kernel-command-line(7), docs/ENVIRONMENT.md).
+#[cfg(not(feature = "probe"))]
 const ENVIRONMENT: [&CStr; 2] = [
     PATH,
     c"SYSTEMD_PROC_CMDLINE=quiet systemd.import_credentials=no systemd.unit=multi-user.target systemd.log_target=null \
 systemd.show_status=no systemd.dump_core=no",
 ];
-/// In a dev image it speaks, through the kernel's log, on the console.
-const DEV_ENVIRONMENT: [&CStr; 2] = [
+/// In a probe it speaks, through the kernel's log, on the console. No shipped program holds the name of that device.
+#[cfg(feature = "probe")]
+const ENVIRONMENT: [&CStr; 2] = [
     PATH,
     c"SYSTEMD_PROC_CMDLINE=systemd.import_credentials=no systemd.unit=multi-user.target systemd.log_target=kmsg \
 systemd.log_level=info systemd.show_status=no systemd.dump_core=no",
@@ -101,19 +103,15 @@ fn wait_and_become(told: &OwnedFd, server: Pid) -> Step<Infallible> {
             Ok(_) | Err(_) => return Err(Stop("server-gone")),
         }
     }
-    let (nodes, environment) = match is_dev_image() {
-        false => (cage::NODES, &ENVIRONMENT),
-        true => (cage::DEV_NODES, &DEV_ENVIRONMENT),
-    };
     #[cfg(feature = "probe")]
     crate::stop::keep_console();
     sys::own_network().or_stop("userland")?;
-    cage::close(nodes)?;
+    cage::close()?;
     name_server(server)?;
     privileges::keep_for_systemd()?;
     #[cfg(feature = "probe")]
     crate::probe::run_as_systemd();
-    sys::become_program(PROGRAM, environment);
+    sys::become_program(PROGRAM, &ENVIRONMENT);
     Err(Stop("systemd-missing"))
 }
 
@@ -183,6 +181,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg(not(feature = "probe"))]
     fn systemd_is_told_to_take_nothing_and_say_nothing() {
         let line = ENVIRONMENT[1].to_str().unwrap();
         for word in ["systemd.import_credentials=no", "systemd.log_target=null", "systemd.show_status=no"] {

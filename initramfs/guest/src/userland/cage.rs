@@ -64,11 +64,13 @@ const PLACES: [Place; 6] = [
 /// Documentation/admin-guide/devices.txt).
 type Node = (&'static CStr, u32);
 
-pub const NODES: &[Node] =
+#[cfg(not(feature = "probe"))]
+const NODES: &[Node] =
     &[(c"/dev/null", 3), (c"/dev/zero", 5), (c"/dev/full", 7), (c"/dev/random", 8), (c"/dev/urandom", 9)];
 
-/// A dev image has the kernel's log as well, for systemd to speak to.
-pub const DEV_NODES: &[Node] = &[
+/// In a probe systemd speaks to the kernel's log. No shipped program holds its name.
+#[cfg(feature = "probe")]
+const NODES: &[Node] = &[
     (c"/dev/null", 3),
     (c"/dev/zero", 5),
     (c"/dev/full", 7),
@@ -78,12 +80,12 @@ pub const DEV_NODES: &[Node] = &[
 ];
 
 /// Mounts everything in [`PLACES`]. The caller has left the server's network.
-pub fn close(nodes: &[Node]) -> Step {
+pub fn close() -> Step {
     // What this makes is for every user of the userland
     rustix::process::umask(Mode::empty());
     for place in &PLACES {
         if place.target == c"/dev/shm" {
-            fill_dev(nodes)?;
+            fill_dev()?;
         }
         mount(c"none", place.target, place.kind, place.flags, place.data).or_stop(place.code)?;
     }
@@ -92,8 +94,8 @@ pub fn close(nodes: &[Node]) -> Step {
     mount_remount(c"/dev", MountFlags::RDONLY | MountFlags::NOSUID | MountFlags::NOEXEC, c"").or_stop("cage-dev")
 }
 
-fn fill_dev(nodes: &[Node]) -> Step {
-    for &(path, minor) in nodes {
+fn fill_dev() -> Step {
+    for &(path, minor) in NODES {
         let everybody = Mode::from_raw_mode(0o666);
         mknodat(CWD, path, FileType::CharacterDevice, everybody, makedev(1, minor)).or_stop("cage-nodes")?;
     }
@@ -107,6 +109,7 @@ mod tests {
     use super::*;
 
     #[test]
+    #[cfg(not(feature = "probe"))]
     fn nothing_in_it_reaches_a_console_or_keeps_anything() {
         for (path, _) in NODES {
             assert!([c"/dev/null", c"/dev/zero", c"/dev/full", c"/dev/random", c"/dev/urandom"].contains(path));
