@@ -13,6 +13,8 @@ const LONGEST: usize = 24;
 const COMMON: [&[u8]; 8] = [b"ash", b"cat", b"echo", b"hush", b"ls", b"mount", b"sh", b"syslogd"];
 /// What every busybox and toybox says about itself.
 const MARKS: [&[u8]; 3] = [b"BusyBox v", b"busybox", b"toybox"];
+/// Fewest of [`COMMON`] that make a program without a table a toybox.
+const LEAST_COMMON: usize = 3;
 
 /// The names among `wanted` that this program has as applets.
 pub fn applets<'w>(bytes: &[u8], wanted: &'w [String]) -> Vec<&'w str> {
@@ -21,9 +23,15 @@ pub fn applets<'w>(bytes: &[u8], wanted: &'w [String]) -> Vec<&'w str> {
     }
     let has: Box<dyn Fn(&str) -> bool> = match table(bytes) {
         Some(names) => Box::new(move |name: &str| names.binary_search(&name.as_bytes()).is_ok()),
-        None => Box::new(|name: &str| memmem::find(bytes, format!("\0{name}\0").as_bytes()).is_some()),
+        None if COMMON.iter().filter(|name| stands(bytes, name)).count() < LEAST_COMMON => return Vec::new(),
+        None => Box::new(|name: &str| stands(bytes, name.as_bytes())),
     };
     wanted.iter().map(String::as_str).filter(|name| has(name)).collect()
+}
+
+/// Whether a name stands there as a text of its own.
+fn stands(bytes: &[u8], name: &[u8]) -> bool {
+    memmem::find(bytes, &[b"\0", name, b"\0"].concat()).is_some()
 }
 
 /// The longest run of names in order, when it looks like a table of applets.
@@ -72,8 +80,9 @@ mod tests {
         let busybox = [TABLE, b"BusyBox v1.37"].concat();
         assert_eq!(found(&busybox, &["syslogd", "telnetd", "klogd"]), ["syslogd", "klogd"]);
         assert_eq!(found(TABLE, &["syslogd"]), Vec::<String>::new(), "no busybox at all");
-        let toybox = b"toybox 0.8\0zcat\0logger\0acpi\0";
+        let toybox = b"toybox 0.8\0zcat\0logger\0acpi\0ls\0cat\0mount\0";
         assert_eq!(found(toybox, &["logger", "syslogd"]), ["logger"]);
+        assert_eq!(found(b"toybox\0logger\0cat\0", &["logger"]), Vec::<String>::new(), "another program");
         assert_eq!(found(b"busybox", &["logger"]), Vec::<String>::new());
         assert_eq!(found(b"", &["logger"]), Vec::<String>::new());
     }

@@ -60,7 +60,7 @@ impl<'a> Facts<'a> {
     /// Every way in which this file hits the rule, in words. Empty when it does not.
     pub fn hits(&self, rule: &FileRule, masks: &[MaskRule], texts: &Texts) -> Vec<String> {
         let mut hits = Vec::new();
-        if any(&rule.names, self.name) {
+        if any(&rule.data, self.name) || (self.can_run() && any(&rule.names, self.name)) {
             hits.push(format!("is named {}", self.name));
         }
         if any(&rule.paths, &self.place) {
@@ -118,18 +118,28 @@ impl<'a> Facts<'a> {
         (!found.is_empty()).then(|| format!("imports {}", found.join(", ")))
     }
 
-    /// A program or a script. Libraries hold texts for functions that nobody may ever call: their callers' imports
+    /// A program. Libraries hold texts for functions that nobody may ever call: their callers' imports
     /// tell.
     fn is_program(&self) -> bool {
-        match &self.elf {
-            Some(Ok(elf)) => elf.kind == Kind::Program,
-            Some(Err(_)) => false,
-            None => self.bytes.starts_with(b"#!"),
+        matches!(&self.elf, Some(Ok(elf)) if elf.kind == Kind::Program)
+    }
+
+    fn is_script(&self) -> bool {
+        self.bytes.starts_with(b"#!")
+    }
+
+    /// Something that could be run or linked to, or leads to it: its name means something. A page of a manual or a
+    /// rule for PAM may have the same name.
+    fn can_run(&self) -> bool {
+        match self.what {
+            What::File(_) => self.elf.is_some() || self.is_script() || self.mode & 0o111 != 0,
+            What::Link(target) => target != "/dev/null",
+            _ => true,
         }
     }
 
     fn text(&self, rule: &FileRule, texts: &Texts) -> Option<String> {
-        if rule.text.is_empty() || !self.is_program() {
+        if rule.text.is_empty() || !(self.is_program() || (rule.scripts && self.is_script())) {
             return None;
         }
         let held = |text: &&String| self.found.has(texts, text);
@@ -161,8 +171,8 @@ impl<'a> Facts<'a> {
                 special.then(|| format!("has mode {:o}", self.mode & 0o7777))
             }
             ContentCheck::UnsignedModule => {
-                let file = self.module.is_some() && matches!(self.what, What::File(_)) && self.damaged.is_none();
-                (file && !self.bytes.ends_with(SIGNED)).then(|| "is not signed".into())
+                let module = self.module.is_some() && self.elf.is_some();
+                (module && !self.bytes.ends_with(SIGNED)).then(|| "is not signed".into())
             }
             ContentCheck::Unreadable => match &self.elf {
                 Some(Err(why)) => Some(why.clone()),

@@ -63,13 +63,16 @@ pub fn kernel_hits(kernel: &[u8], parameters: &BTreeSet<String>, rule: &KernelRu
 /// (include/linux/moduleparam.h, `MODULE_PARAM_PREFIX`).
 pub fn parameters(kernel: &[u8]) -> BTreeSet<String> {
     let mut names = BTreeSet::new();
-    let mut rest = kernel;
-    while let Some(end) = memchr(0, rest) {
-        let text = &rest[..end];
-        if (4..2 * NAME).contains(&text.len()) {
-            names.extend(parameter(text).map(normal));
+    for dot in memchr::memchr_iter(b'.', kernel) {
+        // a text of two words around the dot, from NUL to NUL
+        let word = |byte: &&u8| byte.is_ascii_alphanumeric() || **byte == b'_';
+        let before = kernel[..dot].iter().rev().take(NAME).take_while(word).count();
+        let after = kernel[dot + 1..].iter().take(NAME).take_while(word).count();
+        let (start, end) = (dot - before, dot + 1 + after);
+        let alone = start > 0 && kernel[start - 1] == 0 && kernel.get(end) == Some(&0);
+        if alone {
+            names.extend(parameter(&kernel[start..end]).map(normal));
         }
-        rest = &rest[end + 1..];
     }
     names
 }

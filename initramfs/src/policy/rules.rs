@@ -36,13 +36,18 @@ pub struct FileRule {
     pub mend: String,
     /// Accepted in a development image.
     pub dev: bool,
+    /// Of programs, libraries, and links.
     pub names: Vec<String>,
+    /// Names of any file.
+    pub data: Vec<String>,
     pub paths: Vec<String>,
     /// Unit names; one that is masked by a link to `/dev/null` is none.
     pub units: Vec<String>,
     /// Whatever `mask.toml` would take out.
     pub masks: bool,
     pub text: Vec<String>,
+    /// `text` counts in scripts, too.
+    pub scripts: bool,
     /// `text` counts only in a program that holds one of these, too.
     pub with: Vec<String>,
     pub imports: Vec<String>,
@@ -123,6 +128,9 @@ pub struct LineRule {
     /// Patterns of names; of whole paths where one begins with `/` or `**`.
     pub files: Vec<String>,
     pub syntax: Syntax,
+    /// The first statement that is found is enough.
+    #[serde(default)]
+    pub once: bool,
     /// Patterns of statements in normal form; here `*` crosses everything.
     #[serde(default)]
     pub forbidden: Vec<String>,

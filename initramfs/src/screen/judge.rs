@@ -188,7 +188,7 @@ fn line_hits(rule: &LineRule, statements: &[Statement]) -> Vec<(Option<u32>, Str
         patterns.iter().any(|pattern| glob::matches(&pattern.replace('*', "**"), text))
     };
     let bad = |statement: &&Statement| any(&rule.forbidden, &statement.text) && !any(&rule.allowed, &statement.text);
-    let bad = statements.iter().filter(bad).take(MOST_LINES);
+    let bad = statements.iter().filter(bad).take(if rule.once { 1 } else { MOST_LINES });
     let mut hits: Vec<(Option<u32>, String)> =
         bad.map(|statement| (Some(statement.line), format!("says {:?}", statement.text))).collect();
     let lacks = |required: &&String| !statements.iter().any(|s| any(std::slice::from_ref(*required), &s.text));
