@@ -8,6 +8,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
+use vitrine_attest::dsse::Envelope;
+use vitrine_attest::vkey::NoteKey;
+use vitrine_attest::zero_log::ZeroLogStatement;
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
@@ -164,6 +167,42 @@ fn a_refused_image_leaves_its_findings_and_nothing_later() {
     let findings: serde_json::Value =
         serde_json::from_slice(&fs::read(dir.path().join("4-screen.json")).unwrap()).unwrap();
     assert!(!findings["findings"].as_array().unwrap().is_empty());
+}
+
+/// The compliance hash that the build signs comes out again from the image alone and the published waivers; another
+/// image's statement is not taken, and without the waivers the image is refused.
+#[test]
+fn anybody_computes_the_compliance_hash_again() {
+    if !possible() {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let (keys, out) = (dir.path().join("keys"), dir.path().join("out"));
+    succeed(vitrine(&["keygen", "-q", "--out", text(&keys)]));
+    succeed(build(&out, &["--keys", text(&keys)]));
+    let alone = dir.path().join("downloaded.efi");
+    fs::copy(out.join("image.efi"), &alone).unwrap();
+    let screen = |target: &Path, more: &[&str]| {
+        let output = vitrine(&["screen", "--json", text(target)]).args(more).output().unwrap();
+        let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
+        (output.status.code(), json["zero_log_compliance_hash"].as_str().map(String::from))
+    };
+    let (statement, key) = (out.join("release.dsse.json"), keys.join("release.pub"));
+    let (code, hash) = screen(&alone, &["--statement", text(&statement), "--key", text(&key)]);
+    assert_eq!(code, Some(0));
+    let envelope = Envelope::from_json(&fs::read(out.join("zero-log.dsse.json")).unwrap()).unwrap();
+    let key = NoteKey::from_file(&fs::read(&key).unwrap()).unwrap();
+    let signed = ZeroLogStatement::verify(&envelope, key.key()).unwrap();
+    assert_eq!(hash, Some(signed.predicate.hash.to_string()));
+    assert_eq!(screen(&out, &[]), (Some(0), hash.clone()), "the output folder says something else");
+    let (code, other) = screen(&alone, &[]);
+    assert!(code == Some(1) && other != hash, "the waivers are no part of the hash");
+    // the unsigned image is another file with the same contents, and the same Authenticode digest
+    assert_eq!(screen(&out.join("6-image.unsigned.efi"), &["--statement", text(&statement)]), (Some(0), hash));
+    let second = dir.path().join("second");
+    succeed(build(&second, &["--keys", text(&keys), "--set", "config.wireguard.ports=[51999]"]));
+    let (code, none) = screen(&second.join("image.efi"), &["--statement", text(&statement)]);
+    assert_eq!((code, none), (Some(2), None), "another image's statement was taken");
 }
 
 /// kill -9 in the middle, at several moments: no half-written file under a final name, and the next build is whole.

@@ -8,7 +8,7 @@ pub use rules::{
 
 use crate::texts::Texts;
 use serde::Deserialize;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use vitrine_attest::{Error, Result, Sha256};
 
 const MASK: &str = include_str!("../../recipes/policy/mask.toml");
@@ -65,7 +65,9 @@ struct ScreenFile {
 impl Policy {
     /// The rules of this version of Vitrine.
     pub fn standard() -> Self {
-        Self::parse(MASK, &SCREEN).expect("the rule files are compiled in, and a test reads them")
+        static STANDARD: OnceLock<Policy> = OnceLock::new();
+        let read = || Self::parse(MASK, &SCREEN).expect("the rule files are compiled in, and a test reads them");
+        STANDARD.get_or_init(read).clone()
     }
 
     /// Reads rules from text: the masks, and the screen's files by name.

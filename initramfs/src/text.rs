@@ -3,6 +3,7 @@
 use crate::report::{Finding, Report};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use vitrine_attest::Sha256;
 
 /// Most places of one rule that are listed; `--json` and `--sarif` give all of them.
 const MOST_PLACES: usize = 12;
@@ -25,11 +26,13 @@ pub fn findings(findings: &[Finding]) -> String {
         let head = if group[0].unjudged() { "could not judge" } else { "found" };
         let _ = writeln!(out, "{rule}  {head}: {}", group.len());
         let _ = writeln!(out, "  why:  {}", group[0].why);
-        for finding in group.iter().take(MOST_PLACES) {
-            let _ = writeln!(out, "    {}: {}", place(finding), finding.what);
+        let files = by_file(&group);
+        for (finding, names) in files.iter().take(MOST_PLACES) {
+            let more = if *names > 1 { format!(" (and {} more names of this file)", names - 1) } else { String::new() };
+            let _ = writeln!(out, "    {}: {}{more}", place(finding), finding.what);
         }
-        if group.len() > MOST_PLACES {
-            let _ = writeln!(out, "    and {} more: --json lists all", group.len() - MOST_PLACES);
+        if files.len() > MOST_PLACES {
+            let _ = writeln!(out, "    and {} more: --json lists all", files.len() - MOST_PLACES);
         }
         let _ = writeln!(out, "  mend: {}", group[0].mend);
     }
@@ -40,6 +43,23 @@ pub fn findings(findings: &[Finding]) -> String {
         }
     }
     out
+}
+
+/// Findings without a line in files with the same bytes, such as the hundreds of names of a busybox, become one.
+fn by_file<'f>(group: &[&'f Finding]) -> Vec<(&'f Finding, usize)> {
+    let mut seen: BTreeMap<Sha256, usize> = BTreeMap::new();
+    let mut files: Vec<(&Finding, usize)> = Vec::new();
+    for finding in group {
+        let same = finding.sha256.filter(|_| finding.line.is_none());
+        match same.and_then(|sum| seen.get(&sum)) {
+            Some(number) => files[*number].1 += 1,
+            None => {
+                seen.extend(same.map(|sum| (sum, files.len())));
+                files.push((finding, 1));
+            }
+        }
+    }
+    files
 }
 
 /// `/etc/unbound.conf:12`

@@ -184,8 +184,11 @@ fn line(item: &Item<'_>, sha256: Option<Sha256>) -> String {
 }
 
 fn line_hits(rule: &LineRule, statements: &[Statement]) -> Vec<(Option<u32>, String)> {
+    // in a statement a slash is a character like any other
+    let flat = |text: &str| text.replace('/', "\u{1}");
     let any = |patterns: &[String], text: &str| {
-        patterns.iter().any(|pattern| glob::matches(&pattern.replace('*', "**"), text))
+        let text = flat(text);
+        patterns.iter().any(|pattern| glob::matches(&flat(pattern), &text))
     };
     let bad = |statement: &&Statement| any(&rule.forbidden, &statement.text) && !any(&rule.allowed, &statement.text);
     let bad = statements.iter().filter(bad).take(if rule.once { 1 } else { MOST_LINES });

@@ -1,5 +1,7 @@
 //! A bad file and its good twin for each rule.
 
+mod fixtures;
+
 use super::*;
 use crate::cache::Content;
 use crate::fixture::{program, relocatable, Wants};
@@ -28,10 +30,6 @@ fn findings(files: &[(&str, Vec<u8>)], context: &Context<'_>, waivers: &[Waiver]
     }
 }
 
-fn rules(path: &str, bytes: Vec<u8>) -> Vec<String> {
-    findings(&[(path, bytes)], &context(), &[]).into_iter().map(|f| f.rule).collect()
-}
-
 fn imports(names: &[&str]) -> Vec<u8> {
     program(&Wants { soname: Some("libx.so"), imports: names, ..Wants::default() })
 }
@@ -45,60 +43,6 @@ fn saying(text: &str) -> Vec<u8> {
     let mut bytes = program(&Wants { interpreter: Some("/ld"), ..Wants::default() });
     bytes.extend_from_slice(text.as_bytes());
     bytes
-}
-
-/// One bad file for each rule, and a twin that is all right.
-#[test]
-fn one_fixture_for_each_file_rule_good_and_bad() {
-    let key = format!("-----BEGIN PRIVATE KEY-----\n{}\n", "A".repeat(64));
-    let ko = |name: &str| format!("/usr/lib/modules/6.12/kernel/{name}.ko");
-    type Twins = (&'static str, String, Vec<u8>, String, Vec<u8>);
-    let cases: Vec<Twins> = vec![
-        ("log.daemon", "/usr/sbin/rsyslogd".into(), b"x".to_vec(), "/usr/sbin/syslogger".into(), b"x".to_vec()),
-        ("log.daemon-content", "/a".into(), saying("/dev/log"), "/a".into(), saying("/dev/lo")),
-        ("log.import", "/a".into(), imports(&["__syslog_chk"]), "/a".into(), imports(&["puts"])),
-        ("log.import", "/a".into(), imports(&["sd_journal_print"]), "/a".into(), imports(&["sd_notify"])),
-        ("log.records", "/a".into(), imports(&["pututxline"]), "/a".into(), imports(&["getutxline"])),
-        ("capture.tool", "/a".into(), imports(&["pcap_open_live"]), "/a".into(), imports(&["pca"])),
-        ("login.remote", "/usr/sbin/sshd".into(), b"x".to_vec(), "/usr/sbin/sshx".into(), b"x".to_vec()),
-        ("login.remote-content", "/a".into(), saying("/etc/ssh/sshd_config"), "/a".into(), saying("/etc/ssl")),
-        ("shell", "/usr/bin/dash".into(), b"x".to_vec(), "/usr/bin/dashed".into(), b"x".to_vec()),
-        ("shell", "/a".into(), saying("BusyBox v1.37"), "/a".into(), saying("BusyBox")),
-        ("interpreter", "/usr/bin/python3.13".into(), b"x".to_vec(), "/usr/bin/pythia".into(), b"x".to_vec()),
-        ("module.never", ko("nft_log"), module(&[]), ko("nft_ct"), module(&[])),
-        ("module.never", ko("usb-storage"), module(&[]), ko("usbnet"), module(&[])),
-        ("module.disk", ko("renamed"), module(&["__register_blkdev"]), ko("renamed"), module(&["register_netdev"])),
-        ("module.file-system", ko("a"), module(&["register_filesystem"]), ko("a"), module(&["unregister_filesystem"])),
-        ("module.file-access", ko("a"), module(&["kernel_write"]), ko("a"), module(&["kernel_param_lock"])),
-        ("module.log", ko("a"), module(&["nf_log_register"]), ko("a"), module(&["nf_log_packet"])),
-        ("module.unsigned", ko("a"), relocatable(b"", &[]), ko("a"), module(&[])),
-        (
-            "module.list",
-            "/etc/modules-load.d/x.conf".into(),
-            b"x".to_vec(),
-            "/etc/vitrine/modules".into(),
-            b"x".to_vec(),
-        ),
-        ("loader.preload", "/etc/ld.so.preload".into(), b"x".to_vec(), "/etc/ld.so.conf".into(), b"x".to_vec()),
-        (
-            "key.private",
-            "/etc/key".into(),
-            key.clone().into_bytes(),
-            "/etc/key".into(),
-            key.replace("PRIVATE", "PUBLIC").into_bytes(),
-        ),
-        ("elf.unreadable", "/a".into(), b"\x7fELFxxxx".to_vec(), "/a".into(), b"\x7fEL".to_vec()),
-    ];
-    let mut seen: Vec<&str> = cases.iter().map(|case| case.0).collect();
-    for (rule, bad_path, bad, good_path, good) in &cases {
-        assert!(rules(bad_path, bad.clone()).contains(&rule.to_string()), "{rule}: the bad twin passed");
-        assert_eq!(rules(good_path, good.clone()), Vec::<String>::new(), "{rule}: the good twin was found");
-    }
-    // a tree refuses special modes by itself; the rule is for trees that come from elsewhere
-    seen.push("mode.special");
-    let policy = Policy::standard();
-    let without: Vec<_> = policy.files.iter().map(|r| r.id.as_str()).filter(|id| !seen.contains(id)).collect();
-    assert!(without.is_empty(), "rules without a fixture: {without:?}");
 }
 
 #[test]
