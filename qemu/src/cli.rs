@@ -163,6 +163,12 @@ pub struct Prove {
     /// For CI: without the reset and the boot after it. The report says so
     #[arg(long)]
     pub reduced: bool,
+    /// Afterwards the same users on a plain Debian server (tools/prove/plain.sh)
+    #[arg(long, value_name = "DIR")]
+    pub plain: Option<PathBuf>,
+    /// Draw the copies found over time (SVG)
+    #[arg(long, value_name = "FILE")]
+    pub picture: Option<PathBuf>,
     /// Sign the report with this key instead of the keys folder's release.key
     #[arg(long, value_name = "FILE", conflicts_with = "unsigned")]
     pub sign_with: Option<PathBuf>,

@@ -31,6 +31,10 @@ use vitrine_sandbox::{seal, Profile, Tcp};
 const TCTI_VARIABLE: &str = "VITRINE_TCTI";
 const TCTI: &str = "device:/dev/tpmrm0";
 
+/// What strangers sent does not stay in memory that was freed.
+#[global_allocator]
+static ALLOCATOR: vitrine_wiping::Wiping = vitrine_wiping::Wiping::new();
+
 fn main() -> ExitCode {
     // libtss2 would write its errors to stderr; before its first call, and before any thread
     std::env::set_var("TSS2_LOG", "all+none");

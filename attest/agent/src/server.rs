@@ -5,6 +5,7 @@
 
 use crate::fault::Failure;
 use crate::http::{head_end, parse_head, Refusal, Response, HEAD_LIMIT};
+use rustix::net::SocketFlags;
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{Ipv4Addr, Ipv6Addr, Shutdown, TcpListener, TcpStream};
 use std::time::{Duration, Instant};
@@ -61,8 +62,10 @@ pub fn serve(listener: TcpListener, handler: &'static impl Handler) -> Result<()
 }
 
 fn accept_all(listener: &TcpListener, handler: &impl Handler) {
-    for stream in listener.incoming() {
-        match stream {
+    loop {
+        // Without asking who it is: the kernel would write the address onto this thread's kernel stack, and there it
+        // stayed for minutes
+        match rustix::net::accept_with(listener, SocketFlags::CLOEXEC).map(TcpStream::from) {
             Ok(stream) => serve_connection(&stream, handler, Deadlines::SERVICE),
             // out of descriptors or memory, or the client is gone already: nothing to do but not to spin
             Err(_) => std::thread::sleep(Duration::from_millis(10)),

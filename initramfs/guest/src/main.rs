@@ -62,6 +62,10 @@ use vitrine_attest::config::Config;
 use vitrine_attest::inside::Introduction;
 use watch::{Ruleset, Watch};
 
+/// Users' keys and addresses come and go; nothing of them stays in memory that was freed.
+#[global_allocator]
+static ALLOCATOR: vitrine_wiping::Wiping = vitrine_wiping::Wiping::new();
+
 fn main() {
     // A panic of PID 1 is a panic of the kernel, which restarts the machine; it says nothing.
     std::panic::set_hook(Box::new(|_| {}));

@@ -40,6 +40,10 @@ const BEFORE_MODULES: &[Setting] = &[
     Setting("dev/tty/ldisc_autoload", "0", Optional),
     Setting("vm/swappiness", "0", Required),
     Setting("net/ipv4/tcp_no_metrics_save", "1", Required),
+    // Each client's inner IPv6 address is a neighbour on the tunnel's interface. Below this number of entries the kernel
+    // clears none away, ever; so: those that were not used for a minute (`gc_stale_time`)
+    Setting("net/ipv4/neigh/default/gc_thresh1", "0", Required),
+    Setting("net/ipv6/neigh/default/gc_thresh1", "0", Required),
     // The resolver listens on 53, 853 and 443 without any capability; nobody else in the image may listen
     Setting("net/ipv4/ip_unprivileged_port_start", "0", Required),
     Setting("net/ipv6/conf/all/accept_source_route", "-1", Required),

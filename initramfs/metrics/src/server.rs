@@ -4,8 +4,8 @@ use crate::connection::Connection;
 use crate::init::Init;
 use rustix::event::{poll, PollFd, PollFlags, Timespec};
 use rustix::io::Errno;
+use rustix::net::SocketFlags;
 use std::convert::Infallible;
-use std::io::ErrorKind;
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
@@ -49,11 +49,11 @@ impl Server {
         }
         self.pause = None;
         while self.connections.len() < CONNECTIONS {
-            // Who it is, is not looked at
-            match self.listener.accept() {
-                Ok((stream, _)) => self.connections.extend(Connection::new(stream, now)),
+            // Who it is, is not asked: the kernel would write the address onto our kernel stack, and there it stays
+            match rustix::net::accept_with(&self.listener, SocketFlags::CLOEXEC) {
+                Ok(stream) => self.connections.extend(Connection::new(stream.into(), now)),
                 // Also when a client has gone before it was let in
-                Err(error) if matches!(error.kind(), ErrorKind::WouldBlock) => return,
+                Err(Errno::WOULDBLOCK) => return,
                 Err(_) => {
                     self.pause = Some(now + PAUSE);
                     return;

@@ -3,8 +3,10 @@
 use super::{files, note, print};
 use crate::cli::Prove;
 use crate::progress::Waiting;
+use crate::prove::picture::{draw, Line};
+use crate::prove::plain;
 use crate::prove::report::Report;
-use crate::prove::run::{names_beside, prove, Options};
+use crate::prove::run::{names_beside, prove, Options, FLUSHED, TIMES};
 use crate::prove::statement::{payload, sign, signing_key, SIGNED, UNSIGNED};
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -26,8 +28,15 @@ pub fn run(args: &Prove) -> Result<u8> {
         (None, false, true) => Some(signing_key(&release_key)?),
         (None, _, _) => None,
     };
-    let report = watched(&options)?;
+    let (plain, picture) = (args.plain.as_deref().map(files::absolute), args.picture.as_deref().map(files::absolute));
+    let report = watched(&options, plain.as_deref())?;
     let folder = files::absolute(&args.out);
+    if let Some(picture) = picture {
+        let ours = Line::new(&format!("Vitrine, {}", report.image.name), &report.moments);
+        let plain = Line::new("plain Debian: WireGuard, nftables, unbound", &report.plain);
+        let lines: Vec<Line> = [plain, ours].into_iter().filter(|line| !line.points.is_empty()).collect();
+        write(&picture, draw(&lines).as_bytes())?;
+    }
     match &key {
         Some(key) => write(&folder.join(SIGNED), &sign(&report, key)?.to_json()?)?,
         None => write(&folder.join(UNSIGNED), &payload(&report)?)?,
@@ -42,13 +51,18 @@ pub fn run(args: &Prove) -> Result<u8> {
 }
 
 /// A line for each step with its time, and something that moves on a terminal.
-fn watched(options: &Options) -> Result<Report> {
+fn watched(options: &Options, plain: Option<&Path>) -> Result<Report> {
     let begin = Instant::now();
     let waiting = Waiting::begin("proving; this takes about ten minutes");
     let mut log = |line: &str| {
         waiting.aside(|| note(&format!("{:>5} s  {line}", begin.elapsed().as_secs())));
     };
-    prove(options, &mut log)
+    let mut report = prove(options, &mut log)?;
+    if let Some(folder) = plain {
+        let times = [&TIMES[..], &[FLUSHED]].concat();
+        report.plain = plain::prove(folder, &files::absolute(&options.names), &times, options.patience, &mut log)?;
+    }
+    Ok(report)
 }
 
 fn write(path: &Path, bytes: &[u8]) -> Result<()> {

@@ -3,7 +3,7 @@
 
 use super::canary::Kind;
 use super::memory::Hunt;
-use super::packet::{parse, sender, Inner, Packet};
+use super::packet::{parse, sent_by, Inner, Packet};
 use super::pcap;
 use crate::machine::Ports;
 use serde::Serialize;
@@ -74,7 +74,7 @@ impl Egress {
     /// When the record is none.
     pub fn judge(record: &[u8], declared: &Declared, hunt: &Hunt) -> Result<Self> {
         let mut egress = Self::default();
-        for frame in pcap::frames(record)?.into_iter().filter(|frame| sender(frame) == Some(GUEST_MAC)) {
+        for frame in pcap::frames(record)?.into_iter().filter_map(|frame| sent_by(GUEST_MAC, frame)) {
             let packet = parse(frame);
             let purpose = declared.purpose(packet);
             *egress.frames.entry(purpose).or_default() += 1;

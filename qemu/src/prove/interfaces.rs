@@ -5,6 +5,8 @@ use super::report::Searched;
 use super::server::Server;
 use crate::world::{self, Client, GUEST6};
 use serde_json::json;
+use std::collections::BTreeSet;
+use std::time::Duration;
 use vitrine_attest::{Error, Result, Sha256};
 
 /// All answers so far. They are searched at the end, for everything.
@@ -45,13 +47,22 @@ impl Interfaces {
     }
 }
 
-/// Hash of what is on the screen.
+/// Pictures that are taken of one screen: a cursor blinks.
+const PICTURES: usize = 8;
+const BETWEEN: Duration = Duration::from_millis(170);
+
+/// Hashes of what is on the screen for a second.
 ///
 /// # Errors
 /// When QEMU does not draw it.
-pub fn screen(server: &mut Server<'_>) -> Result<Sha256> {
+pub fn screen(server: &mut Server<'_>) -> Result<BTreeSet<Sha256>> {
     let file = server.guest.folder().join("screen.ppm");
-    server.guest.qmp().execute("screendump", json!({ "filename": file }))?;
-    let bytes = std::fs::read(&file).map_err(|e| Error::host(format!("the screen: {e}"), ""))?;
-    Ok(Sha256::of(&bytes))
+    let mut pictures = BTreeSet::new();
+    for _ in 0..PICTURES {
+        server.guest.qmp().execute("screendump", json!({ "filename": file }))?;
+        let bytes = std::fs::read(&file).map_err(|e| Error::host(format!("the screen: {e}"), ""))?;
+        pictures.insert(Sha256::of(&bytes));
+        std::thread::sleep(BETWEEN);
+    }
+    Ok(pictures)
 }

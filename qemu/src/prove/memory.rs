@@ -29,8 +29,16 @@ impl Memory {
     /// # Errors
     /// When the guest was not started with [`arguments`].
     pub fn open(guest: &Guest) -> Result<Self> {
+        Self::of_process(guest.pid())
+    }
+
+    /// The same of any QEMU process.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn of_process(pid: u32) -> Result<Self> {
         let failed = |e: &dyn std::fmt::Display| Error::host(format!("QEMU's memory file: {e}"), "");
-        let folder = format!("/proc/{}/fd", guest.pid());
+        let folder = format!("/proc/{pid}/fd");
         for entry in std::fs::read_dir(folder).map_err(|e| failed(&e))?.flatten() {
             let target = std::fs::read_link(entry.path()).unwrap_or_default();
             if target.to_string_lossy().contains("memory-backend-memfd") {

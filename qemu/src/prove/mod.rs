@@ -11,6 +11,8 @@ pub mod memory;
 pub mod nic;
 mod packet;
 mod pcap;
+pub mod picture;
+pub mod plain;
 pub mod report;
 pub mod run;
 pub mod server;

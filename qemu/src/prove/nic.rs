@@ -35,6 +35,9 @@ impl Buffers {
         };
         let (table, available) = (number("vring-desc")?, number("vring-avail")?);
         let (size, used) = (number("vring-num")?, number("used-idx")?);
+        if table == 0 {
+            return Ok(Self::default()); // no driver has set it up
+        }
         Self::walk(memory, table, available, size, used)
     }
 

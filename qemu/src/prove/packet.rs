@@ -32,9 +32,14 @@ pub enum Inner {
     Other,
 }
 
-/// Source of an Ethernet frame.
-pub fn sender(frame: &[u8]) -> Option<[u8; 6]> {
-    frame.get(6..12)?.try_into().ok()
+/// Before a frame on a tap interface QEMU (7.2) records what it tells the interface about it: `struct virtio_net_hdr`, or
+/// with the number of buffers behind it.
+const HEADERS: [usize; 3] = [0, 10, 12];
+
+/// The Ethernet frame in a record, when this card has sent it.
+pub fn sent_by(card: [u8; 6], record: &[u8]) -> Option<&[u8]> {
+    let frames = HEADERS.iter().filter_map(|header| record.get(*header..));
+    frames.into_iter().find(|frame| frame.get(6..12) == Some(&card))
 }
 
 /// Unknown, cut and lying ones are `Other`.
@@ -141,6 +146,18 @@ pub(super) mod tests {
         fragment[21] = 7;
         assert_eq!(inner(parse(&fragment)), Inner::Fragment);
         assert_eq!(parse(&[[0; 12].as_slice(), &[8, 6]].concat()), Packet::Arp);
+    }
+
+    #[test]
+    fn frames_with_and_without_a_header() {
+        let card = [0x52, 0x54, 0, 0x12, 0x34, 0x56];
+        let frame = frame4([1; 4], [2; 4], 17, &[0, 1, 0, 2]);
+        for header in HEADERS {
+            let record = [&vec![0; header][..], &frame].concat();
+            assert_eq!(sent_by(card, &record), Some(&frame[..]));
+            assert_eq!(sent_by([1; 6], &record), None);
+        }
+        assert_eq!(sent_by(card, &[]), None);
     }
 
     #[test]

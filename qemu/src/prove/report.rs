@@ -2,7 +2,7 @@
 
 use super::canary::Kind;
 use super::disks::Disk;
-use super::egress::Egress;
+use super::egress::{Egress, Purpose};
 use super::memory::Counts;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -178,6 +178,9 @@ pub struct Report {
     pub media: Vec<Searched>,
     pub interfaces: Vec<Searched>,
     pub egress: Egress,
+    /// The same users on a plain Debian server, for comparison: nothing is demanded of it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub plain: Vec<Moment>,
     /// What users and strangers did.
     pub driven: Vec<String>,
     /// Why it could not be judged.
@@ -204,6 +207,11 @@ impl Report {
         ]
         .into();
         self.doubts.extend(self.baseline_and_control());
+        for purpose in [Purpose::WireGuard, Purpose::Client, Purpose::Resolver, Purpose::Evidence] {
+            if !self.egress.frames.contains_key(&purpose) {
+                self.doubts.push(format!("no frame of the guest was seen that is for {purpose:?}"));
+            }
+        }
         for (class, demand) in [(Class::E2, Demand::Outside), (Class::E3, Demand::Traffic)] {
             if !self.moments.iter().any(|moment| moment.demand == demand) {
                 self.doubts.push(format!("{class:?} was not looked at"));
@@ -274,7 +282,13 @@ pub(super) mod tests {
             disks: vec![],
             media: vec![],
             interfaces: vec![],
-            egress: Egress::default(),
+            egress: Egress {
+                frames: [Purpose::WireGuard, Purpose::Client, Purpose::Resolver, Purpose::Evidence]
+                    .map(|p| (p, 1))
+                    .into(),
+                ..Egress::default()
+            },
+            plain: vec![],
             driven: vec![],
             doubts: vec![],
             left_out: vec![],
@@ -327,6 +341,14 @@ pub(super) mod tests {
     }
 
     #[test]
+    fn a_record_without_frames_judges_nothing() {
+        let mut blind = report(good());
+        blind.egress = Egress::default();
+        blind.judge();
+        assert_eq!(blind.verdict, Verdict::NotJudged);
+    }
+
+    #[test]
     fn disks_media_interfaces_and_frames_count() {
         let mut bad = report(good());
         bad.doubts.clear();
@@ -339,6 +361,7 @@ pub(super) mod tests {
         });
         bad.egress.misplaced.insert(Kind::Name, 2);
         bad.judge();
+        assert_eq!(bad.verdict, Verdict::Residue);
         assert_eq!((bad.classes[&Class::E0], bad.classes[&Class::E1]), (1, 3));
     }
 }

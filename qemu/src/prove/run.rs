@@ -27,9 +27,9 @@ use vitrine_attest::{Error, Result, Sha256};
 /// Name of the record of frames, in the machine's folder.
 const FRAMES: &str = "frames.pcap";
 /// Seconds after the last packet: E2 is judged at the last of them.
-const TIMES: [u64; 3] = [0, 60, 240];
+pub const TIMES: [u64; 3] = [0, 60, 240];
 /// E3: by then all that the janitor does is done.
-const FLUSHED: u64 = 300;
+pub const FLUSHED: u64 = 300;
 /// After an order that removes users: the janitor's tick (10 s as shipped), and as long as its flush takes.
 const REMOVED: u64 = 60;
 /// The world's name servers.
@@ -80,6 +80,7 @@ pub fn prove(options: &Options, log: &mut (dyn FnMut(&str) + Send)) -> Result<Re
             media: Vec::new(),
             interfaces: Vec::new(),
             egress: Egress::default(),
+            plain: Vec::new(),
             driven: Vec::new(),
             doubts: Vec::new(),
             left_out: left_out(options),
@@ -157,7 +158,10 @@ impl Run<'_, '_> {
         self.server.is_accepted()?;
         let mut declared = self.declared(&people);
         self.report.interfaces = interfaces.search(&self.hunt()?);
-        let changed = screen(&mut self.server)? != picture;
+        let changed = !screen(&mut self.server)?.is_subset(&picture);
+        if let (true, Some(folder)) = (changed, &self.options.around) {
+            let _ = std::fs::copy(self.server.guest.folder().join("screen.ppm"), folder.join("screen.ppm"));
+        }
         self.complain_interface(
             "screen",
             changed.then(|| "it shows something else than when the server answered".into()),
@@ -327,15 +331,16 @@ impl Run<'_, '_> {
     /// The same of a guest that stands still.
     fn look_at_rest(&mut self, name: &str, demand: Demand) -> Result<()> {
         let (copies, scanned) = self.hunt()?.in_memory(&self.memory)?;
-        let buffers = Buffers::read(&mut self.server.guest, &self.memory).unwrap_or_default();
+        let buffers = Buffers::read(&mut self.server.guest, &self.memory)?;
         let in_buffers: Vec<_> = copies.iter().filter(|copy| buffers.contain(copy.at)).cloned().collect();
         let (all, in_receive_buffers) = (Counts::of(&copies), Counts::of(&in_buffers));
         let wrong = Moment::judge(demand, &all, &in_receive_buffers);
         let seconds = self.last.filter(|_| matches!(demand, Demand::Told | Demand::Outside | Demand::Traffic));
         let line = format!(
-            "{name}: {} copies, {} of them in receive buffers, {wrong} too many",
+            "{name}: {} copies, {} of them in {} receive buffers, {wrong} too many",
             all.total(),
-            in_buffers.len()
+            in_buffers.len(),
+            buffers.len()
         );
         self.say(&line);
         if let Some(folder) = &self.options.around {

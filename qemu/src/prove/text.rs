@@ -17,7 +17,10 @@ impl fmt::Display for Report {
         for doubt in &self.doubts {
             writeln!(f, "doubt  {doubt}")?;
         }
-        moments(f, &self.moments)?;
+        moments(f, "copies in memory (in receive buffers)", &self.moments)?;
+        if !self.plain.is_empty() {
+            moments(f, "copies in the memory of a plain Debian server, for comparison", &self.plain)?;
+        }
         writeln!(f, "\ndisks: operations by the firmware, and since the server answered")?;
         for disk in &self.disks {
             let (before, since) = (disk.by_firmware, disk.since);
@@ -48,8 +51,8 @@ impl fmt::Display for Report {
 }
 
 /// One row for each kind, one column for each moment.
-fn moments(f: &mut fmt::Formatter<'_>, moments: &[Moment]) -> fmt::Result {
-    writeln!(f, "\ncopies in memory (in receive buffers)")?;
+fn moments(f: &mut fmt::Formatter<'_>, title: &str, moments: &[Moment]) -> fmt::Result {
+    writeln!(f, "\n{title}")?;
     for (number, moment) in moments.iter().enumerate() {
         let demand = match moment.demand {
             Demand::Baseline => "none may be found",

@@ -160,13 +160,25 @@ impl Person {
     /// # Errors
     /// When something of it does not work: then nothing is proven.
     pub fn act(&self) -> Result<()> {
+        self.act_with([&["+notcp", "+tls", "+https"][..], &["+tcp"]])
+    }
+
+    /// The same with a server that has no encrypted transports for names.
+    ///
+    /// # Errors
+    /// When something of it does not work.
+    pub fn act_plainly(&self) -> Result<()> {
+        self.act_with([&["+notcp"], &["+tcp"]])
+    }
+
+    fn act_with(&self, transports: [&[&str]; 2]) -> Result<()> {
         let client = self.client()?;
         self.fetch(client)?;
         self.send(client)?;
         let pattern = hex(&self.payload[..16]);
         let target = self.destination.to_string();
         client.run("ping", &["-n", "-c", "3", "-w", PATIENCE, "-p", &pattern, &target]).succeeded("pings")?;
-        for (name, transports) in self.names.iter().zip([&["+notcp", "+tls", "+https"][..], &["+tcp"]]) {
+        for (name, transports) in self.names.iter().zip(transports) {
             for transport in transports {
                 let said = self.ask(client, name, &[transport])?;
                 if !said.contains("NOERROR") || !said.contains("198.51.100.80") {

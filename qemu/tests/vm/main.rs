@@ -7,6 +7,7 @@ mod accepted;
 mod images;
 mod machine;
 mod metal;
+mod prove;
 mod refused;
 mod relay;
 mod server;

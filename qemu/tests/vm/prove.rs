@@ -1,0 +1,60 @@
+//! The behavioural proof of the exit server: shortened for every day, and whole, three times in a row.
+
+use crate::images::Images;
+use crate::machine::{Place, PATIENCE};
+use vitrine_attest::vkey::NoteKey;
+use vitrine_qemu::prove::report::{Class, Report, Verdict};
+use vitrine_qemu::prove::run::{prove, Options};
+use vitrine_qemu::prove::statement::{sign, signing_key, verify};
+use vitrine_qemu::world::World;
+
+/// None where there is no root or no image; in CI that is a failure.
+fn run(images: &Images, reduced: bool) -> Option<Report> {
+    if !World::is_possible() {
+        assert!(std::env::var_os("CI").is_none(), "network namespaces need root");
+        eprintln!("skipped: network namespaces need root");
+        return None;
+    }
+    let _place = Place::take();
+    let options = Options {
+        out: images.path("prove"),
+        keys: images.path("keys"),
+        names: images.path("names"),
+        reduced,
+        patience: PATIENCE,
+        around: None,
+    };
+    let report = prove(&options, &mut |line| eprintln!("{line}")).unwrap();
+    eprintln!("{report}");
+    Some(report)
+}
+
+fn assert_nothing_found(report: &Report) {
+    assert_eq!(report.verdict, Verdict::NothingFound, "{report}");
+    assert!(Class::ALL.iter().all(|class| report.classes[class] == 0), "{report}");
+}
+
+/// Promises A1, A2, N1: E0 to E3 are 0, and the search was shown to find. The report can be signed and checked.
+#[test]
+fn nothing_is_left_of_a_user() {
+    let Some(images) = Images::find() else { return };
+    let Some(report) = run(&images, true) else { return };
+    assert_nothing_found(&report);
+    assert!(report.reduced && report.left_out.len() > 2, "a shortened run says so");
+    let envelope = sign(&report, &signing_key(&images.path("keys/release.key")).unwrap()).unwrap();
+    let key = NoteKey::from_file(&images.read("keys/release.pub")).unwrap();
+    let statement = verify(&envelope, key.key()).unwrap();
+    assert_eq!(statement["predicate"]["classes"]["E3"], 0);
+}
+
+/// With the reset and the boot after it.
+#[test]
+#[ignore = "half an hour; make prove runs it"]
+fn nothing_is_left_three_times_in_a_row() {
+    let Some(images) = Images::find() else { return };
+    for round in 1..=3 {
+        eprintln!("── round {round} of 3");
+        let Some(report) = run(&images, false) else { return };
+        assert_nothing_found(&report);
+    }
+}
