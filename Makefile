@@ -14,12 +14,13 @@ PROGRAMS := $(TARGET)/image-programs
 export CARGO_TARGET_DIR := $(abspath $(TARGET))
 export PATH := $(abspath $(TARGET))/release:$(PATH)
 
-.PHONY: help deps build programs verifier probe saboteur images demo test prove check bench fuzz clean
+.PHONY: help deps build programs verifier probe saboteur controls images demo test prove check bench fuzz clean
 
 help:
 	@echo "make demo    the main job from nothing: lock, build, boot, tunnel, verdict, three refusals"
 	@echo "make test    all tests, with virtual machines"
 	@echo "make prove   tests that take longer: more network cards"
+	@echo "make controls  variants that log on purpose, each caught by masks or screen"
 	@echo "make check   format, lint, licences, documentation"
 	@echo "make bench   times, sizes and memory, written as a table"
 	@echo "make fuzz    every parser of foreign bytes, FUZZ_SECONDS each (60)"
@@ -66,6 +67,20 @@ saboteur: programs
 	@mkdir -p $(CARGO_TARGET_DIR)/saboteur-programs
 	@install -m 0755 -t $(CARGO_TARGET_DIR)/saboteur-programs $(PROGRAMS)/vitrine-*
 	@install -m 0755 -t $(CARGO_TARGET_DIR)/saboteur-programs $(CARGO_TARGET_DIR)/static/$(TRIPLE)/image/vitrine-init
+
+# Programs with mistakes made on purpose, then all mutation controls that need no virtual machine
+CONTROLS := guest/control-janitor-off metrics/control-endpoint-label guest/control-panic-name,vitrine-resolver/control-panic-name
+controls: build
+	@set -e; for features in $(CONTROLS); do \
+		folder=$(CARGO_TARGET_DIR)/control-programs/$${features##*/}; \
+		RUSTFLAGS='$(STATIC) $(REMAP)' cargo build --locked --profile image --target $(TRIPLE) \
+			--target-dir $(CARGO_TARGET_DIR)/static -p vitrine-guest -p vitrine-resolver -p vitrine-metrics \
+			--features vitrine-$$features; \
+		mkdir -p $$folder; \
+		install -m 0755 -t $$folder $(PROGRAMS)/vitrine-agent \
+			$(addprefix $(CARGO_TARGET_DIR)/static/$(TRIPLE)/image/vitrine-,init resolver metrics); \
+	done
+	vitrine-qemu controls --screen-only
 
 # The images that all VM tests share
 images: build probe saboteur

@@ -13,6 +13,14 @@ hosts=$(git grep -nIE '://[a-z0-9.-]*(debian|pypi|npmjs|crates)[a-z0-9.-]*(/|"|$
 if cargo tree --locked -p vitrine-verifier -e normal | grep -q tss-esapi; then complain "tss-esapi is in the verifier's graph"; fi
 if cargo tree --locked -p vitrine-attest -e normal | grep -q tss-esapi; then complain "tss-esapi is in attest's graph"; fi
 
+# Mistakes made on purpose are in no build that nobody asks for by name
+for package in vitrine-guest vitrine-resolver vitrine-metrics; do
+  if cargo tree --locked -p $package -e features,no-dev --format '{p} {f}' | grep -q 'control-'; then
+    complain "$package has a control- feature by default"
+  fi
+done
+if sed -n '/^programs:/,/^$/p' Makefile | grep -q features; then complain "make programs builds with features"; fi
+
 # Every promise names its proof or says "pending" or why it cannot be shown
 while IFS= read -r line; do
   complain "docs/promises.md: a promise without proof: $line"

@@ -15,6 +15,8 @@ use vitrine_attest::{Error, Result, Sha256};
 pub const DEB: &str = "deb";
 /// `kind` of an input that is one of our own programs.
 pub const PROGRAM: &str = "program";
+/// `kind` of an input that is a file of the recipe: `image.files`.
+pub const FILE: &str = "file";
 
 /// The bill of one release, in pretty JSON with a newline at the end.
 pub fn write(release: &Release) -> Result<Vec<u8>> {
@@ -48,6 +50,7 @@ pub fn write(release: &Release) -> Result<Vec<u8>> {
 fn component(input: &Input) -> Value {
     let (kind, purl) = match input.kind.as_str() {
         DEB => ("library", format!("pkg:deb/debian/{}@{}?arch=amd64", input.name, percent(&input.version))),
+        FILE => ("file", format!("pkg:generic{}@{}", input.name, percent(&input.version))),
         _ => ("application", format!("pkg:generic/{}@{}", input.name, percent(&input.version))),
     };
     json!({

@@ -28,6 +28,7 @@ pub enum Command {
     Boot(Boot),
     Demo(Demo),
     Prove(Prove),
+    Controls(Controls),
     Completions(Completions),
     Man,
 }
@@ -182,6 +183,37 @@ pub struct Prove {
     #[arg(long, value_name = "SECONDS", default_value_t = 600)]
     pub patience: u64,
     /// Print the report as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Build variants that log on purpose, and see each of them caught
+///
+/// Runs the shipped `vitrine` beside this program. Exit code 1: one was not
+/// caught. 2: one was not tried.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  vitrine-qemu controls --screen-only --table docs/controls.md")]
+pub struct Controls {
+    /// Folder of controls
+    #[arg(long, value_name = "DIR", default_value = "qemu/controls")]
+    pub folder: PathBuf,
+    /// Try this one alone
+    #[arg(long, value_name = "NAME")]
+    pub only: Option<String>,
+    /// Boot nothing: what only watch or proof can catch is left out, and the
+    /// first line says so
+    #[arg(long)]
+    pub screen_only: bool,
+    /// Write recipes of what the screen refuses, with waivers for exactly what it
+    /// found, for the layers behind it
+    #[arg(long, value_name = "DIR")]
+    pub waived: Option<PathBuf>,
+    /// Write the table of docs/controls.md
+    #[arg(long, value_name = "FILE")]
+    pub table: Option<PathBuf>,
+    /// Print the result as JSON
     #[arg(long)]
     pub json: bool,
 }

@@ -15,6 +15,7 @@ pub mod cache;
 pub mod card;
 pub mod cli;
 pub mod commands;
+pub mod controls;
 pub mod esp;
 pub mod firmware;
 pub mod http;

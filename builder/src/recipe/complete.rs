@@ -1,4 +1,5 @@
-//! What a recipe leaves to the builder: the programs that its configuration needs, and the blocklist with its hash.
+//! What a recipe leaves to the builder: the programs that its configuration needs, the blocklist with its hash, and the
+//! files that it brings along.
 
 use super::problems::Problems;
 use super::tree::Placed;
@@ -10,12 +11,40 @@ use vitrine_attest::{Result, Sha256};
 
 /// Bytes of a list of two million names with comments.
 const LIST_LIMIT: u64 = 128 << 20;
+/// Bytes of one of `image.files`: configuration, not data.
+const FILE_LIMIT: u64 = 4 << 20;
 
 pub(super) fn complete(recipe: &mut Recipe, merged: &Placed, problems: &mut Problems) {
     programs(recipe, problems);
     if let Err(why) = names(recipe, merged) {
         problems.note("image.blocklist", why);
     }
+    files(recipe, merged, problems);
+}
+
+/// Reads what `image.files` names. Paths in the image are checked like those of `image.include`.
+fn files(recipe: &mut Recipe, merged: &Placed, problems: &mut Problems) {
+    for (target, source) in &recipe.image.files {
+        let key = ["image".to_string(), "files".into(), target.clone()];
+        let file = beside(merged, &key).join(source);
+        let tail = target.strip_prefix('/').unwrap_or("");
+        if tail.split('/').any(|part| part.is_empty() || part == "." || part == "..") || target.contains('\0') {
+            problems.note("image.files", format!("{target:?} is not an absolute path without . and .."));
+            continue;
+        }
+        match bounded::read(&file, FILE_LIMIT) {
+            Ok(bytes) => {
+                recipe.files.insert(target.clone(), bytes);
+            }
+            Err(e) => problems.note("image.files", format!("image.files: {} cannot be read: {e}", file.display())),
+        }
+    }
+}
+
+/// The folder of the recipe file that a value stands in; the working folder for `--set`.
+fn beside<'a>(merged: &'a Placed, key: &[String]) -> &'a Path {
+    let place = merged.place_of(key);
+    Path::new(&place.file).parent().filter(|_| place.line.is_some()).unwrap_or(Path::new(""))
 }
 
 fn programs(recipe: &mut Recipe, problems: &mut Problems) {
@@ -48,9 +77,8 @@ fn names(recipe: &mut Recipe, merged: &Placed) -> std::result::Result<(), String
     let Some(resolver) = &mut recipe.config.resolver else {
         return Err("image.blocklist needs a config.resolver that refuses its names".into());
     };
-    let place = merged.place_of(&["image".into(), "blocklist".into()]);
-    let beside = Path::new(&place.file).parent().filter(|_| place.line.is_some()).unwrap_or(Path::new(""));
-    let list = read(&beside.join(path)).map_err(|e| format!("image.blocklist: {}", e.what))?;
+    let folder = beside(merged, &["image".into(), "blocklist".into()]);
+    let list = read(&folder.join(path)).map_err(|e| format!("image.blocklist: {}", e.what))?;
     let digest = Sha256::of(&list);
     if said.is_some_and(|said| said != digest) {
         return Err(format!("config.resolver.blocklist is for another list: that of image.blocklist has {digest}"));

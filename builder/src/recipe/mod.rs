@@ -55,6 +55,9 @@ pub struct Recipe {
     /// The file of `image.blocklist` in the form of the image, see [`crate::blocklist`].
     #[serde(skip)]
     pub blocklist: Option<Vec<u8>>,
+    /// The bytes of `image.files`, by path in the image.
+    #[serde(skip)]
+    pub files: BTreeMap<String, Vec<u8>>,
 }
 
 /// Which Debian packages the image's files come from.
@@ -118,6 +121,9 @@ pub struct ImageSpec {
     /// A file of names that the resolver refuses, relative to the recipe that says so.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub blocklist: Option<String>,
+    /// Files that the recipe brings along: path in the image → file, relative to the recipe that says so.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub files: BTreeMap<String, String>,
     /// Path of the kernel in the packages.
     pub kernel: String,
     /// Path of the systemd-stub in the packages.
@@ -136,6 +142,7 @@ impl Default for ImageSpec {
             level: 9,
             programs: vec![],
             blocklist: None,
+            files: BTreeMap::new(),
             kernel: "/boot/vmlinuz-*".into(),
             stub: "/usr/lib/systemd/boot/efi/linuxx64.efi.stub".into(),
         }

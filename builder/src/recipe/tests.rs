@@ -316,3 +316,26 @@ fn shipped_recipes_have_the_golden_rules() {
         assert_eq!(found, fs::read_to_string(golden).unwrap(), "{name}");
     }
 }
+
+#[test]
+fn files_come_from_beside_the_recipe_that_names_them() {
+    let dir = tempfile::tempdir().unwrap();
+    let base = BASE.replace("[image]", "[image]\nfiles = { \"/etc/a.conf\" = \"a.conf\" }");
+    std::fs::create_dir(dir.path().join("parent")).unwrap();
+    std::fs::write(dir.path().join("parent/base.toml"), base).unwrap();
+    let child = dir.path().join("child.toml");
+    let write = |files: &str| {
+        let text = format!("name = \"child\"\ninherits = [\"parent/base.toml\"]\n[image.files]\n{files}");
+        std::fs::write(&child, text).unwrap();
+        Recipe::load(&child, &[])
+    };
+    assert!(write("").unwrap_err().what.contains("a.conf cannot be read"));
+    std::fs::write(dir.path().join("parent/a.conf"), "a").unwrap();
+    std::fs::write(dir.path().join("b.conf"), "b").unwrap();
+    let recipe = write("\"/etc/b.conf\" = \"b.conf\"\n").unwrap();
+    assert_eq!(recipe.files.iter().map(|(path, _)| path.as_str()).collect::<Vec<_>>(), ["/etc/a.conf", "/etc/b.conf"]);
+    assert_eq!(recipe.files["/etc/b.conf"], b"b");
+    for path in ["etc/b.conf", "/etc/../b.conf", "/"] {
+        assert!(write(&format!("\"{path}\" = \"b.conf\"\n")).unwrap_err().what.contains("absolute"), "{path}");
+    }
+}

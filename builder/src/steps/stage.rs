@@ -3,14 +3,14 @@
 use super::{Origin, Workshop};
 use crate::lock::{Lock, Locked, LockedPackage};
 use crate::out::{self, Leaves, Left};
-use crate::sbom::DEB;
+use crate::sbom::{DEB, FILE};
 use crate::store::Store;
 use crate::{inspect, osrelease, programs, userland};
 use std::collections::BTreeSet;
 use vitrine_attest::config::Config;
 use vitrine_attest::evidence::ImageId;
 use vitrine_attest::statement::Input;
-use vitrine_attest::{Error, Result};
+use vitrine_attest::{Error, Result, Sha256};
 use vitrine_initramfs::{Package, Policy, Selection, TextFile};
 
 /// Files of the image, the kernel and the stub.
@@ -44,6 +44,7 @@ impl Staged {
         drop(loaders);
         let mut inputs: Vec<_> = programs::inputs(with.programs).collect();
         inputs.extend(debs(locked.lock(), &inner.contributed));
+        inputs.extend(own_files(&locked));
         inputs.sort();
         Ok(Self { origin: Origin { locked, id, inputs }, os_release, inner })
     }
@@ -71,6 +72,16 @@ fn debs<'a>(lock: &'a Lock, contributed: &'a BTreeSet<String>) -> impl Iterator<
         name: p.name.clone(),
         version: p.version.clone(),
         sha256: p.sha256,
+    })
+}
+
+fn own_files(locked: &Locked) -> impl Iterator<Item = Input> + '_ {
+    let recipe = locked.recipe();
+    recipe.files.iter().map(|(path, bytes)| Input {
+        kind: FILE.into(),
+        name: path.clone(),
+        version: recipe.version.clone(),
+        sha256: Sha256::of(bytes),
     })
 }
 
@@ -110,6 +121,7 @@ fn selection(locked: &Locked, os_release: &str, with: &Workshop) -> Result<Selec
         .into_iter()
         .chain(blocklist)
         .chain(userland::files(recipe.image.pid1))
+        .chain(recipe.files.iter().map(|(path, bytes)| file(path, bytes.clone())))
         .collect(),
     })
 }

@@ -81,6 +81,10 @@ impl Connection {
         match &self.state {
             State::Reading(bytes) => {
                 if let Some(answer) = judge(bytes) {
+                    #[cfg(feature = "control-endpoint-label")]
+                    let page = control_label(page, &self.stream);
+                    #[cfg(feature = "control-endpoint-label")]
+                    let page = page.as_deref();
                     self.state = State::Writing(answer.bytes(page), 0);
                     self.deadline = now + PATIENCE;
                 }
@@ -96,6 +100,13 @@ impl Connection {
         }
         true
     }
+}
+
+/// The mistake of a mutation control: who reads the page stands in it.
+#[cfg(feature = "control-endpoint-label")]
+fn control_label(page: Option<&str>, stream: &TcpStream) -> Option<String> {
+    let peer = stream.peer_addr().ok()?;
+    Some(format!("{}# HELP vitrine_reader Whoever reads this page\nvitrine_reader{{endpoint=\"{peer}\"}} 1\n", page?))
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -44,6 +44,15 @@ pub enum Quick {
     Ask(Question),
 }
 
+/// The mistake of a mutation control: a panic whose text holds the name that was asked.
+#[cfg(feature = "control-panic-name")]
+#[allow(clippy::disallowed_macros)] // that is the mistake
+fn control_panic(question: &Question) {
+    if question.name.labels().any(|label| label == b"panic") {
+        panic!("cannot answer {}", String::from_utf8_lossy(question.name.bytes()));
+    }
+}
+
 impl Service {
     pub fn new(cache: &config::Cache, blocklist: Blocklist, upstream: Upstream) -> Rc<Self> {
         Rc::new(Self {
@@ -67,6 +76,8 @@ impl Service {
             }
             Packet::Ignore => return Quick::Silent,
         };
+        #[cfg(feature = "control-panic-name")]
+        control_panic(&question);
         let now = Instant::now();
         self.asked.set(Some(now));
         if refused(&question, transport, out) {

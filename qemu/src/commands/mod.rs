@@ -1,6 +1,7 @@
 //! One file for each verb. Results go to stdout, everything else to stderr.
 
 mod boot;
+mod controls;
 mod demo;
 mod documents;
 pub(crate) mod files;
@@ -16,6 +17,7 @@ use vitrine_attest::{Error, Result};
 pub fn run(cli: Cli) -> Result<u8> {
     match cli.command {
         Command::Boot(args) => boot::run(&args),
+        Command::Controls(args) => controls::run(&args),
         Command::Demo(args) => demo::run(&args),
         Command::Prove(args) => prove::run(&args),
         Command::Completions(args) => documents::completions(args.shell),
