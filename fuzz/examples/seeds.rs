@@ -28,8 +28,9 @@ fn seeds() -> Vec<(&'static str, Vec<u8>)> {
     let keys = format!(r#"{{"wg_pub":"{key}","channel_pub":"{key}","sign_pub":"{key}","tls_spki":"{zero}"}}"#);
     let rotated = format!(r#"{{"generation":1,"wg_pub":"{key}","signature":"{}=="}}"#, "A".repeat(86));
     let inside = format!(r#"{{"rotated":[{rotated}]}}"#);
+    let watch = serde_json::to_string(&vitrine_attest::watch::Rule::Files.event()).expect("an event has a JSON form");
     let evidence = format!(
-        r#"{{"v":2,"nonce":"{zero}","ek_cert":"","ek_pub":"AAE=","ak_pub":"AAE=","attest":"AAE=","signature":"AAE=","firmware_log":"","runtime_log":[{{"seq":0,"pcr":15,"digest":"{zero}","body":"AA=="}}],"keys":{keys},"rotated":[{rotated}],"image_id":"exit 1 {zero}"}}"#
+        r#"{{"v":2,"nonce":"{zero}","ek_cert":"","ek_pub":"AAE=","ak_pub":"AAE=","attest":"AAE=","signature":"AAE=","firmware_log":"","runtime_log":[{{"seq":0,"pcr":15,"digest":"{zero}","body":"AA=="}},{watch}],"keys":{keys},"rotated":[{rotated}],"image_id":"exit 1 {zero}"}}"#
     );
     let lock = format!(
         "version = 1\nrecipe = \"{zero}\"\n[[release]]\narchive = \"debian\"\nsuite = \"trixie\"\ninrelease_sha256 = \"{zero}\"\nsigned_by = \"ab\"\ndate = \"x\"\n[[package]]\nname = \"libc6\"\nversion = \"2.41-12\"\narchitecture = \"amd64\"\narchive = \"debian\"\nfile = \"pool/libc6.deb\"\nsize = 5\nsha256 = \"{zero}\"\n"
