@@ -78,7 +78,7 @@ impl Masked {
 
 /// Applies the mask rules. What comes back is sorted by path. Masking twice is masking once.
 ///
-/// - A file or link whose path fits `remove` goes, and so do links to it, and folders that are empty then.
+/// - A file, link or empty folder whose path fits `remove` goes, and so do links to it, and folders that are empty then.
 /// - A unit whose name fits `null` becomes a link to `/dev/null`; links to it in `.wants` and `.requires` folders, and
 ///   its drop-ins, go.
 /// - Of files that fit `edit`, the lines go that hold one of its texts.
@@ -95,6 +95,7 @@ pub fn mask(mut tree: Tree, policy: &Policy) -> (Tree, Vec<Masked>) {
         masked.push(Masked::by(rule, &path, action, entry, None));
     }
     remove_links(&mut tree, gone, &mut masked);
+    remove_folders(&mut tree, policy, &mut masked);
     edit(&mut tree, policy, &mut masked);
     masked.sort_by(|a, b| (&a.path, a.action).cmp(&(&b.path, b.action)));
     (tree, masked)
@@ -145,6 +146,22 @@ fn remove_links(tree: &mut Tree, mut gone: BTreeMap<ImagePath, &MaskRule>, maske
             if MOUNT_POINTS.contains(&folder.as_str()) || !tree.remove_empty(&folder) {
                 break;
             }
+        }
+    }
+}
+
+/// Folders that fit `remove` and are empty, as packages bring them for files that a daemon makes later.
+fn remove_folders(tree: &mut Tree, policy: &Policy, masked: &mut Vec<Masked>) {
+    let fits = |path: &ImagePath, rule: &MaskRule| rule.remove.iter().any(|p| glob::matches(p, path.as_str()));
+    let folders = tree.iter().filter(|(path, entry)| entry.is_directory() && !MOUNT_POINTS.contains(&path.as_str()));
+    let mut hits: Vec<_> = folders
+        .filter_map(|(path, entry)| Some((path.clone(), entry.clone(), policy.masks.iter().find(|r| fits(path, r))?)))
+        .collect();
+    // What lies below comes first
+    hits.reverse();
+    for (path, entry, rule) in hits {
+        if tree.remove_empty(&path) {
+            masked.push(Masked::by(rule, &path, Action::Removed, entry, None));
         }
     }
 }

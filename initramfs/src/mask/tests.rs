@@ -101,6 +101,19 @@ fn an_edited_file_is_reported_with_both_hashes() {
 }
 
 #[test]
+fn empty_folders_that_fit_go_and_others_stay() {
+    let policy = policy("remove = [\"/var/log/**\"]");
+    let mut tree = tree(&[("/var/log/runit/ssh/current", "")]);
+    for folder in ["/var/log/audit", "/var/lib/empty"] {
+        tree.add_directory(ImagePath::parse(folder).unwrap(), Layer::Distribution, "p 1").unwrap();
+    }
+    let (tree, masked) = mask(tree, &policy);
+    let left: Vec<&str> = tree.iter().map(|(path, _)| path.as_str()).collect();
+    assert_eq!(left, ["/var", "/var/lib", "/var/lib/empty", "/var/log"]);
+    assert_eq!(masked.len(), 2, "{masked:#?}");
+}
+
+#[test]
 fn a_clean_tree_stays_as_it_is() {
     let clean = tree(&[("/usr/lib/vitrine/agent", ""), ("/etc/os-release", "")]);
     assert_eq!(mask(clean.clone(), &Policy::standard()), (clean, vec![]));
