@@ -58,7 +58,7 @@ fn errors_name_what_happened_and_what_to_do() {
     let missing = dir.path().join("missing").display().to_string();
     let folder = dir.path().display().to_string();
     let recipe = file("broken.toml", "name = \"x\"\nversion = 1\n");
-    let cases: [(&str, Vec<&str>); 11] = [
+    let cases: [(&str, Vec<&str>); 13] = [
         ("no verb", vec![]),
         ("unknown verb", vec!["bake"]),
         ("build without keys", vec!["build", "recipes/exit.toml", "--out", "out"]),
@@ -67,6 +67,8 @@ fn errors_name_what_happened_and_what_to_do() {
         ("broken recipe", vec!["lock", &recipe]),
         ("inspect a text file", vec!["inspect", &not_an_image]),
         ("inspect a missing file", vec!["inspect", &missing]),
+        ("screen a text file", vec!["screen", &not_an_image]),
+        ("screen a recipe with a command line", vec!["screen", &recipe, "--cmdline", "quiet"]),
         ("sign without signer", vec!["sign", &not_an_image, "--out", "x"]),
         ("attach without certificate", vec!["sign", &not_an_image, "--attach", "sig", "--out", "x"]),
         ("diff of a folder and a file", vec!["diff", &folder, &not_an_image]),

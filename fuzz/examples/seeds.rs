@@ -47,6 +47,7 @@ fn seeds() -> Vec<(&'static str, Vec<u8>)> {
         ("deb", deb()),
         ("evidence", evidence.into()),
         ("firewall", firewall(config)),
+        ("foreign", cpio()),
         ("inside", inside.into()),
         ("lock", lock.into()),
         ("order", order.into()),

@@ -137,6 +137,24 @@ mod tests {
         assert!(policy.lines.len() >= 15 && policy.configs.len() >= 2 && policy.kernels.len() >= 2);
     }
 
+    /// If it differs, run with `VITRINE_UPDATE_GOLDEN=1` and look at the difference.
+    #[test]
+    fn the_table_in_the_documentation_is_the_rules() {
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/screen.md");
+        let text = std::fs::read_to_string(&path).unwrap();
+        let (head, rest) = text.split_once("<!-- rules -->\n").unwrap();
+        let (table, tail) = rest.split_once("<!-- end of rules -->").unwrap();
+        let policy = Policy::standard();
+        let row = |rule: &RuleText<'_>| format!("| `{}` | {} | {} |\n", rule.id, rule.why, rule.mend);
+        let rows: String = policy.rules().iter().map(row).collect();
+        let wanted = format!("| rule | why | how to mend |\n|---|---|---|\n{rows}");
+        if std::env::var_os("VITRINE_UPDATE_GOLDEN").is_some() {
+            std::fs::write(&path, format!("{head}<!-- rules -->\n{wanted}<!-- end of rules -->{tail}")).unwrap();
+            return;
+        }
+        assert_eq!(table, wanted, "docs/screen.md: if that is meant, set VITRINE_UPDATE_GOLDEN=1");
+    }
+
     #[test]
     fn wrong_rules_are_refused() {
         let rule = "[[mask]]\nid = \"a\"\nwhy = \"w\"\n";

@@ -47,6 +47,7 @@ measure "cold build from a filled store" forget bash -c 'build recipes/exit.toml
 measure "rebuild without change" nothing bash -c 'build recipes/exit.toml a'
 reset_config() { bash -c 'build recipes/exit.toml b' >/dev/null; sed -i "s/^wireguard.ports = .*/wireguard.ports = [$((30000 + RANDOM % 20000))]/" "$work/changed.toml"; }
 measure "rebuild after a configuration change" reset_config bash -c 'build "$work/changed.toml" b'
+measure "screen of image.efi, from its bytes alone" nothing vitrine screen "$work/first/image.efi" --statement "$work/first/release.dsse.json" --key "$work/keys/release.pub"
 row "image.efi" "$(LC_ALL=C awk -v b="$(stat -c %s "$work/first/image.efi")" 'BEGIN {printf "%.1f MB", b / 1e6}')"
 vitrine inspect "$work/first" | awk '/^  layer .*packed/ {on = 1; next} NF != 3 {on = 0} on {print $1, $2, $3}' |
   while read -r layer packed raw; do
