@@ -97,7 +97,7 @@ pub struct Build {
     pub outside: OutsideSigner,
 }
 
-/// Look for everything that could log, in a recipe, an image, any tree, or source
+/// Look for everything that could log, in any tree or source
 ///
 /// TARGET is a recipe, an output folder, an image (also somebody else's unified
 /// kernel image), an initramfs, a kernel, or a folder with a root file system.
