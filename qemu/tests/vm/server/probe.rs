@@ -37,6 +37,8 @@ fn nothing_is_allowed_and_children_come_back() {
     World::run(|world| {
         let _names = Names::start(&images.path("names"));
         let mut running = provision::start(world, &images, "probe", |options| options);
+        // PID 1 takes no order while it tries; on a slow machine the agent would give up asking
+        running.guest.wait_for_console("probe: done", PATIENCE).unwrap();
         let client = join(&images, &running);
         let stream = Stream::start(WEB);
         let url = stream.url();
@@ -50,7 +52,9 @@ fn nothing_is_allowed_and_children_come_back() {
             let sent = stream.end();
             assert_eq!(download.join().unwrap().expect_success(), sent.to_string(), "the download was cut");
         });
+        running.guest.wait_for_console("probe: watch: 6 looks took", PATIENCE).unwrap();
         let console = running.guest.console();
+        console.lines().filter(|line| line.contains("probe: watch: ")).for_each(|line| eprintln!("{line}"));
         table(&console);
         come_back(&console);
         client.ping(WEB6).expect_success();
