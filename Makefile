@@ -19,7 +19,7 @@ export PATH := $(abspath $(TARGET))/release:$(PATH)
 help:
 	@echo "make demo    the main job from nothing: lock, build, boot, tunnel, verdict, three refusals"
 	@echo "make test    all tests, with virtual machines"
-	@echo "make prove   tests that take longer: more network cards"
+	@echo "make prove   tests that take longer: the whole behavioural proof three times, more network cards"
 	@echo "make controls  variants that log on purpose, each caught by masks or screen"
 	@echo "make check   format, lint, licences, documentation"
 	@echo "make bench   times, sizes and memory, written as a table"
@@ -105,11 +105,12 @@ check: deps
 
 bench: build probe
 	@tools/deps.sh bench
-	cargo build --release --locked -p vitrine-qemu --example bench_tunnel
+	cargo build --release --locked -p vitrine-qemu --example bench_tunnel --example bench_scan
 	cargo build --release --locked -p vitrine-resolver --example native
 	@tools/bench/build.sh
 	@tools/bench/tunnel.sh
 	@tools/bench/dns.sh
+	@tools/bench/scan.sh
 
 # See fuzz/README.md; a stable compiler takes the sanitizer's flags with RUSTC_BOOTSTRAP
 FUZZ_SECONDS ?= 60

@@ -8,11 +8,13 @@ $bb mount -t proc proc /proc
 $bb mount -t sysfs sys /sys
 $bb mount -t devtmpfs dev /dev
 while read -r module; do $bb insmod "$module"; done </etc/vitrine/modules
+echo 0 >/proc/sys/net/ipv6/conf/default/accept_dad # its address can be used at once
 for interface in /sys/class/net/*; do [ -e "$interface/device" ] && outer=${interface##*/}; done
 ip link set lo up
+echo 0 >"/proc/sys/net/ipv6/conf/$outer/accept_dad"
 ip link set "$outer" up
 ip address add 203.0.113.10/24 dev "$outer"
-ip address add 2001:db8:113::10/64 dev "$outer" nodad
+ip address add 2001:db8:113::10/64 dev "$outer"
 ip route add default via 203.0.113.1
 ip -6 route add default via 2001:db8:113::1
 echo 1 >/proc/sys/net/ipv4/ip_forward
@@ -21,9 +23,8 @@ nft -f /etc/plain.nft
 ip link add wg0 type wireguard
 wg setconf wg0 /etc/plain.wg
 ip address add 10.66.0.1/16 dev wg0
-ip address add fd66::1/64 dev wg0 nodad
+ip address add fd66::1/64 dev wg0
 ip link set wg0 mtu 1420 up
-ip -6 route add default via 2001:db8:113::1 2>/dev/null
 echo "nobody:x:65534:65534::/:/bin/false" >/etc/passwd
 unbound -c /etc/unbound.conf
 echo ready

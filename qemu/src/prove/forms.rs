@@ -186,3 +186,92 @@ fn wire(name: &str) -> Vec<u8> {
     let labels = name.split('.').map(str::as_bytes);
     labels.flat_map(|label| [&[label.len() as u8], label].concat()).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::canary::Kind;
+    use super::super::memory::Hunt;
+    use super::*;
+    use std::collections::BTreeSet;
+
+    /// The forms in which a canary is found in these bytes.
+    fn found(value: Value, bytes: &[u8]) -> BTreeSet<Form> {
+        let hunt = Hunt::new(&[Canary::new(Kind::Payload, value)]).unwrap();
+        hunt.in_bytes(bytes).into_iter().map(|copy| copy.form).collect()
+    }
+
+    fn only(form: Form) -> BTreeSet<Form> {
+        [form].into()
+    }
+
+    /// As other programs write it.
+    #[test]
+    fn an_ipv6_address_in_every_form() {
+        let value = || Value::Address("2001:db8:51:9ff6:d03e:febe:9014:9139".parse().unwrap());
+        let raw: [u8; 16] = "2001:db8:51:9ff6:d03e:febe:9014:9139".parse::<Ipv6Addr>().unwrap().octets();
+        let in_text = |text: &str| found(value(), format!("client {text}]:443").as_bytes());
+        assert_eq!(found(value(), &[&[9; 5], &raw[..], &[9; 5]].concat()), only(Form::Raw));
+        assert_eq!(in_text("2001:db8:51:9ff6:d03e:febe:9014:9139"), only(Form::Text));
+        assert_eq!(in_text("2001:DB8:51:9FF6:D03E:febe:9014:9139"), only(Form::Text));
+        assert_eq!(in_text("2001:0db8:0051:9ff6:d03e:febe:9014:9139"), only(Form::LongText));
+        assert_eq!(in_text("20010DB800519ff6d03efebe90149139"), only(Form::Hex));
+        let pointer = "9.3.1.9.4.1.0.9.e.b.e.f.e.3.0.d.6.f.f.9.1.5.0.0.8.b.d.0.1.0.0.2.ip6.arpa";
+        assert_eq!(in_text(pointer), only(Form::PtrText));
+        assert_eq!(found(value(), &wire(pointer)), only(Form::PtrWire));
+        let reversed: Vec<u8> = raw.iter().rev().copied().collect();
+        assert_eq!(found(value(), &reversed), only(Form::Reversed));
+        let words: Vec<u8> =
+            raw.chunks(4).flat_map(|w| u32::from_be_bytes(w.try_into().unwrap()).to_le_bytes()).collect();
+        assert_eq!(found(value(), &words), only(Form::ReversedWords));
+        let wide: Vec<u8> = "2001:db8:51:9ff6:d03e:febe:9014:9139".encode_utf16().flat_map(u16::to_le_bytes).collect();
+        assert_eq!(found(value(), &wide), only(Form::Utf16));
+    }
+
+    /// Wherever it stands in a longer message, and in both alphabets.
+    #[test]
+    fn base64_at_every_place() {
+        let bytes: Vec<u8> = (0..24).map(|at| 0xfb ^ (at * 5)).collect();
+        for before in 0..6 {
+            for after in 0..4 {
+                let message = [vec![b'<'; before], bytes.clone(), vec![b'>'; after]].concat();
+                for text in [STANDARD.encode(&message), URL_SAFE.encode(&message)] {
+                    assert_eq!(
+                        found(Value::Bytes(bytes.clone()), text.as_bytes()),
+                        only(Form::Base64),
+                        "{before} {after}"
+                    );
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn names_in_any_case_and_in_wire_form() {
+        let value = || Value::Name("qzjxkvw7qzjxkvw7qzjxkvw7.any.good.vitrine".into());
+        assert_eq!(found(value(), b"GET QZjxkvw7qzJXkvw7qzjxkvw7.any"), only(Form::Text));
+        let question = [&wire("qzjxkvw7QZJXKVW7qzjxkvw7.any.good.vitrine"), &[0, 0, 1, 0, 1][..]].concat();
+        assert_eq!(found(value(), &question), only(Form::Wire));
+        let hex = hex(b"qzjxkvw7qzjxkvw7qzjxkvw7");
+        assert_eq!(found(value(), hex.as_bytes()), only(Form::HexOfText));
+        let hidden = STANDARD.encode("x=qzjxkvw7qzjxkvw7qzjxkvw7&y");
+        assert_eq!(found(value(), hidden.as_bytes()), only(Form::Base64OfText));
+    }
+
+    #[test]
+    fn ipv4_as_text_and_in_pairs_never_alone() {
+        let alone = Value::Address("198.51.100.177".parse().unwrap());
+        assert_eq!(found(alone.clone(), &[198, 51, 100, 177, 198, 51, 100, 177]), BTreeSet::new());
+        assert_eq!(found(alone.clone(), b"198.51.100.177:80"), only(Form::Text));
+        assert_eq!(found(alone, b"177.100.51.198.IN-ADDR.arpa"), only(Form::PtrText));
+        let pair = Value::Pair([203, 0, 113, 10].into(), [198, 51, 100, 177].into());
+        assert_eq!(found(pair, &[64, 0, 203, 0, 113, 10, 198, 51, 100, 177, 0]), only(Form::Raw));
+    }
+
+    /// The stamp of a handshake (TAI64N): seconds from 2^62 on, then nanoseconds.
+    #[test]
+    fn handshake_times() {
+        let stamp = [&((1_u64 << 62) + 37 + 1_763_719_200).to_be_bytes()[..], &[1, 2, 3, 4]].concat();
+        assert_eq!(found(Value::Time(1_763_719_200), &stamp), only(Form::Tai64));
+        assert_eq!(found(Value::Time(1_763_719_201), &stamp), BTreeSet::new());
+    }
+}
