@@ -237,6 +237,41 @@ mod tests {
         assert_eq!(warm.tree.listing(), cold.tree.listing());
     }
 
+    /// Masked before libraries are looked for: what only a masked program needs has to be nowhere.
+    #[test]
+    fn a_whole_package_is_taken_masked_and_gets_its_users() {
+        let daemon = program(&Wants { needed: &["libgone.so.1"], ..Wants::default() });
+        let tar = Tar::new()
+            .file("usr/sbin/rsyslogd", 0o755, &daemon)
+            .file("usr/bin/tool", 0o4755, b"t")
+            .link("usr/bin/alias", "tool")
+            .link("etc/mtab", "../proc/self/mounts")
+            .file("etc/os-release", 0o644, b"ID=debian\n")
+            .file("usr/lib/sysusers.d/a.conf", 0o644, b"u root 0\nu a -\n");
+        let (whole, linux, stub) = (deb("whole", "1", Coding::Plain, tar), linux(), stub());
+        let (load_whole, load_linux, load_stub) = (|| Ok(whole.clone()), || Ok(linux.clone()), || Ok(stub.clone()));
+        let packages = [
+            Package { name: "whole", version: "1", sha256: Sha256::of(b"1"), load: &load_whole },
+            Package { name: "linux", version: "6.12", sha256: Sha256::of(b"2"), load: &load_linux },
+            Package { name: "systemd-boot-efi", version: "257", sha256: Sha256::of(b"3"), load: &load_stub },
+        ];
+        let staged = |whole: &str| {
+            let selection = Selection { whole: vec![whole.into()], programs: vec![], ..selection() };
+            stage(&packages, &selection, &Policy::standard(), &crate::cache::NoCache, &|_| ())
+        };
+        let Staged { tree, masked, .. } = staged("whole").unwrap();
+        let get = |path: &str| tree.get(&ImagePath::parse(path).unwrap());
+        assert!(get("/usr/sbin/rsyslogd").is_none() && get("/usr/bin/alias").is_some() && get("/etc/mtab").is_some());
+        assert_eq!(get("/usr/bin/tool").unwrap().mode, 0o555);
+        assert_eq!(get("/etc/os-release").unwrap().bytes(), b"ID=vitrine\n", "the recipe's own file stays");
+        let passwd = String::from_utf8_lossy(get("/etc/passwd").unwrap().bytes()).into_owned();
+        assert!(passwd.starts_with("root:*:0:0:") && passwd.contains("\na:*:999:999:"), "{passwd}");
+        let rules: Vec<(&str, &str)> = masked.iter().map(|m| (m.rule.as_str(), m.path.as_str())).collect();
+        assert_eq!(rules, [("mask.special-mode", "/usr/bin/tool"), ("mask.syslog", "/usr/sbin/rsyslogd")]);
+        let what = staged("none").unwrap_err().what;
+        assert!(what.contains("no package none"), "{what}");
+    }
+
     #[test]
     fn refusals_name_what_is_missing() {
         let with = |change: &dyn Fn(&mut Selection)| {

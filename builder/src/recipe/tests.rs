@@ -339,3 +339,17 @@ fn files_come_from_beside_the_recipe_that_names_them() {
         assert!(write(&format!("\"{path}\" = \"b.conf\"\n")).unwrap_err().what.contains("absolute"), "{path}");
     }
 }
+
+#[test]
+fn whole_packages_and_systemd() {
+    let image = |more: &str| BASE.replace("[image]\n", &format!("[image]\n{more}\n"));
+    let own = |more: &str| format!("name = \"s\"\n{}", image(more)).replace("\"libc6\"", "\"libc6\", \"systemd\"");
+    let recipe = load(&[("s.toml", &own("whole = [\"systemd\"]\npid1 = \"systemd\""))], &[]).unwrap();
+    assert_eq!((recipe.image.whole.as_slice(), recipe.image.pid1), (&["systemd".to_string()][..], Pid1::Systemd));
+    let plain = load(&[("s.toml", &own(""))], &[]).unwrap();
+    assert_eq!(plain.image.pid1, Pid1::Vitrine);
+    assert!(!plain.to_toml().unwrap().contains("pid1"), "a recipe without it reads as before");
+    refused(&[("s.toml", &own("whole = [\"bash\"]"))], "\"bash\" of image.whole is not in debian.packages");
+    refused(&[("s.toml", &own("pid1 = \"systemd\""))], "image.pid1 is \"systemd\", which has to be in image.whole");
+    refused(&[("s.toml", &own("pid1 = \"sysvinit\""))], "pid1");
+}
