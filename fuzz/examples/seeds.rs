@@ -59,6 +59,7 @@ fn seeds() -> Vec<(&'static str, Vec<u8>)> {
         ("release", release.into()),
         ("secure_boot", signature_list([9; 16], b"certificate")),
         ("source", b"\0import logging as l\nlog = l.getLogger('x')\n@app.get('/')\ndef f(q):\n    log.info(f'{q}')\n".to_vec()),
+        ("sysusers", b"u root 0:0 \"Super User\" /root\ng tty 5\nu sshd -:65534\nm sshd tty\nr - 500-900\n".to_vec()),
         ("vars", vars()),
     ]
 }

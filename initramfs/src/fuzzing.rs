@@ -5,3 +5,4 @@ pub use crate::elf::Elf;
 pub use crate::index::{Index, Item, Kind};
 pub use crate::kernel::release;
 pub use crate::modinfo::ModInfo;
+pub use crate::users::Users;

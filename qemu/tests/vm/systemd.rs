@@ -1,11 +1,11 @@
 //! A whole Debian userland with systemd as PID 1 (`recipes/systemd.toml`): masked, silent, accepted.
 
 use crate::images::Images;
-use crate::machine::{boot, Judged};
+use crate::machine::{boot, Judged, Place, PATIENCE};
 use crate::user::User;
 use serde_json::Value;
 use std::collections::BTreeSet;
-use vitrine_qemu::boot::Options;
+use vitrine_qemu::boot::{Guest, Options};
 
 /// What may be in the image of programs that are started: systemd itself, what it starts its units with, what
 /// makes files below /run and /tmp, the loader, and coreutils. Everything else of the packages is masked.
@@ -71,4 +71,42 @@ fn masks_took_what_keeps_records(images: &Images) {
         assert!(PACKAGES_WITH_PROGRAMS.contains(&origin), "a program of another package: {line}");
     }
     assert!(!tree.contains(" /var/log/"), "the image has something in /var/log");
+}
+
+/// What systemd is allowed among the attempts of `docs/sandbox.md`, and why that does no harm. A probe has the kernel's
+/// log for it to speak to, which no shipped image has.
+const ALLOWED: [&str; 7] = [
+    "proc-sys-read",  // settings can be read; /proc is read-only
+    "proc-net",       // of a network without interfaces
+    "proc-self-net",  // the same
+    "kernel-symbols", // without addresses: kptr_restrict
+    "write-run",      // its own tmpfs
+    "reboot-keys",    // it may end the machine
+    "dmesg-write",    // in a probe only
+];
+/// All that it starts: what makes files below /run and /tmp, and the unit by which the machine ends with its server.
+const STARTED: [&str; 2] = ["systemd-tmpfiles-setup.service", "vitrine.service"];
+
+#[test]
+fn systemd_is_refused_nearly_everything_and_starts_nearly_nothing() {
+    let Some(images) = Images::find() else { return };
+    let _place = Place::take();
+    let options = Options::new(images.read("userland/image.efi"), images.secure_boot());
+    let mut guest = Guest::start(&options, &mut |line| eprintln!("{line}")).unwrap();
+    guest.wait_for_console("Startup finished", PATIENCE).unwrap();
+    let console = guest.console();
+    let after = |mark: &'static str| {
+        let found = move |line: &str| line.split_once(mark).map(|(_, rest)| rest.trim().to_string());
+        console.lines().filter_map(found).collect::<Vec<_>>()
+    };
+    let fates = after("probe: systemd ");
+    assert!(fates.contains(&"packet-socket: refused".to_string()), "{fates:#?}");
+    let others: BTreeSet<&str> =
+        fates.iter().filter(|line| *line != "done").filter_map(|line| line.strip_suffix(": ALLOWED")).collect();
+    assert_eq!(others, BTreeSet::from(ALLOWED));
+    assert!(fates.iter().all(|line| !line.ends_with("UNCLEAR")), "{fates:#?}");
+    let started = after("systemd[1]: Starting ");
+    let units: BTreeSet<&str> = started.iter().filter_map(|line| line.split(' ').next()).collect();
+    assert_eq!(units, BTreeSet::from(STARTED), "{console}");
+    assert_eq!(after("systemd[1]: Failed to start "), Vec::<String>::new());
 }
