@@ -63,10 +63,10 @@ pub fn say(parts: &[&'static str]) {
     let Some(console) = CONSOLE.get().or(opened.as_ref()) else {
         return;
     };
-    for part in parts.iter().chain(&["\n"]) {
-        if rustix::io::write(console, part.as_bytes()).is_err() {
-            return;
-        }
+    // In one piece: beside a userland, two processes of a probe speak at the same time
+    let line = [parts.concat().as_str(), "\n"].concat();
+    if rustix::io::write(console, line.as_bytes()).is_err() {
+        return;
     }
     // Otherwise the power goes before the line is out; nothing is lost when it cannot be waited for.
     let _ = rustix::termios::tcdrain(console);
