@@ -43,6 +43,12 @@ pub struct Peers {
     taken: BTreeMap<IpAddr, (Cidr, Key32)>,
 }
 
+/// The same map in new memory: a B-tree's node keeps the bytes of what was removed from it, as long as it lives. The old
+/// nodes go back to the allocator, which in PID 1 clears them.
+pub fn renewed<K: Ord, V>(map: &mut BTreeMap<K, V>) {
+    *map = std::mem::take(map).into_iter().collect();
+}
+
 /// How to come from the peers there are to those that are wanted.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Difference {
@@ -114,6 +120,12 @@ impl Peers {
             }
         }
         wipe(&mut networks);
+    }
+
+    /// Nothing is left of those that were removed. After an order: it costs as much as there are peers.
+    pub fn forget_removed(&mut self) {
+        renewed(&mut self.known);
+        renewed(&mut self.taken);
     }
 
     /// What has to be done so that exactly these peers are there. Changes nothing.

@@ -138,3 +138,16 @@ fn ten_thousand_peers() {
     (0..10_000).for_each(|n| peers.removed(&key(n)));
     assert!(peers.is_empty() && peers.taken.is_empty());
 }
+
+/// What is left after it is what was there before it.
+#[test]
+fn new_memory_holds_the_same_peers() {
+    let mut map: std::collections::BTreeMap<u32, u32> = (0..100).map(|number| (number, number * 2)).collect();
+    map.retain(|number, _| number % 7 == 0);
+    let before = map.clone();
+    renewed(&mut map);
+    assert_eq!(map, before);
+    map.clear();
+    renewed(&mut map);
+    assert!(map.is_empty());
+}

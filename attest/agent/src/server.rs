@@ -9,6 +9,7 @@ use rustix::net::SocketFlags;
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{Ipv4Addr, Ipv6Addr, Shutdown, TcpListener, TcpStream};
 use std::time::{Duration, Instant};
+use zeroize::Zeroizing;
 
 /// Connections served at once. Init allows this program 64 threads.
 const CONNECTIONS: usize = 32;
@@ -124,7 +125,8 @@ fn read_some(
     limit: usize,
     deadline: Instant,
 ) -> Result<(), Option<Refusal>> {
-    let mut buffer = [0; 2048];
+    // This thread's stack lives as long as the machine, and nothing else clears it
+    let mut buffer = Zeroizing::new([0; 2048]);
     let room = limit.min(buffer.len());
     loop {
         let left = deadline.saturating_duration_since(Instant::now());

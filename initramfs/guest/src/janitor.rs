@@ -20,6 +20,9 @@ use watch::Watch;
 /// Peers of one interface that are renewed at a time; each costs the kernel a grace period and a key agreement, about
 /// a tenth of a millisecond. PID 1 has other things to do as well.
 const BATCH: usize = 256;
+/// Connections to the server itself end by themselves, and the kernel frees them at its leisure: some have ended whenever
+/// this much time has passed, and what they left in their slabs is given back.
+const SHRINK: Duration = Duration::from_secs(30);
 /// Until the rest of them.
 const SOON: Duration = Duration::from_secs(1);
 
@@ -33,6 +36,7 @@ pub struct Janitor {
     /// Peers that the kernel did not take back: they are missing until it does.
     owed: BTreeSet<(Number, Key32)>,
     slabs: Slabs,
+    shrunk: Instant,
     turnover: Turnover,
 }
 
@@ -61,6 +65,7 @@ impl Janitor {
             watches: Default::default(),
             owed: BTreeSet::new(),
             slabs: Slabs::open()?,
+            shrunk: now,
             turnover: Turnover::open()?,
         })
     }
@@ -79,6 +84,7 @@ impl Janitor {
         }
         if now >= self.next {
             let more = self.clean(now, tunnels, peers);
+            vitrine_wiping::stack();
             self.next = now + if more { SOON.min(self.tick) } else { self.tick };
         }
         self.turnover.step(now, |turn| outside.probe(turn));
@@ -94,10 +100,17 @@ impl Janitor {
         let forgotten = tunnels.forget().unwrap_or(true);
         if forgotten || !found.idle.is_empty() || !found.gone.is_empty() {
             errors::overwrite();
-            self.slabs.shrink();
             self.turnover.begin(now);
+            self.shrink(now);
+        } else if now.saturating_duration_since(self.shrunk) >= SHRINK {
+            self.shrink(now);
         }
         found.more
+    }
+
+    fn shrink(&mut self, now: Instant) {
+        self.slabs.shrink();
+        self.shrunk = now;
     }
 
     fn look(&mut self, now: Instant, tunnels: &Tunnels) -> Found {

@@ -66,7 +66,12 @@ impl Orders {
         let answer = match opened.order {
             Ok(order) => {
                 self.last_seq = order.seq;
-                self.carry_out(order.op, interfaces).unwrap_or_else(|refusal| Answer::refused(refusal.0))
+                let removes = !matches!(order.op, Operation::Has(_) | Operation::Commit(_) | Operation::Add(_));
+                let answer = self.carry_out(order.op, interfaces).unwrap_or_else(|refusal| Answer::refused(refusal.0));
+                if removes {
+                    self.peers.forget_removed();
+                }
+                answer
             }
             Err(refusal) => Answer::refused(refusal.code()),
         };

@@ -19,6 +19,7 @@ use std::ops::Range;
 use std::time::SystemTime;
 use vitrine_attest::config::{self, Cidr, Config};
 use vitrine_attest::digest::Key32;
+use vitrine_attest::peers::renewed;
 
 /// Seconds after which a session is dead without a new handshake (REJECT_AFTER_TIME, WireGuard §6.1).
 const SESSION: u64 = 180;
@@ -180,6 +181,10 @@ impl Tunnels {
         let over: Vec<Cidr> = self.over.borrow().iter().copied().collect();
         self.conntrack.forget(&over)?;
         self.over.borrow_mut().clear();
+        if !over.is_empty() {
+            // Some may have been removed
+            renewed(&mut self.networks.borrow_mut());
+        }
         Ok(!over.is_empty())
     }
 

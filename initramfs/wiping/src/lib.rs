@@ -5,10 +5,21 @@
 //! request that was answered long ago, were found in their heaps (`docs/prove.md`). The kernel's `init_on_free` sees only
 //! pages, and none of these went back.
 //!
-//! It does not clear stacks, nor what C libraries allocate.
+//! It does not clear what C libraries allocate. Stacks are cleared by [`stack`], where somebody calls it.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::arch::asm;
+use std::hint::black_box;
+
+/// What a deep call may have used of the stack.
+const DEPTH: usize = 128 << 10;
+
+/// Clears the stack below the caller: what calls that have returned left there. The thread needs that much of it.
+#[inline(never)]
+pub fn stack() {
+    let mut below = [0_u8; DEPTH];
+    black_box(&mut below);
+}
 
 /// The system's allocator, which forgets. `#[global_allocator] static ALLOCATOR: Wiping = Wiping::new();`
 #[derive(Debug)]

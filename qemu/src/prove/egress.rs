@@ -36,15 +36,15 @@ impl Purpose {
     /// Canaries that such a frame may hold: it could not do its work without them.
     fn may_hold(self) -> &'static [Kind] {
         match self {
-            // The user's address is where it goes; the rest is encrypted
-            Self::WireGuard => &[Kind::Endpoint, Kind::Endpoint4],
+            // The address of who asked is where it goes
+            Self::WireGuard | Self::Evidence => &[Kind::Endpoint, Kind::Endpoint4],
             Self::Client => &[Kind::Destination, Kind::Destination4, Kind::Payload, Kind::Answer, Kind::Credential],
             Self::Resolver => &[Kind::Name, Kind::FailedName],
             // An error message quotes what it is about (RFC 792); it goes to whom that came from
             Self::Icmp => {
                 &[Kind::Endpoint, Kind::Endpoint4, Kind::Destination, Kind::Destination4, Kind::Payload, Kind::Answer]
             }
-            Self::Link | Self::Dhcp | Self::Evidence | Self::Violation => &[],
+            Self::Link | Self::Dhcp | Self::Violation => &[],
         }
     }
 }

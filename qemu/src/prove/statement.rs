@@ -104,7 +104,7 @@ mod tests {
         assert_eq!(statement["predicate"]["verdict"], "not-judged");
         assert_eq!(statement["subject"][0]["name"], "exit");
         assert!(verify(&read, &SigningKey::from_bytes(&[2; 32]).verifying_key()).is_err(), "another key");
-        let mut bad = vec![read.clone(), read.clone(), read];
+        let mut bad = [read.clone(), read.clone(), read];
         bad[0].payload[9] ^= 1;
         bad[1].payload_type = "text/plain".into();
         bad[2].signatures.clear();

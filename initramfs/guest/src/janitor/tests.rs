@@ -22,6 +22,7 @@ fn janitor(card: &std::path::Path) -> Janitor {
         watches: Default::default(),
         owed: BTreeSet::new(),
         slabs: Slabs::open().unwrap(),
+        shrunk: now,
         turnover: Turnover::open_at(card).unwrap(),
     }
 }
