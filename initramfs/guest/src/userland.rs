@@ -52,10 +52,18 @@ const SERVER: &CStr = c"/run/vitrine-server";
 pub struct Starting(OwnedFd);
 
 impl Starting {
-    /// The server serves: now PID 1 becomes systemd.
+    /// The server serves: now PID 1 becomes systemd. Returns when it has, with the rights and the mounts that it keeps:
+    /// the exec closes the other end of the pipe. The watch would take the PID 1 before that for a violation.
     pub fn done(self) -> Step {
         let told = rustix::io::write(&self.0, b"1").or_stop("userland")?;
-        (told == 1).then_some(()).or_stop("userland")
+        (told == 1).then_some(()).or_stop("userland")?;
+        loop {
+            match poll(&mut [PollFd::new(&self.0, PollFlags::empty())], None) {
+                Err(Errno::INTR) => {}
+                Ok(_) => return Ok(()),
+                Err(_) => return Err(Stop("userland")),
+            }
+        }
     }
 }
 

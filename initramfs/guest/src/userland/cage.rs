@@ -4,8 +4,8 @@
 //! /proc, /sys      read-only as a whole: no setting can be written, and no interface of the server is shown
 //! /sys/fs/cgroup   for systemd
 //! /dev             null, zero, full, random, urandom: no console, no kernel log, no TPM, no memory, no disk
-//! /run             a tmpfs of its own
-//! /tmp, /var/log   as they were: small tmpfs
+//! /run, /tmp       tmpfs of its own
+//! /var/log         the server's, where the watch sees every file
 //! ```
 
 use crate::stop::{OrStop, Step};
@@ -25,7 +25,7 @@ struct Place {
 }
 
 /// In this order. systemd mounts what is not mounted, and may not mount: all that it insists on has to be here.
-const PLACES: [Place; 6] = [
+const PLACES: [Place; 7] = [
     Place { target: c"/proc", kind: c"proc", flags: FIXED, data: None, code: "cage-proc" },
     // Of the new network: it has no interface of the server's
     Place { target: c"/sys", kind: c"sysfs", flags: FIXED, data: None, code: "cage-sys" },
@@ -57,6 +57,13 @@ const PLACES: [Place; 6] = [
         flags: SEALED,
         data: Some(c"size=4m,nr_inodes=4096,mode=0755"),
         code: "cage-run",
+    },
+    Place {
+        target: c"/tmp",
+        kind: c"tmpfs",
+        flags: SEALED,
+        data: Some(c"size=64k,nr_inodes=64,mode=1777"),
+        code: "cage-tmp",
     },
 ];
 

@@ -4,6 +4,7 @@
 use crate::stop::{OrStop as _, Step};
 use rustix::fs::{openat, readlinkat_raw, Mode, OFlags};
 use rustix::io::{read, Errno};
+use rustix::thread::CapabilitySet;
 use std::ffi::CStr;
 use std::io::Write as _;
 use std::os::fd::OwnedFd;
@@ -72,6 +73,11 @@ impl Status {
     /// As PID 1 starts every child.
     pub fn confined(user: u32) -> Self {
         Self { users: [user; 4], groups: [user; 4], no_new_privileges: true, ..Self::default() }
+    }
+
+    /// No right beyond these, in no set, and none to be had; and nobody looks into it.
+    pub fn is_within(&self, rights: CapabilitySet) -> bool {
+        self.tracer == 0 && self.capabilities.iter().all(|set| set & !rights.bits() == 0)
     }
 
     fn parse(bytes: &[u8]) -> Option<Self> {
@@ -190,6 +196,19 @@ mod tests {
         for bad in ["", "Uid:\t1\n", &STATUS.replace("Uid:\t200", "Uid:\tx")] {
             assert_eq!(Status::parse(bad.as_bytes()), None, "{bad}");
         }
+    }
+
+    #[test]
+    fn rights_of_a_neighbour() {
+        let systemd = crate::privileges::SYSTEMD;
+        let with = |from: &str, to: &str| Status::parse(STATUS.replace(from, to).as_bytes()).unwrap();
+        let all = format!("CapBnd:\t{:016x}", systemd.bits());
+        assert!(with("CapBnd:\t0000000000000000", &all).is_within(systemd) && with("", "").is_within(systemd));
+        for name in ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"] {
+            let admin = format!("{name}:\t{:016x}", CapabilitySet::NET_ADMIN.bits());
+            assert!(!with(&format!("{name}:\t0000000000000000"), &admin).is_within(systemd), "{name}");
+        }
+        assert!(!with("TracerPid:\t0", "TracerPid:\t9").is_within(systemd));
     }
 
     #[test]

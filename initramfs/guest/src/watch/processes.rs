@@ -7,12 +7,17 @@
 //! Where a link leads (`exe`, `fd`, `ns`) the kernel tells only who may look into the process (ptrace(2), "access mode
 //! checking"): root without CAP_SYS_PTRACE may not, the process' own user may. PID 1 has CAP_SETUID and looks as that
 //! user, by setfsuid(2); it needs no right that it would not have to have anyway.
+//!
+//! In an image with a userland the server is not PID 1. Then its own children are judged in the same way, and all others
+//! by their rights: see `judge_stranger`.
 
 use super::process::{self, Stat, Status};
 use super::trees;
 use crate::children::Known;
+use crate::privileges::SYSTEMD;
 use crate::stop::{OrStop as _, Step};
 use crate::sys::as_file_system_user;
+use crate::userland;
 use rustix::fs::{openat, Mode, OFlags, RawDir};
 use std::collections::BTreeSet;
 use std::mem::MaybeUninit;
@@ -22,6 +27,8 @@ use vitrine_attest::watch::Rule;
 pub struct Processes {
     tree: OwnedFd,
     me: u32,
+    /// The image has a userland: systemd is PID 1, and starts what the image has for it.
+    userland: bool,
     /// PID 1's own, as at the first look.
     first: Option<Home>,
     /// Numbers (inodes) of PID 1's own sockets at the last look; None when it could not see them.
@@ -38,7 +45,8 @@ struct Home {
 
 impl Processes {
     pub fn open() -> Step<Self> {
-        Ok(Self { tree: trees::processes()?, me: std::process::id(), first: None, sockets: None })
+        let userland = userland::wanted()?;
+        Ok(Self { tree: trees::processes()?, me: std::process::id(), userland, first: None, sockets: None })
     }
 
     pub fn look(&mut self, known: &[Known]) -> Step<Option<Rule>> {
@@ -81,7 +89,7 @@ impl Processes {
             return Ok(None);
         }
         let Some(child) = known.iter().find(|child| child.is(pid)) else {
-            return Ok(Some(Rule::Processes));
+            return self.judge_stranger(pid, stat);
         };
         if stat.parent != self.me {
             return Ok(Some(Rule::Processes));
@@ -90,6 +98,16 @@ impl Processes {
             return Ok(None);
         }
         as_file_system_user(child.program.user, || self.judge_child(pid, child))
+    }
+
+    /// Beside a userland a process that is not ours is systemd, or was started by it. It is judged by its rights, which
+    /// nobody can get back; what it runs the kernel shows to those alone who may look into it, and we may not.
+    fn judge_stranger(&self, pid: u32, stat: Stat) -> Step<Option<Rule>> {
+        if !self.userland || stat.parent == self.me {
+            return Ok(Some(Rule::Processes));
+        }
+        let Some(status) = process::status(&self.tree, pid)? else { return Ok(None) };
+        Ok((!status.is_within(SYSTEMD)).then_some(Rule::Processes))
     }
 
     fn judge_child(&self, pid: u32, child: &Known) -> Step<Option<Rule>> {
