@@ -73,14 +73,14 @@ pub fn screen(
     context: &Context<'_>,
     policy: &Policy,
     waivers: &[Waiver],
-) -> Result<(Screened, Report), Report> {
+) -> Result<(Screened, Report), Box<Report>> {
     let mut report = screen_subject(&TreeSubject::of(&tree), context, policy, waivers).report;
     // a waiver cannot accept these: the finished image does not show what its recipe named
     report.findings.extend(policy.files.iter().flat_map(|rule| named_modules(rule, context, &tree)));
     report.findings.sort();
     match report.clean() {
         true => Ok((Screened { tree }, report)),
-        false => Err(report),
+        false => Err(Box::new(report)),
     }
 }
 

@@ -333,7 +333,7 @@ fn files_come_from_beside_the_recipe_that_names_them() {
     std::fs::write(dir.path().join("parent/a.conf"), "a").unwrap();
     std::fs::write(dir.path().join("b.conf"), "b").unwrap();
     let recipe = write("\"/etc/b.conf\" = \"b.conf\"\n").unwrap();
-    assert_eq!(recipe.files.iter().map(|(path, _)| path.as_str()).collect::<Vec<_>>(), ["/etc/a.conf", "/etc/b.conf"]);
+    assert_eq!(recipe.files.keys().map(String::as_str).collect::<Vec<_>>(), ["/etc/a.conf", "/etc/b.conf"]);
     assert_eq!(recipe.files["/etc/b.conf"], b"b");
     for path in ["etc/b.conf", "/etc/../b.conf", "/"] {
         assert!(write(&format!("\"{path}\" = \"b.conf\"\n")).unwrap_err().what.contains("absolute"), "{path}");

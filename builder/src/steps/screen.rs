@@ -49,7 +49,7 @@ impl Screened {
         masked.sort_by(|a, b| (&a.path, a.action).cmp(&(&b.path, b.action)));
         let (tree, report) = match screen(tree, &context, &policy, &recipe.waivers) {
             Ok((tree, report)) => (Some(tree), report),
-            Err(report) => (None, report),
+            Err(report) => (None, *report),
         };
         let findings = Findings { report, masked };
         keep(&findings)?;

@@ -129,7 +129,7 @@ fn the_report_is_deterministic_and_round_trips() {
     let report = || screen(tree(&files), &context(), &Policy::standard(), &[]).unwrap_err();
     let json = serde_json::to_string(&report()).unwrap();
     assert_eq!(json, serde_json::to_string(&report()).unwrap());
-    assert_eq!(serde_json::from_str::<Report>(&json).unwrap(), report());
+    assert_eq!(serde_json::from_str::<Report>(&json).unwrap(), *report());
     assert_eq!(report().findings.iter().map(|f| f.path.as_str()).collect::<Vec<_>>(), ["/a", "/b"]);
     assert!(report().to_string().starts_with("log.import  found: 2\n  why:  "), "{}", report());
 }

@@ -77,7 +77,7 @@ fn large_and_unreadable_files_are_said() {
     let sparse = fs::File::create(dir.path().join("large")).unwrap();
     sparse.set_len(FILE_LIMIT + 1).unwrap();
     fs::write(dir.path().join("locked"), "x").unwrap();
-    fs::set_permissions(dir.path().join("locked"), fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(dir.path().join("locked"), fs::Permissions::from_mode(0o0)).unwrap();
     let seen = seen(&Folder::open(dir.path(), false).unwrap());
     assert!(seen[0].1.contains("at most"), "{seen:?}");
     // root may read everything
