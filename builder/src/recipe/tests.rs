@@ -351,5 +351,5 @@ fn whole_packages_and_systemd() {
     assert!(!plain.to_toml().unwrap().contains("pid1"), "a recipe without it reads as before");
     refused(&[("s.toml", &own("whole = [\"bash\"]"))], "\"bash\" of image.whole is not in debian.packages");
     refused(&[("s.toml", &own("pid1 = \"systemd\""))], "image.pid1 is \"systemd\", which has to be in image.whole");
-    refused(&[("s.toml", &own("pid1 = \"sysvinit\""))], "pid1");
+    refused(&[("s.toml", &own("pid1 = \"sysvinit\""))], "unknown variant `sysvinit`");
 }

@@ -227,7 +227,8 @@ fn every_file_and_line_rule_has_a_bad_file_and_a_good_twin() {
             wrong.push(format!("{rule}: the bad twin {bad_path} passed: {found:?}"));
         }
         let mut found = found_by(good_path, good, 0o100_644);
-        found.retain(|other| !COMMON.contains(&(rule, other.as_str())));
+        // A mask may take a good file as well: then its own rule asks for it, and that is not what is tested here
+        found.retain(|other| !COMMON.contains(&(rule, other.as_str())) && other != "service.unmasked");
         if !found.is_empty() {
             wrong.push(format!("{rule}: the good twin {good_path} was found by {found:?}"));
         }
