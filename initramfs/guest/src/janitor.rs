@@ -2,6 +2,7 @@
 
 mod errors;
 mod slabs;
+mod sockets;
 mod turnover;
 mod watch;
 
@@ -84,7 +85,6 @@ impl Janitor {
         }
         if now >= self.next {
             let more = self.clean(now, tunnels, peers);
-            vitrine_wiping::stack();
             self.next = now + if more { SOON.min(self.tick) } else { self.tick };
         }
         self.turnover.step(now, |turn| outside.probe(turn));
@@ -110,6 +110,7 @@ impl Janitor {
 
     fn shrink(&mut self, now: Instant) {
         self.slabs.shrink();
+        sockets::overwrite();
         self.shrunk = now;
     }
 

@@ -53,22 +53,32 @@ impl Server {
     pub fn run(mut self) -> Step<Infallible> {
         loop {
             self.tick(Instant::now())?;
+            vitrine_wiping::stack();
             let woken = self.sleep()?;
-            let (orders, tunnels, now) = (&mut self.orders, &self.tunnels, Instant::now());
-            let over = self.violation.is_some();
-            self.children.receive(now, |sealed| match over {
-                false => orders.take(sealed, tunnels),
-                true => ToAgent::Refused("violation".into()),
-            });
-            if woken.outside {
-                self.outside.receive();
-            }
-            if woken.watch {
-                self.watch.alarm(now);
-            }
+            self.receive(&woken, Instant::now());
+            vitrine_wiping::stack();
         }
     }
 
+    /// In a frame of its own, as [`Self::tick`]: inlined into [`Self::run`], whose frame lives as long as the machine,
+    /// what they leave on the stack would stay; a key of a removed user did.
+    #[inline(never)]
+    fn receive(&mut self, woken: &Woken, now: Instant) {
+        let (orders, tunnels) = (&mut self.orders, &self.tunnels);
+        let over = self.violation.is_some();
+        self.children.receive(now, |sealed| match over {
+            false => orders.take(sealed, tunnels),
+            true => ToAgent::Refused("violation".into()),
+        });
+        if woken.outside {
+            self.outside.receive();
+        }
+        if woken.watch {
+            self.watch.alarm(now);
+        }
+    }
+
+    #[inline(never)]
     fn tick(&mut self, now: Instant) -> Step {
         let stranger = self.children.reap(now);
         self.children.tick(now);
