@@ -119,7 +119,7 @@ pub struct Screen {
     /// Audit the source code in this folder instead of a target
     #[arg(long, value_name = "DIR", conflicts_with_all = ["target", "cmdline", "kernel", "statement", "cross_mounts", "printk"])]
     pub source: Option<PathBuf>,
-    /// Exceptions for --source: [[waiver]] with rule, path and reason (TOML)
+    /// Exceptions for --source: `waiver` tables with rule, path and reason (TOML)
     #[arg(long, value_name = "FILE", requires = "source")]
     pub waivers: Option<PathBuf>,
     /// Kernel command line, for a target that has none

@@ -1,6 +1,6 @@
 //! Boot files that somebody else made: what the screen can get out of them, and what it cannot, in words.
 //!
-//! [`crate::read_back`] is strict, because it reads our own images. Here everything that can be read is given, and
+//! `read_back.rs` is strict, because it reads our own images. Here everything that can be read is given, and
 //! what could not be read is named, so that the screen can say "could not judge" instead of nothing.
 
 mod initramfs;

@@ -112,7 +112,7 @@ impl Report {
     }
 }
 
-/// For people, see [`crate::text`].
+/// For people, see `text.rs`.
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&crate::text::findings(&self.findings))?;
