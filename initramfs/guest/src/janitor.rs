@@ -99,7 +99,6 @@ impl Janitor {
         tunnels.are_over(over.iter().filter_map(|peer| peers.networks(peer)).flatten());
         let forgotten = tunnels.forget().unwrap_or(true);
         if forgotten || !found.idle.is_empty() || !found.gone.is_empty() {
-            errors::overwrite();
             self.turnover.begin(now);
             self.shrink(now);
         } else if now.saturating_duration_since(self.shrunk) >= SHRINK {
@@ -109,6 +108,7 @@ impl Janitor {
     }
 
     fn shrink(&mut self, now: Instant) {
+        errors::overwrite();
         self.slabs.shrink();
         sockets::overwrite();
         self.shrunk = now;

@@ -1,7 +1,8 @@
 //! The kernel's own ICMP sockets, one for each processor and family: through them it sends its error messages, and each
 //! remembers where the last one went. For IPv6 that is the whole flow with both addresses (`inet->cork.fl`, which the
 //! kernel stopped clearing after use in 5.18), for IPv4 the destination (`inet->cork.base.addr`). They live as long as the
-//! kernel; only the next message overwrites it. So each processor is made to send one more, to itself.
+//! kernel; only the next message overwrites it. So each processor is made to send one more, to itself. On its way the
+//! message goes over each processor's interrupt stack, where calls that have returned leave addresses as well.
 
 use rustix::thread::{sched_getaffinity, sched_setaffinity, CpuSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket};
