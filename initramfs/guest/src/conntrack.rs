@@ -11,7 +11,7 @@ use crate::stop::{OrStop as _, Step};
 use netlink_packet_core::{NLM_F_ACK, NLM_F_DUMP};
 use netlink_sys::protocols::NETLINK_NETFILTER;
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddrV4};
 use vitrine_attest::config::{Cidr, Clients, Config};
 use zeroize::Zeroizing;
 
@@ -25,6 +25,13 @@ const HEADERS: usize = 16 + 4;
 const TUPLE_ORIGINAL: u16 = 1;
 const ZONE: u16 = 18;
 const TUPLE_IP: u16 = 1;
+const TUPLE_PROTOCOL: u16 = 2;
+/// enum ctattr_l4proto
+const PROTOCOL_NUMBER: u16 = 1;
+const SOURCE_PORT: u16 = 2;
+const DESTINATION_PORT: u16 = 3;
+/// IPPROTO_UDP
+const UDP: u8 = 17;
 
 /// Bytes of one request: headers and one tuple. It never grows, so that no copy of it stays behind.
 const REQUEST: usize = 512;
@@ -68,6 +75,13 @@ impl Conntrack {
             let _ = self.netlink.send(&request, 1);
             Ok(())
         })
+    }
+
+    /// Deletes one connection of ours by its first packet. It may have ended by itself meanwhile.
+    pub fn end(&self, source: SocketAddrV4, destination: SocketAddrV4) -> Step {
+        let request = exact(INET, &datagrams(source, destination)?, None)?;
+        let _ = self.netlink.send(&request, 1);
+        Ok(())
     }
 
     /// The request that deletes this entry, when it is sought.
@@ -136,6 +150,19 @@ fn address(addresses: &[u8], family: u8, side: Side) -> Step<IpAddr> {
         return <[u8; 4]>::try_from(value).or_stop("conntrack").map(|bytes| Ipv4Addr::from(bytes).into());
     }
     <[u8; 16]>::try_from(value).or_stop("conntrack").map(|bytes| Ipv6Addr::from(bytes).into())
+}
+
+/// The tuple of UDP between these two.
+fn datagrams(source: SocketAddrV4, destination: SocketAddrV4) -> Step<Vec<u8>> {
+    let (mut addresses, mut ports, mut tuple) = (Vec::new(), Vec::new(), Vec::new());
+    push(&mut addresses, kind(true, Side::Source), &source.ip().octets())?;
+    push(&mut addresses, kind(true, Side::Destination), &destination.ip().octets())?;
+    push(&mut ports, PROTOCOL_NUMBER, &[UDP])?;
+    push(&mut ports, SOURCE_PORT, &source.port().to_be_bytes())?;
+    push(&mut ports, DESTINATION_PORT, &destination.port().to_be_bytes())?;
+    push_nested(&mut tuple, TUPLE_IP, &addresses)?;
+    push_nested(&mut tuple, TUPLE_PROTOCOL, &ports)?;
+    Ok(tuple)
 }
 
 /// "Delete this one."

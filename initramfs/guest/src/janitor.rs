@@ -1,11 +1,13 @@
 //! What is over is forgotten: sessions, connections, memory they were in, receive buffers. See `docs/janitor.md`.
 
+mod connections;
 mod errors;
 mod slabs;
 mod sockets;
 mod turnover;
 mod watch;
 
+use crate::conntrack::Conntrack;
 use crate::outside::Outside;
 use crate::peers::Peers;
 use crate::stop::Step;
@@ -100,16 +102,17 @@ impl Janitor {
         let forgotten = tunnels.forget().unwrap_or(true);
         if forgotten || !found.idle.is_empty() || !found.gone.is_empty() {
             self.turnover.begin(now);
-            self.shrink(now);
+            self.shrink(now, tunnels.conntrack());
         } else if now.saturating_duration_since(self.shrunk) >= SHRINK {
-            self.shrink(now);
+            self.shrink(now, tunnels.conntrack());
         }
         found.more
     }
 
-    fn shrink(&mut self, now: Instant) {
+    fn shrink(&mut self, now: Instant, conntrack: &Conntrack) {
         errors::overwrite();
         self.slabs.shrink();
+        connections::overwrite(self.slabs.freed_connections(), conntrack);
         sockets::overwrite();
         self.shrunk = now;
     }

@@ -173,6 +173,10 @@ impl Tunnels {
         self.over.borrow_mut().extend(networks);
     }
 
+    pub const fn conntrack(&self) -> &Conntrack {
+        &self.conntrack
+    }
+
     /// Forgets the connections of all networks that are over; says whether there were any.
     ///
     /// # Errors
