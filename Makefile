@@ -20,7 +20,7 @@ help:
 	@echo "make demo    the main job from nothing: lock, build, boot, tunnel, verdict, three refusals"
 	@echo "make test    all tests, with virtual machines"
 	@echo "make prove   tests that take longer: the whole behavioural proof three times, more network cards"
-	@echo "make controls  variants that log on purpose, each caught by masks or screen"
+	@echo "make controls  variants that log on purpose, each caught by masks, screen or proof (30 min)"
 	@echo "make check   format, lint, licences, documentation"
 	@echo "make bench   times, sizes and memory, written as a table"
 	@echo "make fuzz    every parser of foreign bytes, FUZZ_SECONDS each (60)"
@@ -68,9 +68,9 @@ saboteur: programs
 	@install -m 0755 -t $(CARGO_TARGET_DIR)/saboteur-programs $(PROGRAMS)/vitrine-*
 	@install -m 0755 -t $(CARGO_TARGET_DIR)/saboteur-programs $(CARGO_TARGET_DIR)/static/$(TRIPLE)/image/vitrine-init
 
-# Programs with mistakes made on purpose, then all mutation controls that need no virtual machine
+# Programs with mistakes made on purpose, then all mutation controls: half an hour, as root
 CONTROLS := guest/control-janitor-off metrics/control-endpoint-label guest/control-panic-name,vitrine-resolver/control-panic-name
-controls: build
+controls: images
 	@set -e; for features in $(CONTROLS); do \
 		folder=$(CARGO_TARGET_DIR)/control-programs/$${features##*/}; \
 		RUSTFLAGS='$(STATIC) $(REMAP)' cargo build --locked --profile image --target $(TRIPLE) \
@@ -80,7 +80,7 @@ controls: build
 		install -m 0755 -t $$folder $(PROGRAMS)/vitrine-agent \
 			$(addprefix $(CARGO_TARGET_DIR)/static/$(TRIPLE)/image/vitrine-,init resolver metrics); \
 	done
-	vitrine-qemu controls --screen-only
+	vitrine-qemu controls --names $(CARGO_TARGET_DIR)/vm/names
 
 # The images that all VM tests share
 images: build probe saboteur

@@ -202,10 +202,16 @@ pub struct Controls {
     /// Try this one alone
     #[arg(long, value_name = "NAME")]
     pub only: Option<String>,
-    /// Boot nothing: what only watch or proof can catch is left out, and the
-    /// first line says so
+    /// Boot nothing: what only the proof can catch is left out, and the first
+    /// line says so
     #[arg(long)]
     pub screen_only: bool,
+    /// Zones of tools/test-zones.sh, for the proof
+    #[arg(long, value_name = "DIR", default_value = "target/vm/names")]
+    pub names: PathBuf,
+    /// Seconds to wait until a server answers
+    #[arg(long, value_name = "SECONDS", default_value_t = 300)]
+    pub patience: u64,
     /// Write recipes of what the screen refuses, with waivers for exactly what it
     /// found, for the layers behind it
     #[arg(long, value_name = "DIR")]

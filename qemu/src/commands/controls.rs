@@ -2,8 +2,9 @@
 
 use super::{note, print};
 use crate::cli::Controls;
-use crate::controls::{run as try_all, Control, Judge, Report, ScreenJudge};
+use crate::controls::{run as try_all, Control, Judge, ProofJudge, Report, ScreenJudge, Variants};
 use std::fs;
+use std::time::Duration;
 use vitrine_attest::{Error, Result};
 
 pub fn run(args: &Controls) -> Result<u8> {
@@ -14,9 +15,12 @@ pub fn run(args: &Controls) -> Result<u8> {
             return Err(Error::input(format!("there is no control {only}"), "look into the folder of controls"));
         }
     }
-    let screen = ScreenJudge::new(&args.folder, args.waived.as_deref())?;
-    let judges: [&dyn Judge; 1] = [&screen];
-    let report = try_all(&controls, &judges, &mut |line| note(line))?;
+    let variants = Variants::new(&args.folder)?;
+    let screen = ScreenJudge::new(&variants, args.waived.as_deref());
+    let mut log = |line: &str| note(&format!("  {line}"));
+    let proof = ProofJudge::new(&variants, &args.names, Duration::from_secs(args.patience), &mut log);
+    let judges: &[&dyn Judge] = if args.screen_only { &[&screen] } else { &[&screen, &proof] };
+    let report = try_all(&controls, judges, &mut |line| note(line))?;
     if let Some(path) = &args.table {
         fs::write(path, report.page())
             .map_err(|e| Error::input(format!("{}: {e}", path.display()), "give --table a file"))?;

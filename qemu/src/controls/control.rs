@@ -6,11 +6,34 @@ use std::path::{Path, PathBuf};
 use toml::{Table, Value};
 use vitrine_attest::{Error, Result};
 
-/// The recipe that all controls begin from, and its lock.
-pub const BASE: &str = "base.toml";
+/// The lock of both [`Base`]s.
 pub const LOCK: &str = "base.lock.toml";
-/// Verifiers refuse an image whose name begins so.
-const PREFIX: &str = "dev-control-";
+
+/// The server that a variant is a variant of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Base {
+    /// For masks and screen; nothing is booted. Verifiers refuse an image of this name.
+    Screened,
+    /// For the behavioural proof, which orders and checks it like any other server. Its name is a usual one; it is signed
+    /// with keys that are made for it and deleted with it.
+    Proven,
+}
+
+impl Base {
+    pub fn file(self) -> &'static str {
+        match self {
+            Self::Screened => "base.toml",
+            Self::Proven => "proof.toml",
+        }
+    }
+
+    fn image_name(self, control: &str) -> String {
+        match self {
+            Self::Screened => format!("dev-control-{control}"),
+            Self::Proven => format!("control-{control}"),
+        }
+    }
+}
 
 /// Who has to catch a mutation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -47,7 +70,7 @@ impl Layer {
 ///
 /// [[caught_by]]               # each of them has to
 /// layer = "screen"
-/// rules = ["module.never"]    # one of them; empty: the layer has no rules
+/// rules = ["module.never"]    # one of them has to; of the proof: a class, such as "E3"
 /// ```
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -96,7 +119,8 @@ impl Control {
         }
         let wanted = |path: &PathBuf| {
             let name = path.file_name().unwrap_or_default().to_string_lossy();
-            name.ends_with(".toml") && name != BASE && name != LOCK
+            let not_one = [Base::Screened.file(), Base::Proven.file(), LOCK];
+            name.ends_with(".toml") && !not_one.contains(&&*name)
         };
         paths.retain(wanted);
         paths.sort();
@@ -104,6 +128,13 @@ impl Control {
             true => Err(Error::input(format!("{}: there are no controls", folder.display()), hint)),
             false => paths.iter().map(|path| Self::read(path)).collect(),
         }
+    }
+
+    /// No mutation at all: what the proof has to let pass.
+    pub fn unchanged() -> Self {
+        let none = String::new;
+        let (image, feature, caught_by) = (Table::new(), None, Vec::new());
+        Self { name: "unchanged".into(), what: none(), why: none(), image, feature, caught_by }
     }
 
     fn read(path: &Path) -> Result<Self> {
@@ -121,15 +152,15 @@ impl Control {
     }
 
     /// `dev-control-nft-log`
-    pub fn image_name(&self) -> String {
-        format!("{PREFIX}{}", self.name)
+    pub fn image_name(&self, base: Base) -> String {
+        base.image_name(&self.name)
     }
 
     /// The variant's recipe. Paths in it are absolute: it may lie anywhere.
     ///
     /// # Errors
     /// When the folder cannot be found.
-    pub fn recipe(&self, folder: &Path, waivers: &[Waiver]) -> Result<String> {
+    pub fn recipe(&self, folder: &Path, base: Base, waivers: &[Waiver]) -> Result<String> {
         let folder = folder
             .canonicalize()
             .map_err(|e| Error::input(format!("{}: {e}", folder.display()), "give the folder with --folder"))?;
@@ -141,8 +172,8 @@ impl Control {
             }
         }
         let mut recipe = Table::new();
-        recipe.insert("name".into(), Value::String(self.image_name()));
-        recipe.insert("inherits".into(), Value::Array(vec![absolute(BASE)]));
+        recipe.insert("name".into(), Value::String(self.image_name(base)));
+        recipe.insert("inherits".into(), Value::Array(vec![absolute(base.file())]));
         recipe.insert("image".into(), Value::Table(image));
         if !waivers.is_empty() {
             let list = Value::try_from(waivers).map_err(|e| Error::bug(format!("waivers have no TOML form: {e}")))?;
@@ -186,9 +217,9 @@ mod tests {
     fn a_variant_is_named_so_that_verifiers_refuse_it() {
         let waiver = Waiver { rule: "a".into(), path: "/b".into(), reason: "a control" };
         for control in Control::all(&folder()).unwrap() {
-            assert!(vitrine_attest::evidence::is_dev_name(&control.image_name()), "{}", control.name);
-            let recipe: Table =
-                toml::from_str(&control.recipe(&folder(), std::slice::from_ref(&waiver)).unwrap()).unwrap();
+            assert!(vitrine_attest::evidence::is_dev_name(&control.image_name(Base::Screened)), "{}", control.name);
+            let recipe = control.recipe(&folder(), Base::Screened, std::slice::from_ref(&waiver)).unwrap();
+            let recipe: Table = toml::from_str(&recipe).unwrap();
             assert_eq!(recipe["waiver"].as_array().unwrap().len(), 1);
             assert!(Path::new(recipe["inherits"][0].as_str().unwrap()).is_absolute());
         }

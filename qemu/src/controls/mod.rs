@@ -1,16 +1,20 @@
 //! Mutation controls: variants of an image that log on purpose. Each has to be caught; one that is not shows that a
 //! layer cannot be relied on. The list is `qemu/controls/`.
 //!
-//! A layer is whoever implements [`Judge`]. Today the masks and the screen do; a control that only the watch or the
-//! proof can catch is *not tried*, and the report says so.
+//! A layer is whoever implements [`Judge`]. Masks and screen look at what is built, the proof boots it. A control whose
+//! layer is not asked is *not tried*, and the report says so.
 
 mod control;
+mod proof;
 mod report;
 mod screen;
+mod variant;
 
-pub use control::{Control, Expected, Layer, Waiver};
+pub use control::{Base, Control, Expected, Layer, Waiver};
+pub use proof::ProofJudge;
 pub use report::{Outcome, Report, Row};
 pub use screen::ScreenJudge;
+pub use variant::Variants;
 
 use vitrine_attest::Result;
 

@@ -1,90 +1,30 @@
 //! The masks and the screen, asked by the shipped `vitrine screen`.
 
-use super::control::LOCK;
-use super::{Control, Expected, Judge, Layer, Verdict, Waiver};
-use crate::scratch::Scratch;
-use serde::Deserialize;
+use super::control::Base;
+use super::variant::{Findings, Variants};
+use super::{Control, Expected, Judge, Layer, Verdict};
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::Path;
 use vitrine_attest::{Error, Result};
-
-/// Folder of programs with control features, beside `image-programs`: `make controls` fills it.
-const PROGRAMS: &str = "control-programs";
-const WAIVED: &str = "a mutation control: the layers behind the screen have to catch it";
 
 /// Runs the screen on variants.
 pub struct ScreenJudge<'a> {
-    program: PathBuf,
-    folder: &'a Path,
+    variants: &'a Variants<'a>,
     /// Where recipes of what the screen refuses are left, with waivers: for the layers behind it.
     waived: Option<&'a Path>,
-    work: Scratch,
-}
-
-/// The parts of `vitrine screen --json` that we look at.
-#[derive(Debug, Deserialize)]
-struct Findings {
-    findings: Vec<Finding>,
-    masked: Vec<Masked>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Finding {
-    rule: String,
-    path: String,
-    #[serde(default)]
-    waived: Option<String>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Masked {
-    rule: String,
-    path: String,
 }
 
 impl<'a> ScreenJudge<'a> {
-    /// # Errors
-    /// When there is no `vitrine` beside this program, or no place for scratch files.
-    pub fn new(folder: &'a Path, waived: Option<&'a Path>) -> Result<Self> {
-        Ok(Self { program: beside("vitrine")?, folder, waived, work: Scratch::new()? })
-    }
-
-    /// Exit code and findings for a recipe's text.
-    fn screen(&self, control: &Control, recipe: &str) -> Result<(i32, Findings)> {
-        let path = self.work.path().join("recipe.toml");
-        fs::write(&path, recipe).map_err(|e| Error::host(format!("{}: {e}", path.display()), "look at its folder"))?;
-        let mut command = Command::new(&self.program);
-        command.args(["--quiet", "--json", "screen"]).arg(&path).arg("--lock").arg(self.folder.join(LOCK));
-        if let Some(feature) = &control.feature {
-            command.arg("--programs").arg(beside(PROGRAMS)?.join(feature));
-        }
-        let output = command
-            .output()
-            .map_err(|e| Error::host(format!("{} does not start: {e}", self.program.display()), "run `make build`"))?;
-        let code = output.status.code().unwrap_or(2);
-        let said = String::from_utf8_lossy(&output.stderr);
-        let findings = serde_json::from_slice(&output.stdout).map_err(|_| {
-            let what = format!("{}: `vitrine screen` gave no findings: {}", control.name, said.trim());
-            Error::host(what, "correct the control, or what the line above names")
-        })?;
-        Ok((code, findings))
+    pub fn new(variants: &'a Variants<'a>, waived: Option<&'a Path>) -> Self {
+        Self { variants, waived }
     }
 
     /// With a waiver for exactly what was found, the same variant has to pass: then nothing else is wrong with it.
-    fn waive(&self, control: &Control, findings: &Findings) -> Result<()> {
+    fn waive(&self, control: &Control) -> Result<()> {
         let Some(folder) = self.waived else { return Ok(()) };
-        let open = findings.findings.iter().filter(|finding| finding.waived.is_none());
-        let waiver = |f: &Finding| Waiver { rule: f.rule.clone(), path: f.path.clone(), reason: WAIVED };
-        let waivers: BTreeSet<Waiver> = open.map(waiver).collect();
-        let recipe = control.recipe(self.folder, &waivers.into_iter().collect::<Vec<_>>())?;
-        let (code, _) = self.screen(control, &recipe)?;
-        if code != 0 {
-            let what = format!("{}: is refused with waivers for all that was found", control.name);
-            return Err(Error::artefact(what, "look at it with `vitrine screen`"));
-        }
-        let path = folder.join(format!("{}.toml", control.image_name()));
+        let recipe = self.variants.waived(control, Base::Screened)?;
+        let path = folder.join(format!("{}.toml", control.image_name(Base::Screened)));
         fs::create_dir_all(folder)
             .and_then(|()| fs::write(&path, recipe))
             .map_err(|e| Error::input(format!("{}: {e}", path.display()), "give --waived a folder to write to"))
@@ -97,19 +37,16 @@ impl Judge for ScreenJudge<'_> {
     }
 
     fn judge(&self, control: &Control, expected: &Expected) -> Result<Verdict> {
-        if let Some(feature) = &control.feature {
-            let folder = beside(PROGRAMS).map(|folder| folder.join(feature));
-            if !folder.is_ok_and(|folder| folder.is_dir()) {
-                return Ok(Verdict::NotTried(format!("{feature} was not built: run `make controls`")));
-            }
+        if let Some(missing) = self.variants.missing(control) {
+            return Ok(missing);
         }
-        let (code, findings) = self.screen(control, &control.recipe(self.folder, &[])?)?;
+        let (code, findings) = self.variants.screen(control, Base::Screened, &[])?;
         if expected.layer == Layer::Mask {
             return Ok(masked(expected, &findings));
         }
         let verdict = refused(expected, code, &findings);
         if matches!(verdict, Verdict::Caught(_)) {
-            self.waive(control, &findings)?;
+            self.waive(control)?;
         }
         Ok(verdict)
     }
@@ -139,13 +76,6 @@ fn refused(expected: &Expected, code: i32, findings: &Findings) -> Verdict {
             found.iter().map(|rule| rule.as_str()).collect::<Vec<_>>().join(", ")
         )),
     }
-}
-
-/// A program or folder beside this program, or beside its folder.
-fn beside(name: &str) -> Result<PathBuf> {
-    let own = std::env::current_exe().map_err(|e| Error::host(format!("cannot find this program: {e}"), ""))?;
-    let found = own.ancestors().skip(1).take(2).map(|folder| folder.join(name)).find(|path| path.exists());
-    found.ok_or_else(|| Error::host(format!("there is no {name} beside {}", own.display()), "run `make build`"))
 }
 
 #[cfg(test)]
