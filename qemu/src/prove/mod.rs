@@ -1,10 +1,12 @@
 //! The behavioural proof: one server as it is shipped, users with canaries in everything they do, and a search of all
 //! that they could have left. See `docs/prove.md`.
 
+mod about;
 mod around;
 pub mod canary;
 pub mod disks;
 pub mod egress;
+mod fit;
 pub mod forms;
 mod interfaces;
 pub mod memory;

@@ -1,24 +1,21 @@
 //! The proof, step by step.
 
-use super::canary::{Canary, Kind};
+use super::about;
+use super::canary::Canary;
 use super::disks::{Disks, Operations};
 use super::egress::{Declared, Egress};
 use super::interfaces::{screen, Interfaces};
 use super::memory::{Counts, Hunt, Memory};
 use super::nic::Buffers;
-use super::report::{Demand, Host, Image, Moment, Report, Searched, Verdict};
+use super::report::{Demand, Moment, Report, Searched};
 use super::server::{Server, Subject};
 use super::strangers::Stranger;
 use super::survivors;
 use super::traffic::Person;
 use crate::commands::files;
-use crate::firmware::Firmware;
-use crate::machine::{QEMU, QEMU_PACKAGE};
-use crate::process::version;
 use crate::scratch::Scratch;
-use crate::world::{Names, World, GUEST, GUEST6, OTHER};
+use crate::world::{Names, World, OTHER};
 use serde_json::json;
-use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -60,32 +57,14 @@ pub struct Options {
 /// When something cannot be done. What is found is no error: see [`Report::verdict`].
 pub fn prove(options: &Options, log: &mut (dyn FnMut(&str) + Send)) -> Result<Report> {
     let subject = Subject::read(&options.out, &options.keys)?;
-    let host = host()?;
+    super::fit::check(subject.config(), &options.names)?;
     World::with(|world| {
         let _names = Names::start(&options.names)?;
         let disks = Scratch::new()?;
         let disks = (Disks::make(&disks)?, disks);
         log("booting the image with a TPM, Secure Boot and four disks that it must not touch");
         let server = start(options, &subject, world, &disks.0, log)?;
-        let report = Report {
-            v: 1,
-            verdict: Verdict::NotJudged,
-            classes: BTreeMap::new(),
-            image: image(&subject),
-            host,
-            reduced: options.reduced,
-            canaries: BTreeMap::new(),
-            moments: Vec::new(),
-            disks: Vec::new(),
-            media: Vec::new(),
-            interfaces: Vec::new(),
-            egress: Egress::default(),
-            plain: Vec::new(),
-            driven: Vec::new(),
-            doubts: Vec::new(),
-            left_out: left_out(options),
-            not_proven: NOT_PROVEN.map(String::from).into(),
-        };
+        let report = about::report(options.reduced, &subject)?;
         let memory = Memory::open(&server.guest)?;
         let run = Run {
             options,
@@ -197,7 +176,7 @@ impl Run<'_, '_> {
         }
         stranger.act(self.server.keys.wireguard, self.server.agent_port(), interfaces)?;
         interfaces.ask(&self.server, people[0].client()?, "while users are here")?;
-        self.report.driven = DRIVEN.map(String::from).into();
+        self.report.driven = about::DRIVEN.map(String::from).into();
         for person in &people {
             person.vanish()?;
         }
@@ -379,82 +358,6 @@ impl Run<'_, '_> {
     fn say(&mut self, line: &str) {
         (self.log)(line);
     }
-}
-
-fn image(subject: &Subject) -> Image {
-    let release = &subject.release;
-    Image {
-        name: release.image.name.clone(),
-        version: release.image.version.clone(),
-        fingerprint: release.fingerprint,
-        authenticode: release.image.authenticode,
-    }
-}
-
-fn host() -> Result<Host> {
-    Ok(Host {
-        qemu: version(QEMU, QEMU_PACKAGE)?,
-        swtpm: version("swtpm", "swtpm")?,
-        firmware: Firmware::find()?.code_sha256.to_string(),
-        memory_mib: 1024,
-    })
-}
-
-/// What users and strangers do in each run.
-const DRIVEN: [&str; 12] = [
-    "pages with a credential, datagrams, pings with a pattern; over IPv6 and IPv4, inside and outside",
-    "names over UDP, TCP, TLS and HTTPS, signed and not",
-    "names that do not exist, whose signature is wrong, whose server is silent, in a zone without them",
-    "a port nobody listens on, a private address, a hop limit that ends on the way",
-    "packets in several fragments",
-    "datagrams to a port that answers with an ICMP error",
-    "WireGuard messages of no type, of each type with rubbish in it, too short, too long",
-    "a handshake with a key that the server does not know",
-    "requests for evidence that are none, orders that are none, headers that lie",
-    "users who vanish without a word",
-    "an owner who removes users",
-    "a power cut with a user in the middle of something (QEMU killed)",
-];
-
-/// What is never shown by self.
-const NOT_PROVEN: [&str; 9] = [
-    "what a hypervisor, a management controller or whoever holds the machine copies out of its memory",
-    "what routers and name servers outside record",
-    "forms that are not searched: encrypted, compressed or hashed copies, single IPv4 addresses and ports in binary",
-    "connection times as the kernel counts them: they are numbers like any others; only the clients' own time stamps are searched",
-    "byte counters: numbers like any others",
-    "copies in the card's, the processor's and the TPM's own memory, which QEMU does not have or does not show",
-    "real cards: receive buffers are those of virtio-net",
-    "pages of memory that a live object of somebody else shares with freed ones, on a busy server",
-    "that another client cannot tell by an answer's time to live that a name was asked for less than the cache's time ago",
-];
-
-fn left_out(options: &Options) -> Vec<String> {
-    let mut all = vec![
-        "a resolver that crashes: nothing outside can make it; children that are killed are in the VM test of the probe image".to_string(),
-        "a kernel panic: nothing outside can make one; it ends in the same reset".to_string(),
-    ];
-    if options.reduced {
-        all.extend([
-            "the search 60 s after the last packet".to_string(),
-            "the reset and the boot after it".to_string(),
-        ]);
-    }
-    all
-}
-
-/// Kinds whose values are looked for in this run, and in how many forms.
-pub fn kinds(canaries: &[Canary]) -> BTreeMap<Kind, usize> {
-    let mut kinds = BTreeMap::new();
-    for canary in canaries {
-        *kinds.entry(canary.kind).or_default() += 1;
-    }
-    kinds
-}
-
-/// Where a guest of the small Internet is: for people who read the report.
-pub fn addresses() -> (String, &'static str) {
-    (GUEST.to_string(), GUEST6)
 }
 
 /// The zones that `make images` leaves beside an image's folder.
