@@ -38,6 +38,8 @@ const ESTABLISHED_OR_RELATED: u32 = 0b110;
 /// NF_DROP, NF_ACCEPT.
 const DROP: u32 = 0;
 const ACCEPT: u32 = 1;
+/// NF_NAT_RANGE_PROTO_RANDOM_FULLY (linux/netfilter/nf_nat.h).
+const FULLY_RANDOM: u32 = 0x10;
 /// TCP header: offset of the flags, and two of them (RFC 9293 §3.1).
 const FLAGS: u32 = 13;
 const SYN: u8 = 0x02;
@@ -98,6 +100,8 @@ fn action(list: Attributes, action: Action) -> Attributes {
         Action::Drop => verdict(list, DROP),
         Action::Untracked => expression(list, "notrack", Attributes::default()),
         Action::Masquerade => expression(list, "masq", Attributes::default()),
+        // NFTA_MASQ_FLAGS 1
+        Action::MasqueradeElsewhere => expression(list, "masq", Attributes::default().number(1, FULLY_RANDOM)),
         // NFTA_CT_KEY 2, SREG 4: from the register
         Action::MarkConnection(mark) => expression(
             immediate(list, &mark.to_ne_bytes()),

@@ -82,6 +82,8 @@ pub enum Action {
     Untracked,
     /// The packet gets the address of the interface by which it leaves.
     Masquerade,
+    /// The same, and another source port, chosen at random from 1024 on.
+    MasqueradeElsewhere,
     /// The connection remembers this number.
     MarkConnection(u32),
     /// The packet gets the number that its connection remembers; routing looks at it.

@@ -36,7 +36,7 @@ fn readable_rules() {
 #[cfg(target_endian = "little")]
 fn pinned_bytes() {
     let found = SAMPLES.map(|name| Sha256::of(&batch(name).bytes).short());
-    assert_eq!(found, ["a16bf60a", "f7a31518", "73f92c06", "93170c7c"]);
+    assert_eq!(found, ["337a3e4c", "254629aa", "73f92c06", "fb663de7"]);
 }
 
 #[test]

@@ -66,6 +66,10 @@ impl<'a> Reading<'a> {
             "immediate" => self.immediate(data),
             "exthdr" => self.segment_size(data),
             "notrack" => self.end("notrack"),
+            "masq" if data.has(1) => match data.number(1)? {
+                0x10 => self.end("masquerade fully-random"),
+                other => refuse(format_args!("a rule masquerades with the unknown flags {other:#x}")),
+            },
             "masq" => self.end("masquerade"),
             other => refuse(format_args!("a rule holds the unknown expression {other}")),
         }

@@ -2,9 +2,10 @@
 
 use super::{filter, rule, tunnel, AFTER_NAT, FILTER, MANGLE, SOURCE_NAT};
 use crate::chain::{Chain, Hook, Kind, Policy};
-use crate::rule::Action::{Accept, Drop, Masquerade, SegmentSize};
+use crate::rule::Action::{Accept, Drop, Masquerade, MasqueradeElsewhere, SegmentSize};
 use crate::rule::Interface::{Outer, Tunnels};
-use crate::rule::Match::{self, Destination, From, Known, Source, Syn, To};
+use crate::rule::Match::{self, Destination, From, Known, Source, SourcePort, Syn, To};
+use crate::rule::Transport::Udp;
 use crate::rule::{Family, Rule};
 use vitrine_attest::config::{Cidr, Clients, Config, Forward, Network, PRIVATE};
 
@@ -57,14 +58,20 @@ pub(super) fn segment_size(config: &Config) -> Option<Chain> {
     Some(filter("segment_size", Hook::Forward, MANGLE, Policy::Accept, rules.collect()))
 }
 
-/// IPv4 always leaves under the server's address, IPv6 unless it is routed.
+/// IPv4 always leaves under the server's address, IPv6 unless it is routed. A client's datagrams from a port that is the
+/// server's own WireGuard port, such as those of a tunnel inside the tunnel, leave from another one: nobody tracks that
+/// port, so the answers would go to the server itself.
 pub(super) fn source_nat(config: &Config) -> Option<Chain> {
     let out = [From(Tunnels), To(Outer)];
-    let rules: Vec<Rule> = match config.forward {
+    let translated: Vec<Match> = match config.forward {
         Forward::None => return None,
-        Forward::Nat => vec![rule(&out, Masquerade)],
-        Forward::Routed6 => vec![rule(&[&out[..], &[Match::Family(Family::Ip)]].concat(), Masquerade)],
+        Forward::Nat => out.into(),
+        Forward::Routed6 => [&out[..], &[Match::Family(Family::Ip)]].concat(),
     };
+    let ports = config.wireguard.all_ports();
+    let own = ports.iter().map(|port| [&translated[..], &[SourcePort(Udp, *port)]].concat());
+    let mut rules: Vec<Rule> = own.map(|matches| rule(&matches, MasqueradeElsewhere)).collect();
+    rules.push(rule(&translated, Masquerade));
     let (hook, policy) = (Hook::Postrouting, Policy::Accept);
     Some(Chain { name: "source_nat", kind: Kind::Nat, hook, priority: SOURCE_NAT, policy, rules })
 }

@@ -71,6 +71,32 @@ fn clients_reach_the_internet_under_the_servers_address() {
     }
 }
 
+/// A tunnel inside the tunnel, from the port that WireGuard has everywhere: its answers are not the server's.
+#[test]
+fn answers_to_the_servers_own_ports_come_back() {
+    if !possible() {
+        return;
+    }
+    let there_and_back = |town: &Town, from: &str, to: &str| {
+        let (client, far) = (udp(&town.clients[0], from), udp(&town.world, to));
+        client.send_to(b"x", to).unwrap();
+        let (_, seen) = far.recv_from(&mut [0; 8]).unwrap();
+        far.send_to(b"y", seen).unwrap();
+        client.recv_from(&mut [0; 8]).unwrap();
+        (seen.port(), client.local_addr().unwrap().port())
+    };
+    let town = Town::new("");
+    for (from, to) in [("10.66.0.2:51820", "203.0.113.9:9"), ("[fd66::2]:51821", "[2001:db8:100::2]:9")] {
+        let (seen, own) = there_and_back(&town, from, to);
+        assert_ne!(seen, own);
+    }
+    let (seen, own) = there_and_back(&town, "10.66.0.2:51822", "203.0.113.9:9");
+    assert_eq!(seen, own, "other ports stay as they are");
+    let town = Town::new(r#","forward":"routed6""#);
+    let (seen, own) = there_and_back(&town, "[fd66::2]:51820", "[2001:db8:100::2]:9");
+    assert_eq!(seen, own, "nothing is translated");
+}
+
 #[test]
 fn segments_fit_into_the_tunnel() {
     if !possible() {
