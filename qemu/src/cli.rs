@@ -164,6 +164,10 @@ pub struct Prove {
     /// For CI: without the reset and the boot after it. The report says so
     #[arg(long)]
     pub reduced: bool,
+    /// A third user stays online while the others come and go: what is freed
+    /// then lies beside what lives
+    #[arg(long)]
+    pub busy: bool,
     /// Afterwards the same users on a plain Debian server (tools/prove/plain.sh)
     #[arg(long, value_name = "DIR")]
     pub plain: Option<PathBuf>,

@@ -18,6 +18,7 @@ pub fn run(args: &Prove) -> Result<u8> {
         keys: args.keys.clone(),
         names: args.names.clone().unwrap_or_else(|| names_beside(&args.out)),
         reduced: args.reduced,
+        busy: args.busy,
         patience: Duration::from_secs(args.patience),
         around: args.around.clone(),
     };

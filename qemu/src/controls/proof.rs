@@ -50,8 +50,15 @@ impl<'a> ProofJudge<'a> {
 
     fn count(&self, control: &Control) -> Result<Counts> {
         let (out, keys) = self.variants.build(control, &self.names)?;
-        let options =
-            Options { out, keys, names: self.names.clone(), reduced: true, patience: self.patience, around: None };
+        let options = Options {
+            out,
+            keys,
+            names: self.names.clone(),
+            reduced: true,
+            busy: false,
+            patience: self.patience,
+            around: None,
+        };
         prove(&options, &mut **self.log.borrow_mut()).map(|report| Counts::of(&report))
     }
 

@@ -2,6 +2,7 @@
 
 use super::egress::Egress;
 use super::report::{Host, Image, Report, Verdict};
+use super::run::Options;
 use super::server::Subject;
 use crate::firmware::Firmware;
 use crate::machine::{QEMU, QEMU_PACKAGE};
@@ -13,14 +14,15 @@ use vitrine_attest::Result;
 ///
 /// # Errors
 /// When QEMU, swtpm or the firmware is missing.
-pub fn report(reduced: bool, subject: &Subject) -> Result<Report> {
+pub fn report(options: &Options, subject: &Subject) -> Result<Report> {
     Ok(Report {
         v: 1,
         verdict: Verdict::NotJudged,
         classes: BTreeMap::new(),
         image: image(subject),
         host: host()?,
-        reduced,
+        reduced: options.reduced,
+        busy: options.busy,
         canaries: BTreeMap::new(),
         moments: Vec::new(),
         disks: Vec::new(),
@@ -30,7 +32,7 @@ pub fn report(reduced: bool, subject: &Subject) -> Result<Report> {
         plain: Vec::new(),
         driven: Vec::new(),
         doubts: Vec::new(),
-        left_out: left_out(reduced),
+        left_out: left_out(options.reduced),
         not_proven: NOT_PROVEN.map(String::from).into(),
     })
 }

@@ -3,6 +3,7 @@
 
 mod about;
 mod around;
+mod bystander;
 pub mod canary;
 pub mod disks;
 pub mod egress;

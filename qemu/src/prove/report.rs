@@ -170,6 +170,8 @@ pub struct Report {
     pub host: Host,
     /// Shorter than a whole run: see [`Self::left_out`].
     pub reduced: bool,
+    /// Somebody else used the server all the time.
+    pub busy: bool,
     /// Values looked for, of each kind.
     pub canaries: BTreeMap<Kind, usize>,
     pub moments: Vec<Moment>,
@@ -277,6 +279,7 @@ pub(super) mod tests {
             },
             host: Host { qemu: "q".into(), swtpm: "s".into(), firmware: "f".into(), memory_mib: 1024 },
             reduced: false,
+            busy: false,
             canaries: [(Kind::Endpoint, 1)].into(),
             moments,
             disks: vec![],

@@ -1,6 +1,7 @@
 //! The proof, step by step.
 
 use super::about;
+use super::bystander::Bystander;
 use super::canary::Canary;
 use super::disks::{Disks, Operations};
 use super::egress::{Declared, Egress};
@@ -43,6 +44,8 @@ pub struct Options {
     pub names: PathBuf,
     /// Without the second boot and the searches between: for CI.
     pub reduced: bool,
+    /// With a third user who is there all the time.
+    pub busy: bool,
     /// For the boot.
     pub patience: Duration,
     /// Where bytes around each copy are written, for who looks for a cause. They hold canaries, nobody's data.
@@ -64,7 +67,7 @@ pub fn prove(options: &Options, log: &mut (dyn FnMut(&str) + Send)) -> Result<Re
         let disks = (Disks::make(&disks)?, disks);
         log("booting the image with a TPM, Secure Boot and four disks that it must not touch");
         let server = start(options, &subject, world, &disks.0, log)?;
-        let report = about::report(options.reduced, &subject)?;
+        let report = about::report(options, &subject)?;
         let memory = Memory::open(&server.guest)?;
         let run = Run {
             options,
@@ -130,12 +133,15 @@ impl Run<'_, '_> {
         let picture = screen(&mut self.server)?;
         self.serves()?;
         self.look("before anybody comes", Demand::Baseline)?;
+        let bystander = self.bystander()?;
         let mut people = self.live(people, &stranger, &mut interfaces)?;
         self.forgotten(&mut people)?;
 
         self.say("evidence, metrics and answers once more");
         self.server.is_accepted()?;
         let mut declared = self.declared(&people);
+        declared.destinations.extend(bystander.iter().map(Bystander::destination));
+        drop(bystander);
         self.report.interfaces = interfaces.search(&self.hunt()?);
         let changed = !screen(&mut self.server)?.is_subset(&picture);
         if let (true, Some(folder)) = (changed, &self.options.around) {
@@ -151,6 +157,17 @@ impl Run<'_, '_> {
         self.cut(&mut declared)?;
         self.report.judge();
         Ok(self.report)
+    }
+
+    /// Comes early enough that nobody else shakes hands in the same second.
+    fn bystander(&mut self) -> Result<Option<Bystander>> {
+        if !self.options.busy {
+            return Ok(None);
+        }
+        self.say("somebody comes who stays");
+        let bystander = Bystander::come(&self.server)?;
+        self.pause(Duration::from_secs(2))?;
+        Ok(Some(bystander))
     }
 
     /// Users and strangers come and do everything.

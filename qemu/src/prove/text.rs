@@ -7,7 +7,8 @@ use std::fmt;
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let kind = if self.reduced { ", reduced run" } else { "" };
-        writeln!(f, "zero-log report: {}{kind}", self.verdict)?;
+        let busy = if self.busy { ", with a user who stays" } else { "" };
+        writeln!(f, "zero-log report: {}{kind}{busy}", self.verdict)?;
         writeln!(f, "image  {} {} {}", self.image.name, self.image.version, self.image.fingerprint)?;
         writeln!(f, "on     {}; {}", self.host.qemu, self.host.swtpm)?;
         for class in Class::ALL {

@@ -21,6 +21,7 @@ fn run(images: &Images, reduced: bool) -> Option<Report> {
         keys: images.path("keys"),
         names: images.path("names"),
         reduced,
+        busy: false,
         patience: PATIENCE,
         around: None,
     };
