@@ -10,7 +10,7 @@
 
 use crate::canonical::to_canonical_json;
 use crate::digest::{base64_bytes, hex};
-use crate::statement::{Statement, PAYLOAD_TYPE, RELEASE_TYPE, STATEMENT_TYPE};
+use crate::statement::{Statement, PAYLOAD_TYPE, RELEASE_TYPE};
 use crate::{Error, Result, Sha256};
 use ed25519_dalek::{Signature, Signer as _, SigningKey, VerifyingKey};
 use serde::{Deserialize, Serialize};
@@ -65,11 +65,11 @@ pub fn pae(payload_type: &str, payload: &[u8]) -> Vec<u8> {
 }
 
 /// Signs a statement. Ed25519 is deterministic: one statement and one key give one envelope.
-pub fn sign(statement: &Statement, key: &SigningKey) -> Result<Envelope> {
+pub fn sign<P: Serialize>(statement: &Statement<P>, key: &SigningKey) -> Result<Envelope> {
     Ok(sign_payload(to_canonical_json(statement)?, key))
 }
 
-/// Signs the canonical JSON of any in-toto statement.
+/// Signs these bytes: the canonical JSON of any in-toto statement.
 pub fn sign_payload(payload: Vec<u8>, key: &SigningKey) -> Envelope {
     let sig = key.sign(&pae(PAYLOAD_TYPE, &payload)).to_bytes().to_vec();
     let keyid = hex(&Sha256::of(key.verifying_key().as_bytes()).0);
@@ -118,14 +118,7 @@ pub fn verify_payload<'e>(envelope: &'e Envelope, key: &VerifyingKey) -> Result<
 }
 
 fn read_payload(payload: &[u8]) -> Result<Statement> {
-    let statement: Statement = serde_json::from_slice(payload).map_err(|e| refused(e.to_string()))?;
-    if to_canonical_json(&statement)? != payload {
-        return Err(refused("its payload is not in canonical form".into()));
-    }
-    if statement.kind != STATEMENT_TYPE || statement.predicate_type != RELEASE_TYPE {
-        return Err(refused(format!("it is a \"{}\", not a release", statement.predicate_type)));
-    }
-    Ok(statement)
+    Statement::from_payload(payload, RELEASE_TYPE).map_err(refused)
 }
 
 fn unusable(what: String) -> Error {
@@ -149,30 +142,26 @@ mod tests {
     fn statement() -> Statement {
         let config: Config = serde_json::from_str(r#"{"wireguard":{"addresses":["10.66.0.1/24"]}}"#).unwrap();
         let (authenticode, config_digest) = (Sha256::of(b"image"), config.digest().unwrap());
-        Statement {
-            kind: STATEMENT_TYPE.into(),
-            subject: vec![Subject { name: "image".into(), digest: [("sha256".into(), Sha256::ZERO)].into() }],
-            predicate_type: RELEASE_TYPE.into(),
-            predicate: Release {
-                fingerprint: Fingerprint::new(authenticode, config_digest),
-                image: Image {
-                    name: "exit".into(),
-                    version: "1".into(),
-                    lock: Sha256::ZERO,
-                    authenticode,
-                    initramfs: Sha256::ZERO,
-                    stub_version: 257,
-                },
-                config,
-                config_digest,
-                boot: ExpectedBoot { pcrs: PcrValues::default(), events: vec![] },
-                cmdline: "quiet".into(),
-                inputs: vec![],
-                waivers: vec![],
-                seq: 1,
-                not_after: None,
+        let release = Release {
+            fingerprint: Fingerprint::new(authenticode, config_digest),
+            image: Image {
+                name: "exit".into(),
+                version: "1".into(),
+                lock: Sha256::ZERO,
+                authenticode,
+                initramfs: Sha256::ZERO,
+                stub_version: 257,
             },
-        }
+            config,
+            config_digest,
+            boot: ExpectedBoot { pcrs: PcrValues::default(), events: vec![] },
+            cmdline: "quiet".into(),
+            inputs: vec![],
+            waivers: vec![],
+            seq: 1,
+            not_after: None,
+        };
+        Statement::about(vec![Subject::new("image", Sha256::ZERO)], RELEASE_TYPE, release)
     }
 
     fn key(byte: u8) -> SigningKey {
@@ -222,7 +211,7 @@ mod tests {
     fn a_signed_payload_in_another_spelling_is_refused() {
         let mut envelope = sign(&statement(), &key(1)).unwrap();
         envelope.payload.push(b' ');
-        envelope.signatures[0].sig = key(1).sign(&pae(PAYLOAD_TYPE, &envelope.payload)).to_bytes().to_vec();
+        let envelope = sign_payload(envelope.payload, &key(1));
         let error = verify(&envelope, &key(1).verifying_key()).unwrap_err();
         assert!(error.what.contains("canonical"), "{error}");
     }

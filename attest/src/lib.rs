@@ -25,6 +25,7 @@ pub mod pcr;
 pub mod pe;
 pub mod peers;
 pub mod predict;
+pub mod private_key;
 pub mod rotation;
 pub mod section;
 pub mod secure_boot;

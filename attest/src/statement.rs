@@ -1,9 +1,11 @@
-//! Release statements: in-toto Statement v1 in a DSSE envelope, signed with Ed25519.
+//! Statements: in-toto Statement v1 in a DSSE envelope, signed with Ed25519. That of a release, and the form of all.
 
+use crate::canonical::to_canonical_json;
 use crate::config::Config;
 use crate::expected::ExpectedBoot;
 use crate::fingerprint::Fingerprint;
 use crate::Sha256;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -14,16 +16,41 @@ pub const RELEASE_TYPE: &str = "urn:vitrine:release:v1";
 /// DSSE `payloadType`.
 pub const PAYLOAD_TYPE: &str = "application/vnd.in-toto+json";
 
-/// in-toto Statement v1. The subject is the unsigned image, so that anybody can rebuild it without a signing key.
+/// in-toto Statement v1 with a predicate of one kind; a release's unless another is named. The subject of a release is
+/// the unsigned image, so that anybody can rebuild it without a signing key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Statement {
+pub struct Statement<P = Release> {
     #[serde(rename = "_type")]
     pub kind: String,
     pub subject: Vec<Subject>,
     #[serde(rename = "predicateType")]
     pub predicate_type: String,
-    pub predicate: Release,
+    pub predicate: P,
+}
+
+impl<P> Statement<P> {
+    /// A statement of version 1 about `subject`.
+    pub fn about(subject: Vec<Subject>, predicate_type: &str, predicate: P) -> Self {
+        Self { kind: STATEMENT_TYPE.into(), subject, predicate_type: predicate_type.into(), predicate }
+    }
+}
+
+impl<P: Serialize + DeserializeOwned> Statement<P> {
+    /// Reads a payload. Whose it is shows the envelope's signature, see [`crate::dsse::verify_payload`].
+    ///
+    /// # Errors
+    /// Why, in words: it is of another form or kind, or not in canonical JSON.
+    pub fn from_payload(payload: &[u8], predicate_type: &str) -> Result<Self, String> {
+        let statement: Self = serde_json::from_slice(payload).map_err(|e| e.to_string())?;
+        if to_canonical_json(&statement).map_err(|e| e.what)? != payload {
+            return Err("its payload is not in canonical form".into());
+        }
+        if statement.kind != STATEMENT_TYPE || statement.predicate_type != predicate_type {
+            return Err(format!("it is a \"{}\", not a \"{predicate_type}\"", statement.predicate_type));
+        }
+        Ok(statement)
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,6 +59,12 @@ pub struct Subject {
     pub name: String,
     /// `{"sha256": …}`
     pub digest: BTreeMap<String, Sha256>,
+}
+
+impl Subject {
+    pub fn new(name: &str, sha256: Sha256) -> Self {
+        Self { name: name.into(), digest: [("sha256".into(), sha256)].into() }
+    }
 }
 
 /// What a release promises about one image.

@@ -7,9 +7,8 @@
 //!  "predicateType":"urn:vitrine:zero-log-compliance:v1","subject":[{"digest":{"sha256":"…"},"name":"…"}]}
 //! ```
 
-use crate::canonical::to_canonical_json;
 use crate::dsse::{self, Envelope};
-use crate::statement::{Subject, Waiver, STATEMENT_TYPE};
+use crate::statement::{Statement, Subject, Waiver};
 use crate::{Error, Result, Sha256};
 use ed25519_dalek::{SigningKey, VerifyingKey};
 use serde::{Deserialize, Serialize};
@@ -26,17 +25,8 @@ pub const NOT_PROVEN: [&str; 5] = [
     "accepted findings are let through for the reasons in the waivers, which are for people to judge",
 ];
 
-/// in-toto Statement v1 about the unsigned image, as in the release statement.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ZeroLogStatement {
-    #[serde(rename = "_type")]
-    pub kind: String,
-    pub subject: Vec<Subject>,
-    #[serde(rename = "predicateType")]
-    pub predicate_type: String,
-    pub predicate: ZeroLog,
-}
+/// About the unsigned image, as the release statement is.
+pub type ZeroLogStatement = Statement<ZeroLog>;
 
 /// The screen's answer about one image.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -61,12 +51,12 @@ pub struct ZeroLog {
 
 impl ZeroLogStatement {
     pub fn new(subject: Vec<Subject>, predicate: ZeroLog) -> Self {
-        Self { kind: STATEMENT_TYPE.into(), subject, predicate_type: ZERO_LOG_TYPE.into(), predicate }
+        Self::about(subject, ZERO_LOG_TYPE, predicate)
     }
 
     /// Signs it. The same statement and key give the same envelope.
     pub fn sign(&self, key: &SigningKey) -> Result<Envelope> {
-        Ok(dsse::sign_payload(to_canonical_json(self)?, key))
+        dsse::sign(self, key)
     }
 
     /// Checks the signature, then reads the statement out of the signed bytes.
@@ -82,13 +72,7 @@ impl ZeroLogStatement {
 
     /// Reads the payload alone, without any signature.
     pub fn read(payload: &[u8]) -> Result<Self> {
-        let statement: Self = serde_json::from_slice(payload).map_err(|e| refused(&e.to_string()))?;
-        if to_canonical_json(&statement)? != payload {
-            return Err(refused("its payload is not in canonical form"));
-        }
-        if statement.kind != STATEMENT_TYPE || statement.predicate_type != ZERO_LOG_TYPE {
-            return Err(refused("it is about something else"));
-        }
+        let statement = Self::from_payload(payload, ZERO_LOG_TYPE).map_err(|why| refused(&why))?;
         if statement.predicate.not_proven.iter().all(|text| text.trim().is_empty()) {
             return Err(refused("it does not say what it does not prove"));
         }
@@ -103,9 +87,10 @@ fn refused(why: &str) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::canonical::to_canonical_json;
 
     fn statement() -> ZeroLogStatement {
-        let subject = vec![Subject { name: "image".into(), digest: [("sha256".into(), Sha256::ZERO)].into() }];
+        let subject = vec![Subject::new("image", Sha256::ZERO)];
         let predicate = ZeroLog {
             hash: Sha256::of(b"report"),
             policy: Sha256::of(b"rules"),

@@ -10,7 +10,7 @@
 use crate::authenticode::{Certificate, Key, Signer};
 use crate::out;
 use ed25519_dalek::pkcs8::spki::der::pem::LineEnding;
-use ed25519_dalek::pkcs8::{DecodePrivateKey as _, EncodePrivateKey as _, KeypairBytes};
+use ed25519_dalek::pkcs8::{EncodePrivateKey as _, KeypairBytes};
 use ed25519_dalek::SigningKey;
 use rand_core::OsRng;
 use std::fs::{self, DirBuilder, OpenOptions};
@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 use vitrine_attest::digest::Key32;
 use vitrine_attest::secure_boot::{signature_list, Guid, Variables};
 use vitrine_attest::vkey::NoteKey;
-use vitrine_attest::{Error, Result};
+use vitrine_attest::{private_key, Error, Result};
 use zeroize::Zeroizing;
 
 pub const RELEASE_KEY: &str = "release.key";
@@ -168,13 +168,7 @@ fn rsa_certificate(common_name: &str) -> Result<(Zeroizing<String>, rcgen::Certi
 
 fn read_key(path: &Path) -> Result<SigningKey> {
     let bytes = Zeroizing::new(out::read(path, FILE_LIMIT)?);
-    let text = std::str::from_utf8(&bytes).unwrap_or_default(); // what is not text is not PEM either
-    SigningKey::from_pkcs8_pem(text).map_err(|_| {
-        Error::input(
-            format!("{} is not an Ed25519 private key in PKCS#8 PEM", path.display()),
-            "make keys with `vitrine keygen --out DIR`",
-        )
-    })
+    private_key::ed25519(&bytes, path.display(), "make keys with `vitrine keygen --out DIR`")
 }
 
 /// The key that signs statements.

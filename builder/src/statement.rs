@@ -1,12 +1,11 @@
 //! Fills the release statement: the one thing that a verifier trusts by signature.
 
 use crate::out;
-use std::collections::BTreeMap;
 use vitrine_attest::config::Config;
 use vitrine_attest::evidence::ImageId;
 use vitrine_attest::expected::{Platform, Prediction};
 use vitrine_attest::fingerprint::Fingerprint;
-use vitrine_attest::statement::{Image, Input, Release, Statement, Subject, Waiver, RELEASE_TYPE, STATEMENT_TYPE};
+use vitrine_attest::statement::{Image, Input, Release, Statement, Subject, Waiver, RELEASE_TYPE};
 use vitrine_attest::zero_log::{ZeroLog, ZeroLogStatement, NOT_PROVEN};
 use vitrine_attest::{Error, Result, Sha256};
 use vitrine_initramfs::Report;
@@ -66,15 +65,7 @@ pub fn release(facts: &Facts, prediction: &Prediction) -> Result<Release> {
 
 /// The statement about the unsigned image: anybody can rebuild that without a signing key.
 pub fn statement(unsigned: Sha256, release: Release) -> Statement {
-    Statement {
-        kind: STATEMENT_TYPE.into(),
-        subject: vec![Subject {
-            name: out::UNSIGNED.into(),
-            digest: BTreeMap::from([("sha256".to_string(), unsigned)]),
-        }],
-        predicate_type: RELEASE_TYPE.into(),
-        predicate: release,
-    }
+    Statement::about(vec![Subject::new(out::UNSIGNED, unsigned)], RELEASE_TYPE, release)
 }
 
 /// What the screen says about the same image. Its report is clean: nothing else gets as far as this.
@@ -96,6 +87,7 @@ pub fn zero_log(release: &Statement, report: &Report) -> Result<ZeroLogStatement
 pub(crate) mod tests {
     use super::*;
     use crate::sbom::{DEB, PROGRAM};
+    use std::collections::BTreeMap;
     use vitrine_attest::expected::ExpectedBoot;
     use vitrine_attest::pcr::PcrValues;
 

@@ -1,15 +1,15 @@
 //! The report as an in-toto Statement (v1) in a DSSE envelope, signed with Ed25519, as a release is.
 
 use super::report::Report;
-use ed25519_dalek::pkcs8::DecodePrivateKey as _;
-use ed25519_dalek::{Signature, Signer as _, SigningKey, VerifyingKey};
-use serde::Serialize;
+use ed25519_dalek::{SigningKey, VerifyingKey};
+use serde_json::Value;
+use std::io::Read as _;
 use std::path::Path;
 use vitrine_attest::canonical::to_canonical_json;
-use vitrine_attest::digest::hex;
-use vitrine_attest::dsse::{pae, Envelope, EnvelopeSignature};
-use vitrine_attest::statement::{PAYLOAD_TYPE, STATEMENT_TYPE};
-use vitrine_attest::{Error, Result, Sha256};
+use vitrine_attest::dsse::{self, Envelope};
+use vitrine_attest::statement::{Statement, Subject};
+use vitrine_attest::{private_key, Error, Result};
+use zeroize::Zeroizing;
 
 /// `predicateType` of a report.
 pub const REPORT_TYPE: &str = "urn:vitrine:zero-log-report:v1";
@@ -17,22 +17,13 @@ pub const REPORT_TYPE: &str = "urn:vitrine:zero-log-report:v1";
 pub const SIGNED: &str = "zero-log-report.dsse.json";
 /// The report without a signature.
 pub const UNSIGNED: &str = "zero-log-report.json";
+/// Longest key file, in bytes: a PKCS#8 PEM of Ed25519 has 119.
+const KEY_LIMIT: usize = 4096;
 
 /// The subject is the image's Authenticode digest, which the firmware measures and the release names.
-#[derive(Serialize)]
-struct Statement<'r> {
-    #[serde(rename = "_type")]
-    kind: &'static str,
-    subject: [Subject<'r>; 1],
-    #[serde(rename = "predicateType")]
-    predicate_type: &'static str,
-    predicate: &'r Report,
-}
-
-#[derive(Serialize)]
-struct Subject<'r> {
-    name: &'r str,
-    digest: std::collections::BTreeMap<&'static str, Sha256>,
+fn statement(report: &Report) -> Statement<&Report> {
+    let subject = Subject::new(&report.image.name, report.image.authenticode);
+    Statement::about(vec![subject], REPORT_TYPE, report)
 }
 
 /// Canonical JSON of the statement: one report has one spelling.
@@ -40,21 +31,13 @@ struct Subject<'r> {
 /// # Errors
 /// Our own bug.
 pub fn payload(report: &Report) -> Result<Vec<u8>> {
-    to_canonical_json(&Statement {
-        kind: STATEMENT_TYPE,
-        subject: [Subject { name: &report.image.name, digest: [("sha256", report.image.authenticode)].into() }],
-        predicate_type: REPORT_TYPE,
-        predicate: report,
-    })
+    to_canonical_json(&statement(report))
 }
 
 /// # Errors
 /// Our own bug.
 pub fn sign(report: &Report, key: &SigningKey) -> Result<Envelope> {
-    let payload = payload(report)?;
-    let sig = key.sign(&pae(PAYLOAD_TYPE, &payload)).to_bytes().to_vec();
-    let keyid = hex(&Sha256::of(key.verifying_key().as_bytes()).0);
-    Ok(Envelope { payload_type: PAYLOAD_TYPE.into(), payload, signatures: vec![EnvelopeSignature { keyid, sig }] })
+    dsse::sign(&statement(report), key)
 }
 
 /// The signed statement, when its signature holds and it is a report. That the report is true it does not show: whoever
@@ -62,22 +45,10 @@ pub fn sign(report: &Report, key: &SigningKey) -> Result<Envelope> {
 ///
 /// # Errors
 /// Blame Artefact: it is not by this key, or no report.
-pub fn verify(envelope: &Envelope, key: &VerifyingKey) -> Result<serde_json::Value> {
-    let refused =
-        |what: &str| Error::artefact(format!("zero-log report: {what}"), "get report and key again, by two ways");
-    let signed = pae(&envelope.payload_type, &envelope.payload);
-    let holds = |s: &EnvelopeSignature| {
-        Signature::from_slice(&s.sig).is_ok_and(|signature| key.verify_strict(&signed, &signature).is_ok())
-    };
-    if envelope.payload_type != PAYLOAD_TYPE || !envelope.signatures.iter().take(16).any(holds) {
-        return Err(refused("no signature is by the given key"));
-    }
-    let statement: serde_json::Value =
-        serde_json::from_slice(&envelope.payload).map_err(|e| refused(&e.to_string()))?;
-    if statement["_type"] != STATEMENT_TYPE || statement["predicateType"] != REPORT_TYPE {
-        return Err(refused("it is something else"));
-    }
-    Ok(statement)
+pub fn verify(envelope: &Envelope, key: &VerifyingKey) -> Result<Statement<Value>> {
+    let payload = dsse::verify_payload(envelope, key).map_err(|e| e.within("zero-log report"))?;
+    Statement::from_payload(payload, REPORT_TYPE)
+        .map_err(|why| Error::artefact(format!("zero-log report: {why}"), "get report and key again, by two ways"))
 }
 
 /// A release key (PKCS#8 PEM), as `vitrine keygen` makes it.
@@ -86,14 +57,18 @@ pub fn verify(envelope: &Envelope, key: &VerifyingKey) -> Result<serde_json::Val
 /// When the file is none.
 pub fn signing_key(path: &Path) -> Result<SigningKey> {
     const HINT: &str = "give the release key of `vitrine keygen`";
-    let text = std::fs::read_to_string(path).map_err(|e| Error::input(format!("{}: {e}", path.display()), HINT))?;
-    SigningKey::from_pkcs8_pem(&text).map_err(|e| Error::input(format!("{}: {e}", path.display()), HINT))
+    let mut pem = Zeroizing::new(Vec::with_capacity(KEY_LIMIT)); // so that it never moves and leaves a copy
+    std::fs::File::open(path)
+        .and_then(|file| file.take(KEY_LIMIT as u64).read_to_end(&mut pem))
+        .map_err(|e| Error::input(format!("{}: {e}", path.display()), HINT))?;
+    private_key::ed25519(&pem, path.display(), HINT)
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::report::tests::report;
     use super::*;
+    use vitrine_attest::statement::RELEASE_TYPE;
 
     #[test]
     fn signed_written_read_verified() {
@@ -101,8 +76,8 @@ mod tests {
         let envelope = sign(&report(vec![]), &key).unwrap();
         let read = Envelope::from_json(&envelope.to_json().unwrap()).unwrap();
         let statement = verify(&read, &key.verifying_key()).unwrap();
-        assert_eq!(statement["predicate"]["verdict"], "not-judged");
-        assert_eq!(statement["subject"][0]["name"], "exit");
+        assert_eq!(statement.predicate["verdict"], "not-judged");
+        assert_eq!(statement.subject[0].name, "exit");
         assert!(verify(&read, &SigningKey::from_bytes(&[2; 32]).verifying_key()).is_err(), "another key");
         let mut bad = [read.clone(), read.clone(), read];
         bad[0].payload[9] ^= 1;
@@ -115,11 +90,7 @@ mod tests {
     #[test]
     fn another_statement_of_the_same_key_is_refused() {
         let key = SigningKey::from_bytes(&[1; 32]);
-        let payload =
-            br#"{"_type":"https://in-toto.io/Statement/v1","predicateType":"urn:vitrine:release:v1"}"#.to_vec();
-        let sig = key.sign(&pae(PAYLOAD_TYPE, &payload)).to_bytes().to_vec();
-        let signatures = vec![EnvelopeSignature { keyid: String::new(), sig }];
-        let envelope = Envelope { payload_type: PAYLOAD_TYPE.into(), payload, signatures };
-        assert!(verify(&envelope, &key.verifying_key()).is_err());
+        let envelope = dsse::sign(&Statement::about(vec![], RELEASE_TYPE, report(vec![])), &key).unwrap();
+        assert!(verify(&envelope, &key.verifying_key()).unwrap_err().what.contains(RELEASE_TYPE));
     }
 }

@@ -48,7 +48,7 @@ fn nothing_survives_and_nothing_can_be_read() {
     let envelope = sign(&report, &signing_key(&images.path("keys/release.key")).unwrap()).unwrap();
     let key = NoteKey::from_file(&images.read("keys/release.pub")).unwrap();
     let statement = verify(&envelope, key.key()).unwrap();
-    assert_eq!(statement["predicate"]["classes"]["E0"], 0);
+    assert_eq!(statement.predicate["classes"]["E0"], 0);
 }
 
 /// Promises A1, N1, N6: E0 to E3 are 0. With the reset and the boot after it.

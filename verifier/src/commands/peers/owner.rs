@@ -4,7 +4,6 @@ use crate::cli::{OwnerArgs, Trust};
 use crate::commands::accepted::Accepted;
 use crate::commands::trust::{now, Trusted};
 use crate::files;
-use ed25519_dalek::pkcs8::DecodePrivateKey as _;
 use ed25519_dalek::SigningKey;
 use std::path::Path;
 use vitrine_attest::config::Config;
@@ -12,8 +11,7 @@ use vitrine_attest::digest::Key32;
 use vitrine_attest::event_log::printable;
 use vitrine_attest::evidence::{ORDER_PATH, REQUEST_LIMIT};
 use vitrine_attest::order::{seal_order, Answer, Operation, Order, VERSION};
-use vitrine_attest::peers;
-use vitrine_attest::{dsse, Error, Result};
+use vitrine_attest::{dsse, peers, private_key, Error, Result};
 
 /// Longest key file: a PKCS#8 PEM of Ed25519 has 119 bytes.
 const KEY_LIMIT: usize = 4096;
@@ -44,12 +42,7 @@ impl Owner {
 
 fn read_key(path: &Path) -> Result<SigningKey> {
     let pem = files::read_secret(path, KEY_LIMIT)?;
-    std::str::from_utf8(&pem).ok().and_then(|pem| SigningKey::from_pkcs8_pem(pem).ok()).ok_or_else(|| {
-        Error::input(
-            format!("{} is no Ed25519 key in PKCS#8 PEM", path.display()),
-            "give the `owner.key` of `vitrine keygen`",
-        )
-    })
+    private_key::ed25519(&pem, path.display(), "give the `owner.key` of `vitrine keygen`")
 }
 
 fn stated(trust: &Trust) -> Result<Option<Config>> {
