@@ -51,6 +51,7 @@ mod texts;
 mod tree;
 mod unpack;
 mod users;
+mod waive;
 
 pub use cache::{Cache, Content, MemoryCache, NoCache};
 pub use compress::Compression;
@@ -72,3 +73,4 @@ pub use sources::Package;
 pub use stage::{stage, Program, Selection, Staged, TextFile, MODULE_LIST, MOUNT_POINTS};
 pub use text::findings as findings_text;
 pub use tree::{Entry, Layer, Node, Tree};
+pub use waive::apply_waivers;

@@ -49,6 +49,12 @@ impl Finding {
     }
 }
 
+impl AsMut<Self> for Finding {
+    fn as_mut(&mut self) -> &mut Self {
+        self
+    }
+}
+
 /// How much was looked at.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LookedAt {

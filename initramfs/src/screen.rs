@@ -15,6 +15,7 @@ use crate::printk::Formats;
 use crate::report::{Finding, LookedAt, Report};
 use crate::stage::MODULE_LIST;
 use crate::tree::Tree;
+use crate::waive::apply_waivers;
 use crate::{glob, screen::judge::Judge};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use vitrine_attest::statement::Waiver;
@@ -99,7 +100,7 @@ pub fn screen_subject(subject: &dyn Subject, context: &Context<'_>, policy: &Pol
     seen.printk.extend(kernel.printk);
     seen.findings.extend(judge.words(context));
     seen.findings.extend(context.unjudged.iter().map(|u| judge.unjudged(u.rule, &u.path, &u.what)));
-    waive(&mut seen.findings, waivers);
+    apply_waivers(&mut seen.findings, waivers);
     seen.findings.sort();
     seen.findings.dedup();
     seen.lines.sort_unstable();
@@ -184,38 +185,6 @@ fn named_modules(rule: &FileRule, context: &Context<'_>, tree: &Tree) -> Vec<Fin
 }
 
 const DEV: &str = "a development image, measured and named as one";
-
-/// Marks waived findings, and adds one for each waiver that matches nothing or says no reason.
-fn waive(findings: &mut Vec<Finding>, waivers: &[Waiver]) {
-    for waiver in waivers {
-        let mut used = false;
-        for finding in findings.iter_mut().filter(|f| f.rule == waiver.rule && f.path == waiver.path) {
-            used = true;
-            if finding.waived.is_none() && !waiver.reason.trim().is_empty() {
-                finding.waived = Some(waiver.reason.clone());
-            }
-        }
-        if !used {
-            let what = format!("waives {}, which was not found there", waiver.rule);
-            findings.push(Finding::new(UNUSED, &waiver.path, what));
-        }
-        if waiver.reason.trim().is_empty() {
-            let what = format!("waives {} without a reason", waiver.rule);
-            findings.push(Finding::new(NO_REASON, &waiver.path, what));
-        }
-    }
-}
-
-const UNUSED: RuleText<'static> = RuleText {
-    id: "waiver.unused",
-    why: "an exception that nothing needs would hide the next finding",
-    mend: "take this [[waiver]] out of the recipe",
-};
-const NO_REASON: RuleText<'static> = RuleText {
-    id: "waiver.reason",
-    why: "exceptions are published with the image, for people to judge",
-    mend: "write the reason into this [[waiver]]",
-};
 
 #[cfg(test)]
 mod tests;

@@ -7,7 +7,6 @@ use crate::manifest;
 use crate::parse::{self, Trouble};
 use crate::report::{Audit, Found, NotJudged};
 use crate::rules::{Rule, Rules};
-use crate::waive;
 use crate::walk::{self, Found as Entry};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
@@ -15,7 +14,7 @@ use std::io::{self, Read as _};
 use std::path::Path;
 use vitrine_attest::statement::Waiver;
 use vitrine_attest::{Error, Result, Sha256};
-use vitrine_initramfs::Finding;
+use vitrine_initramfs::{apply_waivers, Finding};
 
 /// Bytes of one file: generated code has up to a few MiB in a line; a parser needs about thirty times as much memory.
 const FILE_BYTES: u64 = 4 << 20;
@@ -231,7 +230,7 @@ impl<'a> Run<'a> {
         if self.audit.findings.len() == LISTED {
             self.not(self.root, format!("has more than {LISTED} findings, the rest is not listed"));
         }
-        waive::apply(&mut self.audit.findings, &self.options.waivers);
+        apply_waivers(&mut self.audit.findings, &self.options.waivers);
         self.audit.findings.sort_by(|a, b| key(a).cmp(&key(b)));
         self.audit.not_judged.sort();
         self.audit

@@ -36,6 +36,19 @@ pub struct Found {
     pub finding: Finding,
 }
 
+/// What is found beside the rules, such as a waiver that nothing needs, is an error.
+impl From<Finding> for Found {
+    fn from(finding: Finding) -> Self {
+        Self { level: Level::Error, finding }
+    }
+}
+
+impl AsMut<Finding> for Found {
+    fn as_mut(&mut self) -> &mut Finding {
+        &mut self.finding
+    }
+}
+
 /// A path that nobody looked at, or not all of it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct NotJudged {
