@@ -1,10 +1,13 @@
 //! The rules as data: `recipes/policy/*.toml`, compiled in. The head of `screen.toml` explains their form.
 
 mod rules;
+mod words;
 
 pub use rules::{
     ConfigRule, ContentCheck, FileRule, JudgeRule, KernelRule, LineRule, MaskRule, Secret, Syntax, WordRule,
 };
+
+pub use words::RuleText;
 
 use crate::texts::Texts;
 use serde::Deserialize;
@@ -35,14 +38,6 @@ pub struct Policy {
     pub(crate) texts: Arc<Texts>,
     /// Of all rule files: a report names the rules it was made by.
     pub sha256: Sha256,
-}
-
-/// A rule in words, for tables: the screen's, and those of whoever else makes findings.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct RuleText<'a> {
-    pub id: &'a str,
-    pub why: &'a str,
-    pub mend: &'a str,
 }
 
 #[derive(Deserialize)]
@@ -113,15 +108,12 @@ impl Policy {
 
     /// Every rule of the screen in words, by file and in its order.
     pub fn rules(&self) -> Vec<RuleText<'_>> {
-        fn texts<'a, T>(rules: &'a [T], text: impl Fn(&'a T) -> (&'a str, &'a str, &'a str) + 'a) -> Vec<RuleText<'a>> {
-            rules.iter().map(text).map(|(id, why, mend)| RuleText { id, why, mend }).collect()
-        }
-        let mut all = texts(&self.files, |r| (&r.id, &r.why, &r.mend));
-        all.extend(texts(&self.lines, |r| (&r.id, &r.why, &r.mend)));
-        all.extend(texts(&self.words, |r| (&r.id, &r.why, &r.mend)));
-        all.extend(texts(&self.configs, |r| (&r.id, &r.why, &r.mend)));
-        all.extend(texts(&self.kernels, |r| (&r.id, &r.why, &r.mend)));
-        all.extend(texts(&self.judges, |r| (&r.id, &r.why, &r.mend)));
+        let mut all: Vec<RuleText<'_>> = self.files.iter().map(FileRule::words).collect();
+        all.extend(self.lines.iter().map(LineRule::words));
+        all.extend(self.words.iter().map(WordRule::words));
+        all.extend(self.configs.iter().map(ConfigRule::words));
+        all.extend(self.kernels.iter().map(KernelRule::words));
+        all.extend(self.judges.iter().map(JudgeRule::words));
         all
     }
 }

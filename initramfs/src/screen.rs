@@ -10,7 +10,7 @@ use crate::foreign::Unjudged;
 use crate::item::{Subject, TreeSubject};
 use crate::modinfo::normal;
 use crate::path::ImagePath;
-use crate::policy::{FileRule, Policy, RuleText};
+use crate::policy::{FileRule, Policy};
 use crate::printk::Formats;
 use crate::report::{Finding, LookedAt, Report};
 use crate::stage::MODULE_LIST;
@@ -180,8 +180,7 @@ fn named_modules(rule: &FileRule, context: &Context<'_>, tree: &Tree) -> Vec<Fin
     };
     let named = context.modules.iter().map(|name| normal(name)).filter(|name| !file(name));
     let hit = named.filter(|name| rule.modules.iter().any(|pattern| glob::matches(pattern, name)));
-    let text = RuleText { id: &rule.id, why: &rule.why, mend: &rule.mend };
-    hit.map(|name| Finding::new(text, MODULE_LIST, format!("module {name}"))).collect()
+    hit.map(|name| Finding::new(rule.words(), MODULE_LIST, format!("module {name}"))).collect()
 }
 
 const DEV: &str = "a development image, measured and named as one";

@@ -11,6 +11,13 @@ use vitrine_source_audit::{audit, waivers, Audit, Options, Rules};
 /// Bytes of a file of waivers.
 const WAIVER_BYTES: u64 = 1 << 20;
 
+/// What could not be judged, in SARIF, which has no other place for it.
+const UNJUDGED: RuleText<'static> = RuleText {
+    id: "judge.source",
+    why: "what was not looked at may log anything",
+    mend: "make it readable, or leave its language out by name: --without LANG",
+};
+
 /// Audits `source`. Exit code 0: nothing was found. 1: refused. 2: something could not be judged.
 ///
 /// # Errors
@@ -35,21 +42,9 @@ fn judge(source: &Path, waiver_file: Option<&PathBuf>, without: &[String]) -> Re
 }
 
 fn to_sarif(audit: &Audit) -> Value {
-    let table = Rules::standard().table();
-    let rules: Vec<RuleText<'_>> =
-        table.iter().map(|rule| RuleText { id: &rule.id, why: &rule.why, mend: &rule.mend }).collect();
-    let unjudged = audit.not_judged.iter().map(|at| Finding {
-        rule: "judge.source".into(),
-        path: at.path.clone(),
-        line: None,
-        what: at.why.clone(),
-        sha256: None,
-        why: "what was not looked at may log anything".into(),
-        mend: "make it readable, or leave its language out by name: --without LANG".into(),
-        waived: None,
-    });
+    let unjudged = audit.not_judged.iter().map(|at| Finding::new(UNJUDGED, &at.path, &at.why));
     let findings: Vec<Finding> = audit.findings.iter().map(|found| found.finding.clone()).chain(unjudged).collect();
-    sarif("vitrine", env!("CARGO_PKG_VERSION"), &rules, &findings)
+    sarif("vitrine", env!("CARGO_PKG_VERSION"), &Rules::standard().table(), &findings)
 }
 
 fn read_waivers(path: &Path) -> Result<Vec<vitrine_attest::statement::Waiver>> {

@@ -251,16 +251,8 @@ fn key(found: &Found) -> (&str, Option<u32>, &str, &str) {
 }
 
 fn found(rule: &Rule, place: &Place, fact: &Fact, what: String) -> Found {
-    let finding = Finding {
-        rule: rule.id.clone(),
-        path: place.path.clone(),
-        line: (fact.kind != Kind::Dependency || fact.line > 0).then_some(fact.line),
-        what,
-        sha256: Some(place.sha256),
-        why: rule.why.clone(),
-        mend: rule.mend.clone(),
-        waived: None,
-    };
+    let line = (fact.kind != Kind::Dependency || fact.line > 0).then_some(fact.line);
+    let finding = Finding { line, sha256: Some(place.sha256), ..Finding::new(rule.words(), &place.path, what) };
     Found { level: rule.level, finding }
 }
 

@@ -29,5 +29,5 @@ mod walk;
 
 pub use audit::{audit, audit_bytes, Options};
 pub use report::{Audit, Found, NotJudged};
-pub use rules::{Level, RuleRow, Rules};
+pub use rules::{Level, Rules};
 pub use waive::parse as waivers;

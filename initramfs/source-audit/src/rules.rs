@@ -13,6 +13,7 @@
 use crate::pattern::Pattern;
 use serde::{Deserialize, Serialize};
 use vitrine_attest::{Error, Result, Sha256};
+use vitrine_initramfs::RuleText;
 
 const FILES: [(&str, &str); 6] = [
     ("any.toml", include_str!("../../../recipes/policy/source/any.toml")),
@@ -121,15 +122,6 @@ pub struct Rules {
     pub sha256: Sha256,
 }
 
-/// A row of the rule table, for reports.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct RuleRow {
-    pub id: String,
-    pub level: Level,
-    pub why: String,
-    pub mend: String,
-}
-
 impl Rules {
     /// The rules of this version of Vitrine.
     pub fn standard() -> Self {
@@ -166,19 +158,17 @@ impl Rules {
         Ok(Self { rules, sha256: Sha256::of_parts(&parts) })
     }
 
-    /// Id, level, why and mend of each rule, sorted by id.
-    pub fn table(&self) -> Vec<RuleRow> {
-        let row = |rule: &Rule| RuleRow {
-            id: rule.id.clone(),
-            level: rule.level,
-            why: rule.why.clone(),
-            mend: rule.mend.clone(),
-        };
-        self.rules.iter().map(row).collect()
+    /// Each rule in words, sorted by id.
+    pub fn table(&self) -> Vec<RuleText<'_>> {
+        self.rules.iter().map(Rule::words).collect()
     }
 }
 
 impl Rule {
+    pub fn words(&self) -> RuleText<'_> {
+        RuleText { id: &self.id, why: &self.why, mend: &self.mend }
+    }
+
     fn looks_for_nothing(&self) -> bool {
         [
             &self.calls,
@@ -202,7 +192,8 @@ mod tests {
 
     #[test]
     fn the_standard_rules_can_be_read() {
-        let table = Rules::standard().table();
+        let rules = Rules::standard();
+        let table = rules.table();
         assert!(table.len() >= 60, "{}", table.len());
         assert!(table.iter().all(|row| !row.why.is_empty() && !row.mend.is_empty()));
     }

@@ -5,7 +5,7 @@ use crate::facts::Facts;
 use crate::glob;
 use crate::item::{Item, What};
 use crate::kernel_code::{embedded_config, is_bzimage, kernel_hits, parameters, unpack_kernel};
-use crate::policy::{ConfigRule, LineRule, Policy, RuleText, Syntax};
+use crate::policy::{ConfigRule, JudgeRule, LineRule, Policy, RuleText, Syntax};
 use crate::printk::{formats, Formats};
 use crate::report::Finding;
 use crate::statements::{statements, Statement};
@@ -43,7 +43,7 @@ impl<'p> Judge<'p> {
         for rule in &self.policy.files {
             let hits = facts.hits(rule, &self.policy.masks, self.texts);
             if !hits.is_empty() {
-                let text = RuleText { id: &rule.id, why: &rule.why, mend: &rule.mend };
+                let text = rule.words();
                 let finding = Finding { sha256: facts.sha256, ..Finding::new(text, facts.path, hits.join("; ")) };
                 seen.findings.push(self.accepted(finding, rule.dev));
             }
@@ -86,7 +86,7 @@ impl<'p> Judge<'p> {
                 continue;
             }
             let statements = cut.entry(rule.syntax).or_insert_with(|| statements(&facts.bytes, rule.syntax));
-            let text = RuleText { id: &rule.id, why: &rule.why, mend: &rule.mend };
+            let text = rule.words();
             for (line, what) in line_hits(rule, statements) {
                 let finding = Finding { line, ..Finding::new(text, facts.path, what) };
                 seen.findings.push(self.accepted(finding, rule.dev));
@@ -105,7 +105,7 @@ impl<'p> Judge<'p> {
         for rule in &self.policy.kernels {
             let hits = kernel_hits(&kernel, &parameters, rule);
             if !hits.is_empty() {
-                let text = RuleText { id: &rule.id, why: &rule.why, mend: &rule.mend };
+                let text = rule.words();
                 seen.findings.push(Finding { sha256, ..Finding::new(text, path, hits.join("; ")) });
             }
         }
@@ -136,7 +136,7 @@ impl<'p> Judge<'p> {
         let mut findings = Vec::new();
         for rule in &self.policy.configs {
             let hits = config_hits(rule, &lines);
-            let text = RuleText { id: &rule.id, why: &rule.why, mend: &rule.mend };
+            let text = rule.words();
             findings.extend((!hits.is_empty()).then(|| Finding::new(text, path, hits.join(", "))));
         }
         findings
@@ -151,7 +151,7 @@ impl<'p> Judge<'p> {
         };
         let mut findings = Vec::new();
         for rule in &self.policy.words {
-            let text = RuleText { id: &rule.id, why: &rule.why, mend: &rule.mend };
+            let text = rule.words();
             for what in words::hits(rule, cmdline) {
                 findings.push(self.accepted(Finding::new(text, CMDLINE, what), rule.dev));
             }
@@ -162,8 +162,8 @@ impl<'p> Judge<'p> {
     /// A finding of a `judge.` rule.
     pub fn unjudged(&self, rule: &str, path: &str, what: &str) -> Finding {
         let known = self.policy.judges.iter().find(|known| known.id == rule);
-        let (why, mend) = known.map_or(("", ""), |known| (&known.why, &known.mend));
-        Finding::new(RuleText { id: rule, why, mend }, path, what)
+        let words = known.map_or(RuleText { id: rule, why: "", mend: "" }, JudgeRule::words);
+        Finding::new(words, path, what)
     }
 
     fn accepted(&self, finding: Finding, dev: bool) -> Finding {
