@@ -2,10 +2,11 @@
 
 use std::io::Read;
 
-/// Memory one decoder may use, in bytes.
-const MEMORY: u64 = 512 << 20;
+/// Memory that one decoder of xz or lzma may use, in bytes: `xz -9` needs 65 MiB, two threads hold some blocks of
+/// 24 MiB besides.
+pub(crate) const MEMORY: u64 = 512 << 20;
 /// Largest zstd window, as a power of two: the kernel's own unpacker takes no larger one (lib/decompress_unzstd.c).
-const ZSTD_WINDOW_LOG: u32 = 27;
+pub(crate) const ZSTD_WINDOW_LOG: u32 = 27;
 /// One block of lz4's legacy format before packing, in bytes (lib/decompress_unlz4.c, `LZ4_DEFAULT_UNCOMPRESSED_CHUNK_SIZE`).
 const LZ4_CHUNK: usize = 8 << 20;
 

@@ -1,13 +1,9 @@
 //! The outer shape of an initramfs: raw and compressed archives one after the other, as the kernel takes them
 //! (init/initramfs.c, `unpack_to_rootfs`, Linux 6.12).
 
+use crate::decompress::{MEMORY, ZSTD_WINDOW_LOG};
 use std::io::Read;
 use vitrine_attest::{Error, Result};
-
-/// Largest zstd window the kernel's unpacker takes: 2^27 bytes (lib/decompress_unzstd.c).
-const ZSTD_WINDOW_LOG: u32 = 27;
-/// Memory one xz decoder may use, in bytes.
-const XZ_MEMORY: u64 = 512 << 20;
 
 /// How a segment is packed, told by its first two bytes (lib/decompress.c).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,8 +62,8 @@ fn xz(bytes: &[u8], limit: u64) -> Result<(Vec<u8>, usize)> {
     if bytes.get(7).is_some_and(|check| !NONE_OR_CRC32.contains(check)) {
         return Err(broken("is packed by xz with a checksum that the kernel does not know: it needs --check=crc32"));
     }
-    let stream = liblzma::stream::Stream::new_stream_decoder(XZ_MEMORY, 0)
-        .map_err(|e| Error::bug(format!("xz decoder: {e}")))?;
+    let stream =
+        liblzma::stream::Stream::new_stream_decoder(MEMORY, 0).map_err(|e| Error::bug(format!("xz decoder: {e}")))?;
     let mut decoder = liblzma::bufread::XzDecoder::new_stream(bytes, stream);
     let out = bounded(&mut decoder, limit)?;
     Ok((out, decoder.into_inner().len()))

@@ -1,5 +1,6 @@
 //! Decompression in memory, with a limit on what comes out.
 
+use crate::decompress::MEMORY;
 use liblzma::stream::MtStreamBuilder;
 use std::io::{BufRead, Read};
 use vitrine_attest::{Error, Result};
@@ -7,8 +8,6 @@ use vitrine_attest::{Error, Result};
 /// Packed inputs from this size on are given to the decoder that uses two threads, in bytes.
 /// Below it, starting a thread costs more than it saves.
 const PARALLEL_FROM: usize = 4 << 20;
-/// Memory one xz decoder may use, in bytes: `xz -9` needs 65 MiB, two threads hold some blocks of 24 MiB besides.
-const XZ_MEMORY: u64 = 512 << 20;
 
 /// How bytes are packed, told by the end of a file's name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,8 +57,8 @@ fn xz_stream(packed: usize) -> Result<liblzma::stream::Stream> {
     let threads = if packed >= PARALLEL_FROM { 2 } else { 1 };
     MtStreamBuilder::new()
         .threads(threads)
-        .memlimit_threading(XZ_MEMORY)
-        .memlimit_stop(XZ_MEMORY)
+        .memlimit_threading(MEMORY)
+        .memlimit_stop(MEMORY)
         .decoder()
         .map_err(|e| Error::bug(format!("xz decoder: {e}")))
 }
