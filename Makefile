@@ -13,6 +13,16 @@ STATIC := -C target-feature=+crt-static --cfg getrandom_backend="linux_raw"
 PROGRAMS := $(TARGET)/image-programs
 export CARGO_TARGET_DIR := $(abspath $(TARGET))
 export PATH := $(abspath $(TARGET))/release:$(PATH)
+BUILT := $(CARGO_TARGET_DIR)/static/$(TRIPLE)/image
+
+# $(call cargo_static,PACKAGES AND FEATURES)
+cargo_static = RUSTFLAGS='$(STATIC) $(REMAP)' cargo build --locked --profile image --target $(TRIPLE) \
+	--target-dir $(CARGO_TARGET_DIR)/static $(1)
+# $(call static,FEATURES): PID 1, resolver and metrics
+static = $(call cargo_static,-p vitrine-guest -p vitrine-resolver -p vitrine-metrics $(1))
+# $(call beside,FOLDER,NAMES): the programs as shipped, and over them these of the last build
+beside = mkdir -p $(CARGO_TARGET_DIR)/$(1) && install -m 0755 -t $(CARGO_TARGET_DIR)/$(1) $(PROGRAMS)/vitrine-* && \
+	install -m 0755 -t $(CARGO_TARGET_DIR)/$(1) $(addprefix $(BUILT)/vitrine-,$(2)) || exit 1
 
 .PHONY: help deps build programs verifier probe saboteur controls images demo test prove check bench fuzz clean
 
@@ -34,51 +44,38 @@ build: deps programs verifier
 
 # What goes into the image: PID 1, resolver and metrics static, the agent against the host's libtss2 headers
 programs: deps
-	RUSTFLAGS='$(STATIC) $(REMAP)' cargo build --locked --profile image --target $(TRIPLE) \
-		--target-dir $(CARGO_TARGET_DIR)/static -p vitrine-guest -p vitrine-resolver -p vitrine-metrics
+	$(call static)
 	RUSTFLAGS="$(REMAP)" cargo build --locked --profile image --target $(TRIPLE) \
 		--target-dir $(CARGO_TARGET_DIR)/dynamic -p vitrine-agent
 	@mkdir -p $(PROGRAMS)
-	@install -m 0755 -t $(PROGRAMS) $(addprefix $(CARGO_TARGET_DIR)/static/$(TRIPLE)/image/vitrine-,init resolver metrics)
+	@install -m 0755 -t $(PROGRAMS) $(addprefix $(BUILT)/vitrine-,init resolver metrics)
 	@install -m 0755 $(CARGO_TARGET_DIR)/dynamic/$(TRIPLE)/image/vitrine-agent $(PROGRAMS)/vitrine-agent
 
 # What an outsider downloads: one static file
 verifier: deps
-	RUSTFLAGS='$(STATIC) $(REMAP)' cargo build --locked --profile image --target $(TRIPLE) \
-		--target-dir $(CARGO_TARGET_DIR)/static -p vitrine-verifier
+	$(call cargo_static,-p vitrine-verifier)
 	@mkdir -p $(CARGO_TARGET_DIR)/release
-	@install -m 0755 $(CARGO_TARGET_DIR)/static/$(TRIPLE)/image/vitrine-verify $(CARGO_TARGET_DIR)/release/vitrine-verify
+	@install -m 0755 $(BUILT)/vitrine-verify $(CARGO_TARGET_DIR)/release/vitrine-verify
 
 demo: build
 	@tools/demo.sh
 
 # For tests only: a PID 1 that tries what must be refused, beside the programs as shipped
 probe: programs
-	RUSTFLAGS='$(STATIC) $(REMAP)' cargo build --locked --profile image --target $(TRIPLE) \
-		--target-dir $(CARGO_TARGET_DIR)/static -p vitrine-guest -p vitrine-resolver -p vitrine-metrics --features vitrine-guest/probe
-	@mkdir -p $(CARGO_TARGET_DIR)/probe-programs
-	@install -m 0755 -t $(CARGO_TARGET_DIR)/probe-programs $(PROGRAMS)/vitrine-*
-	@install -m 0755 -t $(CARGO_TARGET_DIR)/probe-programs $(CARGO_TARGET_DIR)/static/$(TRIPLE)/image/vitrine-init
+	$(call static,--features vitrine-guest/probe)
+	@$(call beside,$@-programs,init)
 
 # For tests only: a PID 1 that breaks one rule of the watch, beside the programs as shipped
 saboteur: programs
-	RUSTFLAGS='$(STATIC) $(REMAP)' cargo build --locked --profile image --target $(TRIPLE) \
-		--target-dir $(CARGO_TARGET_DIR)/static -p vitrine-guest -p vitrine-resolver -p vitrine-metrics --features vitrine-guest/saboteur
-	@mkdir -p $(CARGO_TARGET_DIR)/saboteur-programs
-	@install -m 0755 -t $(CARGO_TARGET_DIR)/saboteur-programs $(PROGRAMS)/vitrine-*
-	@install -m 0755 -t $(CARGO_TARGET_DIR)/saboteur-programs $(CARGO_TARGET_DIR)/static/$(TRIPLE)/image/vitrine-init
+	$(call static,--features vitrine-guest/saboteur)
+	@$(call beside,$@-programs,init)
 
 # Programs with mistakes made on purpose, then all mutation controls: half an hour, as root
 CONTROLS := guest/control-janitor-off metrics/control-endpoint-label guest/control-panic-name,vitrine-resolver/control-panic-name
 controls: images
 	@set -e; for features in $(CONTROLS); do \
-		folder=$(CARGO_TARGET_DIR)/control-programs/$${features##*/}; \
-		RUSTFLAGS='$(STATIC) $(REMAP)' cargo build --locked --profile image --target $(TRIPLE) \
-			--target-dir $(CARGO_TARGET_DIR)/static -p vitrine-guest -p vitrine-resolver -p vitrine-metrics \
-			--features vitrine-$$features; \
-		mkdir -p $$folder; \
-		install -m 0755 -t $$folder $(PROGRAMS)/vitrine-agent \
-			$(addprefix $(CARGO_TARGET_DIR)/static/$(TRIPLE)/image/vitrine-,init resolver metrics); \
+		$(call static,--features vitrine-$$features); \
+		$(call beside,control-programs/$${features##*/},init resolver metrics); \
 	done
 	vitrine-qemu controls --names $(CARGO_TARGET_DIR)/vm/names
 
