@@ -23,7 +23,7 @@ pub fn arguments(mib: u32) -> [String; 4] {
 
 /// Open memory of a guest. It can be read as long as this lives, also after QEMU has been killed.
 #[derive(Debug)]
-pub struct Memory(File);
+pub struct Memory(pub(super) File);
 
 impl Memory {
     /// # Errors

@@ -41,8 +41,9 @@ impl Buffers {
         Self::walk(memory, table, available, size, used)
     }
 
-    /// From what the card has used last to what the driver has offered last.
-    fn walk(memory: &Memory, table: u64, available: u64, size: u64, used: u64) -> Result<Self> {
+    /// From what the card has used last to what the driver has offered last. All of it is the guest's word: places may
+    /// lie behind all memory, and chains of descriptors may lead back into themselves.
+    pub(super) fn walk(memory: &Memory, table: u64, available: u64, size: u64, used: u64) -> Result<Self> {
         let failed = |e: std::io::Error| Error::host(format!("the card's queue cannot be read: {e}"), "");
         if size == 0 || size > MOST || !size.is_power_of_two() {
             return Err(Error::host(format!("a queue of {size}"), ""));
@@ -52,15 +53,17 @@ impl Buffers {
             memory.read(at, &mut bytes)?;
             Ok(u16::from_le_bytes(bytes))
         };
-        let offered = short(available + 2).map_err(failed)?;
+        let offered = short(available.saturating_add(2)).map_err(failed)?;
         let used = u16::try_from(used & 0xffff).unwrap_or_default();
-        let mut buffers = Vec::new();
+        let (mut buffers, mut left) = (Vec::new(), size);
         for step in 0..offered.wrapping_sub(used).min(u16::try_from(size).unwrap_or(u16::MAX)) {
             let place = u64::from(used.wrapping_add(step)) % size;
-            let mut head = u64::from(short(available + 4 + 2 * place).map_err(failed)?) % size;
-            for _ in 0..size {
+            let mut head = u64::from(short(available.saturating_add(4 + 2 * place)).map_err(failed)?) % size;
+            loop {
+                // Each descriptor is part of one chain at most (virtio 1.2 §2.7.5.3.1: no loops)
+                left = left.checked_sub(1).ok_or_else(|| Error::host("the card's queue has no end", ""))?;
                 let mut entry = [0; DESCRIPTOR as usize];
-                memory.read(table + DESCRIPTOR * head, &mut entry).map_err(failed)?;
+                memory.read(table.saturating_add(DESCRIPTOR * head), &mut entry).map_err(failed)?;
                 let address = u64::from_le_bytes(entry[..8].try_into().unwrap_or_default());
                 let length = u32::from_le_bytes(entry[8..12].try_into().unwrap_or_default());
                 let flags = u16::from_le_bytes([entry[12], entry[13]]);
@@ -86,5 +89,53 @@ impl Buffers {
 
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::FileExt as _;
+
+    /// Where the driver offers buffers; the table lies at 0.
+    const OFFERS: u64 = 64;
+
+    /// Address, length, flags, next.
+    type Entry = (u64, u32, u16, u16);
+
+    /// A queue of four entries, with chains that begin at these.
+    fn memory(table: [Entry; 4], heads: &[u16]) -> Memory {
+        let file = tempfile::tempfile().unwrap();
+        for (place, (address, length, flags, next)) in (0..).zip(table) {
+            let entry = [&address.to_le_bytes()[..], &length.to_le_bytes(), &flags.to_le_bytes(), &next.to_le_bytes()];
+            file.write_all_at(&entry.concat(), DESCRIPTOR * place).unwrap();
+        }
+        let offers: Vec<u8> = [0, heads.len() as u16].iter().chain(heads).flat_map(|n| n.to_le_bytes()).collect();
+        file.write_all_at(&offers, OFFERS).unwrap();
+        file.set_len(4096).unwrap();
+        Memory(file)
+    }
+
+    #[test]
+    fn buffers_that_are_offered() {
+        let table = [(0x1000, 100, WRITE, 0), (0x2000, 12, WRITE | 1, 2), (0x3000, 50, WRITE, 0), (0x4000, 9, 0, 0)];
+        let memory = memory(table, &[0, 1, 3]);
+        let buffers = |used| Buffers::walk(&memory, 0, OFFERS, 4, used).unwrap();
+        assert_eq!(buffers(0).0, [(0x1000, 0x1064), (0x2000, 0x200c), (0x3000, 0x3032)]);
+        assert!(buffers(0).contain(0x1063) && !buffers(0).contain(0x1064));
+        assert_eq!((buffers(1).len(), buffers(2).len(), buffers(3).is_empty()), (2, 0, true));
+    }
+
+    /// The guest's word, as a fuzzer would have it: chains without an end, which took gigabytes, and places behind all
+    /// memory, which were an overflow.
+    #[test]
+    fn a_lying_guest() {
+        let table = [(0x1000, 100, WRITE | 1, 1), (u64::MAX, u32::MAX, WRITE | 1, 0), (0, 0, 0, 0), (0, 0, 0, 0)];
+        let memory = memory(table, &[0, 0, 0, 0]);
+        for (place, offers, size) in
+            [(0, OFFERS, 4), (u64::MAX, OFFERS, 4), (0, u64::MAX, 4), (0, u64::MAX - 3, 4), (0, 0, 3), (0, 0, 1 << 16)]
+        {
+            assert!(Buffers::walk(&memory, place, offers, size, 0).is_err(), "{place:#x} {offers:#x} {size}");
+        }
     }
 }
