@@ -5,6 +5,7 @@
 
 mod accepted;
 mod images;
+mod lease;
 mod machine;
 mod metal;
 mod prove;

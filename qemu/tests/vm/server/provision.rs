@@ -34,10 +34,19 @@ pub fn provision_with<'w>(
     image: &'static str,
     change: impl FnOnce(Options) -> Options,
 ) -> Provisioned<'w> {
-    let running = start(world, images, image, change);
+    let server = accepted(images, image, start(world, images, image, change));
+    its_ipv6_answers();
+    server
+}
+
+/// Boots an image that asks for its address; somebody in the world has to give it. It has no IPv6.
+pub fn provision_by_lease<'w>(world: &World, images: &'w Images, image: &'static str) -> Provisioned<'w> {
+    accepted(images, image, start(world, images, image, |options| options))
+}
+
+fn accepted<'w>(images: &'w Images, image: &'static str, running: Running) -> Provisioned<'w> {
     let judged = judge(images, image, &running);
     judged.assert_accepted();
-    its_ipv6_answers();
     let keys = judged.report.keys.clone().unwrap();
     let verifier = Verifier::find().unwrap();
     Provisioned { images, image, running, keys, verifier, failed: Vec::new() }
