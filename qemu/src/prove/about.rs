@@ -81,7 +81,7 @@ const NOT_PROVEN: [&str; 9] = [
     "byte counters: numbers like any others",
     "copies in the card's, the processor's and the TPM's own memory, which QEMU does not have or does not show",
     "real cards: receive buffers are those of virtio-net",
-    "pages of memory that a live object of somebody else shares with freed ones, on a busy server",
+    "a server with thousands of users at once: there are more freed objects beside living ones than are overwritten in one go",
     "that another client cannot tell by an answer's time to live that a name was asked for less than the cache's time ago",
 ];
 
