@@ -43,8 +43,6 @@ pub enum Layer {
     Mask,
     /// The build is refused.
     Screen,
-    /// The running server blows its fuse.
-    Watch,
     /// The behavioural proof counts something.
     Proof,
 }
@@ -54,7 +52,6 @@ impl Layer {
         match self {
             Self::Mask => "mask",
             Self::Screen => "screen",
-            Self::Watch => "watch",
             Self::Proof => "proof",
         }
     }

@@ -122,10 +122,14 @@ const HEAD: &str = "\
 
 Made by `vitrine-qemu controls --table docs/controls.md`; do not edit.
 
-Each line is a variant of a server that logs on purpose (`qemu/controls/NAME.toml`), named `dev-control-NAME`, so that
-every verifier refuses it. Somebody has to catch it: the masks take it out of the image, the screen refuses the build, the
-watch blows its fuse in the running server, or the behavioural proof counts what was kept. A control that is not caught
-fails the command. \"Not tried\" is neither: nobody should rely on it.
+Each line is a variant of a server that logs on purpose (`qemu/controls/NAME.toml`). Somebody has to catch it: the masks
+take it out of the image, the screen refuses the build, or the behavioural proof counts what was kept. A control that is
+not caught fails the command. \"Not tried\" is neither: nobody should rely on it. What the watch catches is driven by a
+saboteur in the running server, see [watch.md](watch.md).
+
+What is only screened is named `dev-control-NAME`, so that every verifier refuses it. What is proven is checked and ordered
+like any server, so it has a usual name; it is signed with keys that are made for the run and deleted with it. The proof
+counts as a judge only where the same server without a mistake is found clean in the same run.
 
 | control | what is changed | why it matters | caught by |
 |---|---|---|---|

@@ -8,7 +8,7 @@ use crate::conntrack::Conntrack;
 use socket2::{Domain, SockAddr, Socket, Type};
 use std::net::{Ipv4Addr, SocketAddrV4};
 
-/// Connections that are begun at most in one go, about ten microseconds each. A server with more gaps than this is busy,
+/// Connections that are begun at most in one go, two messages to the kernel each. A server with more gaps than this is busy,
 /// and fills them by itself.
 const MOST: usize = 1024;
 /// Gaps that a page has at most; so many may have come since they were counted.
