@@ -14,7 +14,7 @@ ip link set lo up
 echo 0 >"/proc/sys/net/ipv6/conf/$outer/accept_dad"
 ip link set "$outer" up
 ip address add 203.0.113.10/24 dev "$outer"
-ip address add 2001:db8:113::10/64 dev "$outer"
+ip address add 2001:db8:113:0:5054:ff:fe12:3456/64 dev "$outer"
 ip route add default via 203.0.113.1
 ip -6 route add default via 2001:db8:113::1
 echo 1 >/proc/sys/net/ipv4/ip_forward

@@ -1,6 +1,7 @@
 //! What a report says before anything was looked at.
 
 use super::egress::Egress;
+use super::fit::Fit;
 use super::report::{Host, Image, Report, Verdict};
 use super::run::Options;
 use super::server::Subject;
@@ -14,7 +15,7 @@ use vitrine_attest::Result;
 ///
 /// # Errors
 /// When QEMU, swtpm or the firmware is missing.
-pub fn report(options: &Options, subject: &Subject) -> Result<Report> {
+pub fn report(options: &Options, subject: &Subject, fit: Fit) -> Result<Report> {
     Ok(Report {
         v: 1,
         verdict: Verdict::NotJudged,
@@ -32,7 +33,7 @@ pub fn report(options: &Options, subject: &Subject) -> Result<Report> {
         plain: Vec::new(),
         driven: Vec::new(),
         doubts: Vec::new(),
-        left_out: left_out(options.reduced),
+        left_out: left_out(options.reduced, fit),
         not_proven: NOT_PROVEN.map(String::from).into(),
     })
 }
@@ -85,11 +86,14 @@ const NOT_PROVEN: [&str; 9] = [
     "that another client cannot tell by an answer's time to live that a name was asked for less than the cache's time ago",
 ];
 
-fn left_out(reduced: bool) -> Vec<String> {
+fn left_out(reduced: bool, fit: Fit) -> Vec<String> {
     let mut all = vec![
         "a resolver that crashes: nothing outside can make it; children that are killed are in the VM test of the probe image".to_string(),
         "a kernel panic: nothing outside can make one; it ends in the same reset".to_string(),
     ];
+    if !fit.names {
+        all.push("names that resolve: the image trusts the Internet's root, so all that are asked fail".to_string());
+    }
     if reduced {
         all.extend([
             "the search 60 s after the last packet".to_string(),

@@ -5,6 +5,7 @@ use super::bystander::Bystander;
 use super::canary::Canary;
 use super::disks::{Disks, Operations};
 use super::egress::{Declared, Egress};
+use super::fit::Fit;
 use super::interfaces::{screen, Interfaces};
 use super::memory::{Counts, Hunt, Memory};
 use super::nic::Buffers;
@@ -15,7 +16,7 @@ use super::survivors;
 use super::traffic::Person;
 use crate::commands::files;
 use crate::scratch::Scratch;
-use crate::world::{Names, World, OTHER};
+use crate::world::{Leases, Names, World, IANA_ROOTS, OTHER};
 use serde_json::json;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -60,17 +61,19 @@ pub struct Options {
 /// When something cannot be done. What is found is no error: see [`Report::verdict`].
 pub fn prove(options: &Options, log: &mut (dyn FnMut(&str) + Send)) -> Result<Report> {
     let subject = Subject::read(&options.out, &options.keys)?;
-    super::fit::check(subject.config(), &options.names)?;
+    let fit = Fit::of(subject.config(), &options.names)?;
     World::with(|world| {
         let _names = Names::start(&options.names)?;
+        let _leases = fit.lease.then(Leases::start).transpose()?;
         let disks = Scratch::new()?;
         let disks = (Disks::make(&disks)?, disks);
         log("booting the image with a TPM, Secure Boot and four disks that it must not touch");
         let server = start(options, &subject, world, &disks.0, log)?;
-        let report = about::report(options, &subject)?;
+        let report = about::report(options, &subject, fit)?;
         let memory = Memory::open(&server.guest)?;
         let run = Run {
             options,
+            fit,
             server,
             memory,
             disks: disks.0,
@@ -105,6 +108,7 @@ fn start<'s>(
 /// A run in the middle.
 struct Run<'r, 's> {
     options: &'r Options,
+    fit: Fit,
     server: Server<'s>,
     memory: Memory,
     disks: Disks,
@@ -183,13 +187,13 @@ impl Run<'_, '_> {
         }
         self.look("users are here", Demand::Control)?;
         for person in &people {
-            person.act()?;
+            person.act(self.fit.names)?;
         }
         self.look("users have done what they do", Demand::Control)?;
         self.say("everything that goes wrong, and strangers");
         for person in &people {
             // What else there is to find is found all the same
-            self.report.doubts.extend(person.err().err().map(|error| error.to_string()));
+            self.report.doubts.extend(person.err(self.fit.names).err().map(|error| error.to_string()));
         }
         stranger.act(self.server.keys.wireguard, self.server.agent_port(), interfaces)?;
         interfaces.ask(&self.server, people[0].client()?, "while users are here")?;
@@ -298,7 +302,7 @@ impl Run<'_, '_> {
         self.canaries.extend(person.canaries()?);
         declared.destinations.insert(person.destination);
         person.come(&self.server)?;
-        person.act()?;
+        person.act(self.fit.names)?;
         Ok(person)
     }
 
@@ -309,7 +313,7 @@ impl Run<'_, '_> {
         Declared {
             ports: files::guest_ports(self.server.config()),
             destinations,
-            upstreams: UPSTREAMS.iter().filter_map(parse).collect(),
+            upstreams: UPSTREAMS.iter().chain(&IANA_ROOTS).filter_map(parse).collect(),
         }
     }
 

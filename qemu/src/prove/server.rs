@@ -76,7 +76,7 @@ impl<'s> Server<'s> {
         let verifier = Verifier::find()?;
         let keys = accepted(&verifier, subject, &guest)?;
         // An IPv6 address is used a second later, when nobody on the link has claimed it (RFC 4862 §5.4)
-        crate::world::run("ping", &["-n", "-c", "1", "-w", "20", GUEST6]).succeeded("the server's IPv6 address")?;
+        crate::world::run("ping", &["-n", "-c", "1", "-w", "60", GUEST6]).succeeded("the server's IPv6 address")?;
         Ok(Self { guest, keys, subject, verifier })
     }
 
@@ -135,7 +135,7 @@ impl<'s> Server<'s> {
     pub fn wait_again(&mut self, patience: Duration) -> Result<()> {
         self.guest.wait(patience)?;
         self.keys = accepted(&self.verifier, self.subject, &self.guest)?;
-        crate::world::run("ping", &["-n", "-c", "1", "-w", "20", GUEST6]).succeeded("the server's IPv6 address")?;
+        crate::world::run("ping", &["-n", "-c", "1", "-w", "60", GUEST6]).succeeded("the server's IPv6 address")?;
         Ok(())
     }
 

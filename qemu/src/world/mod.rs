@@ -10,13 +10,15 @@
 //! also after a panic.
 
 mod client;
+mod leases;
 mod names;
 mod pump;
 mod tools;
 mod tun;
 
 pub use client::{Client, User};
-pub use names::Names;
+pub use leases::{Leases, Manner};
+pub use names::{Names, IANA_ROOTS};
 pub use tools::{on_a_thread, run, Said, TALK};
 
 use crate::boot::{Network, Options};
@@ -25,9 +27,10 @@ use crate::web::Web;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use vitrine_attest::{Error, Result};
 
-/// The guest's address in the test recipes, IPv4 and IPv6.
+/// The guest's addresses: those of the test recipes, and the ones it gets where DHCP and router advertisements give them.
+/// The second half of the IPv6 address comes from the card's own (RFC 4291 §2.5.1).
 pub const GUEST: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 10);
-pub const GUEST6: &str = "2001:db8:113::10";
+pub const GUEST6: &str = "2001:db8:113:0:5054:ff:fe12:3456";
 /// A web server of the world outside.
 pub const WEB: &str = "198.51.100.80";
 pub const WEB6: &str = "2001:db8:51::80";

@@ -16,7 +16,7 @@ const LATER: Duration = Duration::from_secs(30);
 fn leases_come_and_go() {
     let Some(images) = Images::find() else { return };
     World::run(|world| {
-        let leases = Leases::start();
+        let leases = Leases::start().unwrap();
         let mut server = provision_by_lease(world, &images, "exit");
         let (_user, client) = server.join(2);
         server.step("a_lease_is_renewed", |server| {

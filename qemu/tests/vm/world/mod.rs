@@ -1,11 +1,9 @@
 //! The library's small Internet ([`vitrine_qemu::world`]) as tests want it: what goes wrong is a panic.
 
-mod leases;
 mod stream;
 
-pub use leases::{Leases, Manner};
 pub use stream::Stream;
-pub use vitrine_qemu::world::{run, GUEST, GUEST6, OTHER, PRIVATE, PRIVATE6, WEB, WEB6};
+pub use vitrine_qemu::world::{run, Leases, Manner, GUEST, GUEST6, OTHER, PRIVATE, PRIVATE6, WEB, WEB6};
 
 use std::net::SocketAddr;
 use std::ops::{Deref, DerefMut};
