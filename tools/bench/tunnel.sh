@@ -24,23 +24,14 @@ field() { sed -n "s/.*\"$2\":\"\{0,1\}\([^\",}]*\).*/\1/p" "$1"; }
 
 # ---- the plain server
 say "a plain Debian guest"
-cp tools/bench/plain.toml "$work/" && cp -r recipes/policy "$work/policy"
-vitrine lock "$work/plain.toml" --out "$work/plain.lock.toml" -q >/dev/null
-vitrine build "$work/plain.toml" --unsigned --lock "$work/plain.lock.toml" --out "$work/plain" -q >/dev/null 2>"$work/err" ||
-  { cat "$work/err" >&2; exit 1; }
-objcopy -O binary --only-section=.linux "$work/plain/6-image.unsigned.efi" "$work/vmlinuz"
 mkdir -p "$work/extra/etc"
-install -m 0755 tools/bench/plain-init.sh "$work/extra/init"
-cp tools/bench/plain.nft "$work/extra/etc/"
+printf 'outer=203.0.113.15/24\ngateways=203.0.113.2\ninner=10.66.0.1/16\n' >"$work/extra/etc/plain.conf"
 plain_secret=$(head -c 32 /dev/urandom | base64)
 { printf '[Interface]\nListenPort = 51820\nPrivateKey = %s\n' "$plain_secret"; load conf "$clients"; } >"$work/extra/etc/plain.wg"
-(cd "$work/extra" && find . | sort | cpio -o -H newc --quiet) >"$work/extra.cpio"
-cp "$work/plain/5-initramfs.cpio.zst" "$work/initrd"
-truncate -s %4 "$work/initrd" # where the kernel looks for an uncompressed archive
-cat "$work/extra.cpio" >>"$work/initrd"
+tools/plain/build.sh tools/plain/plain.toml "$work/extra" "$work/guest"
 port=$((20000 + RANDOM % 10000))
 qemu-system-x86_64 -machine q35 -accel tcg,thread=multi -cpu max -smp 2 -m 1024 -display none -monitor none -no-reboot -nodefaults \
-  -serial "file:$work/serial" -kernel "$work/vmlinuz" -initrd "$work/initrd" -append "quiet console=ttyS0" \
+  -serial "file:$work/serial" -kernel "$work/guest/vmlinuz" -initrd "$work/guest/initrd" -append "quiet console=ttyS0" \
   -netdev "user,id=n,net=203.0.113.0/24,hostfwd=udp:127.0.0.1:$port-203.0.113.15:51820" -device virtio-net-pci,netdev=n,romfile= &
 guests+=($!)
 for _ in $(seq 600); do
