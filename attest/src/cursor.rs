@@ -1,4 +1,4 @@
-//! Reads little-endian fields from untrusted bytes: every read is checked, and knows where it failed.
+//! Reads fields from untrusted bytes, numbers little-endian: every read is checked, and knows where it failed.
 
 /// A read beyond the end: where it began, how many bytes it wanted, how many there were.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,7 +32,10 @@ impl<'a> Cursor<'a> {
         self.at
     }
     pub fn is_empty(&self) -> bool {
-        self.at == self.bytes.len()
+        self.left() == 0
+    }
+    pub fn left(&self) -> usize {
+        self.bytes.len() - self.at
     }
     /// The next `count` bytes. A slice of the input: a huge count fails, it allocates nothing.
     pub fn take(&mut self, count: usize) -> Read<&'a [u8]> {

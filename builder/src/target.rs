@@ -29,6 +29,13 @@ pub struct Target {
     pub skipped: Vec<String>,
 }
 
+impl Target {
+    /// Things, and nothing more that is known about them.
+    fn of(subject: Box<dyn Subject>, unjudged: Vec<Unjudged>) -> Self {
+        Self { subject, cmdline: None, kernel: None, dev: false, unjudged, authenticode: None, skipped: Vec::new() }
+    }
+}
+
 /// Whether the path is a recipe.
 pub fn is_recipe(path: &Path) -> bool {
     path.extension().is_some_and(|extension| extension == "toml") && !path.is_dir()
@@ -64,15 +71,7 @@ pub fn read(path: &Path) -> Result<Vec<u8>> {
 fn folder(path: &Path, cross_mounts: bool) -> Result<Target> {
     let folder = Folder::open(path, cross_mounts)?;
     let (unjudged, skipped) = (folder.unjudged().to_vec(), folder.skipped().to_vec());
-    Ok(Target {
-        subject: Box::new(folder),
-        cmdline: None,
-        kernel: None,
-        dev: false,
-        unjudged,
-        authenticode: None,
-        skipped,
-    })
+    Ok(Target { skipped, ..Target::of(Box::new(folder), unjudged) })
 }
 
 /// An image, initramfs or kernel.
@@ -112,15 +111,7 @@ fn archive(bytes: &[u8]) -> Target {
 
 fn archive_of(mut initramfs: Initramfs) -> Target {
     let unjudged = std::mem::take(&mut initramfs.unjudged);
-    Target {
-        subject: Box::new(initramfs),
-        cmdline: None,
-        kernel: None,
-        dev: false,
-        unjudged,
-        authenticode: None,
-        skipped: Vec::new(),
-    }
+    Target::of(Box::new(initramfs), unjudged)
 }
 
 fn unknown(why: &str) -> Error {

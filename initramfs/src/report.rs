@@ -43,6 +43,14 @@ impl Finding {
         }
     }
 
+    /// `/etc/unbound.conf:12`
+    pub fn place(&self) -> String {
+        match self.line {
+            Some(line) => format!("{}:{line}", self.path),
+            None => self.path.clone(),
+        }
+    }
+
     /// It says that something could not be judged, not that something is wrong.
     pub fn unjudged(&self) -> bool {
         self.rule.starts_with("judge.") || self.rule == "elf.unreadable"

@@ -29,7 +29,7 @@ pub fn findings(findings: &[Finding]) -> String {
         let files = by_file(&group);
         for (finding, names) in files.iter().take(MOST_PLACES) {
             let more = if *names > 1 { format!(" (and {} more names of this file)", names - 1) } else { String::new() };
-            let _ = writeln!(out, "    {}: {}{more}", place(finding), finding.what);
+            let _ = writeln!(out, "    {}: {}{more}", finding.place(), finding.what);
         }
         if files.len() > MOST_PLACES {
             let _ = writeln!(out, "    and {} more: --json lists all", files.len() - MOST_PLACES);
@@ -38,7 +38,7 @@ pub fn findings(findings: &[Finding]) -> String {
     }
     for finding in findings {
         if let Some(reason) = &finding.waived {
-            let _ = writeln!(out, "accepted  {}  {}: {}", finding.rule, place(finding), finding.what);
+            let _ = writeln!(out, "accepted  {}  {}: {}", finding.rule, finding.place(), finding.what);
             let _ = writeln!(out, "    reason: {reason}");
         }
     }
@@ -60,14 +60,6 @@ fn by_file<'f>(group: &[&'f Finding]) -> Vec<(&'f Finding, usize)> {
         }
     }
     files
-}
-
-/// `/etc/unbound.conf:12`
-fn place(finding: &Finding) -> String {
-    match finding.line {
-        Some(line) => format!("{}:{line}", finding.path),
-        None => finding.path.clone(),
-    }
 }
 
 /// `looked at 71 files, 22.7 MiB, by 68 rules: 0 findings, 1 accepted, 0 could not be judged`

@@ -1,5 +1,6 @@
 //! Reads big-endian fields from untrusted bytes.
 
+use crate::cursor::{Cursor, Short};
 use crate::Error;
 use std::fmt;
 
@@ -29,33 +30,29 @@ pub(super) type Read<T> = Result<T, Malformed>;
 /// A position in the bytes of one structure.
 pub(super) struct Reader<'a> {
     structure: &'static str,
-    bytes: &'a [u8],
-    at: usize,
+    cursor: Cursor<'a>,
 }
 
 impl<'a> Reader<'a> {
     pub fn new(structure: &'static str, bytes: &'a [u8]) -> Self {
-        Self { structure, bytes, at: 0 }
+        Self { structure, cursor: Cursor::new(bytes) }
     }
 
     /// The failure `problem` at this place.
     pub fn fail(&self, problem: impl Into<String>) -> Malformed {
-        Malformed { structure: self.structure, offset: self.at, problem: problem.into() }
+        Malformed { structure: self.structure, offset: self.cursor.offset(), problem: problem.into() }
     }
 
     pub fn take(&mut self, count: usize) -> Read<&'a [u8]> {
-        let rest = &self.bytes[self.at..];
-        let taken = rest
-            .get(..count)
-            .ok_or_else(|| self.fail(format!("cut off: {count} bytes are needed, {} are left", rest.len())))?;
-        self.at += count;
-        Ok(taken)
+        self.cursor.take(count).map_err(|short| self.short(short))
     }
 
     fn array<const N: usize>(&mut self) -> Read<[u8; N]> {
-        let mut out = [0; N];
-        out.copy_from_slice(self.take(N)?);
-        Ok(out)
+        self.cursor.array().map_err(|short| self.short(short))
+    }
+
+    fn short(&self, Short { wanted, left, .. }: Short) -> Malformed {
+        self.fail(format!("cut off: {wanted} bytes are needed, {left} are left"))
     }
 
     pub fn u8(&mut self) -> Read<u8> {
@@ -81,7 +78,7 @@ impl<'a> Reader<'a> {
     }
 
     pub fn left(&self) -> usize {
-        self.bytes.len() - self.at
+        self.cursor.left()
     }
 
     pub fn finish(self) -> Read<()> {

@@ -84,12 +84,12 @@ impl fmt::Display for Audit {
             self.findings.iter().partition(|found| found.finding.waived.is_none());
         for Found { level, finding } in open {
             let kind = if *level == Level::Error { "" } else { "review  " };
-            writeln!(f, "{kind}{}  {}: {}", finding.rule, place(finding), finding.what)?;
+            writeln!(f, "{kind}{}  {}: {}", finding.rule, finding.place(), finding.what)?;
             writeln!(f, "    why:  {}\n    mend: {}", finding.why, finding.mend)?;
         }
         for Found { finding, .. } in waived {
             let reason = finding.waived.as_deref().unwrap_or_default();
-            writeln!(f, "accepted  {}  {}: {}\n    reason: {reason}", finding.rule, place(finding), finding.what)?;
+            writeln!(f, "accepted  {}  {}: {}\n    reason: {reason}", finding.rule, finding.place(), finding.what)?;
         }
         for not in &self.not_judged {
             writeln!(f, "not judged  {}: {}", not.path, not.why)?;
@@ -103,12 +103,5 @@ impl fmt::Display for Audit {
         )?;
         let (errors, reviews) = (self.open(Level::Error).count(), self.open(Level::Review).count());
         writeln!(f, "errors: {errors}, for review: {reviews}, not judged: {}", self.not_judged.len())
-    }
-}
-
-fn place(finding: &Finding) -> String {
-    match finding.line {
-        Some(line) => format!("{}:{line}", finding.path),
-        None => finding.path.clone(),
     }
 }
