@@ -12,8 +12,7 @@ use std::fmt::Display;
 /// [`crate::Blame::Input`] when it is something else.
 pub fn ed25519(pem: &[u8], file: impl Display, hint: &str) -> Result<SigningKey> {
     let text = std::str::from_utf8(pem).unwrap_or_default(); // what is not text is not PEM either
-    SigningKey::from_pkcs8_pem(text)
-        .map_err(|_| Error::input(format!("{file} is not an Ed25519 private key in PKCS#8 PEM"), hint))
+    SigningKey::from_pkcs8_pem(text).map_err(|_| Error::input(format!("{file} is no Ed25519 key in PKCS#8 PEM"), hint))
 }
 
 #[cfg(test)]
@@ -29,7 +28,7 @@ mod tests {
         assert_eq!(key.to_bytes()[..4], [0xd4, 0xee, 0x72, 0xdb]);
         for wrong in ["", "{}", &PEM[..60], "\u{fffd}", &PEM.replace("MC4C", "AAAA")] {
             let error = ed25519(wrong.as_bytes(), "owner.key", "give it").unwrap_err();
-            assert_eq!(error.what, "owner.key is not an Ed25519 private key in PKCS#8 PEM");
+            assert_eq!(error.what, "owner.key is no Ed25519 key in PKCS#8 PEM");
         }
         assert!(ed25519(b"\xff\xfe", "a", "b").is_err());
     }
