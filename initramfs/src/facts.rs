@@ -18,6 +18,17 @@ const SIGNED: &[u8] = b"~Module signature appended~\n";
 /// Largest module after unpacking, in bytes; the largest of Debian's, amdgpu with symbols, has 30 MB.
 const MODULE_LIMIT: u64 = 256 << 20;
 
+/// Folders in which scripts and links have the names of the programs that they are about. What they do is judged as
+/// everywhere.
+const NO_PROGRAMS: [&str; 6] = [
+    "/usr/share/bash-completion/",
+    "/usr/share/zsh/",
+    "/usr/share/fish/",
+    "/usr/share/bug/",
+    "/usr/share/doc/",
+    "/usr/share/man/",
+];
+
 pub struct Facts<'a> {
     pub path: &'a str,
     /// In merged-/usr form.
@@ -88,13 +99,19 @@ impl<'a> Facts<'a> {
     /// A unit, or a link to one, directly in a unit folder. A link to `/dev/null` is how systemd masks a unit.
     fn is_unit(&self) -> bool {
         let folder = self.place.rsplit_once('/').map_or("", |(folder, _)| folder);
-        let masked = matches!(self.what, What::Link(target) if target == "/dev/null");
-        UNIT_FOLDERS.contains(&folder) && !masked && !matches!(self.what, What::Folder)
+        UNIT_FOLDERS.contains(&folder) && !self.leads_nowhere() && !matches!(self.what, What::Folder)
     }
 
+    fn leads_nowhere(&self) -> bool {
+        matches!(self.what, What::Link(target) if target == "/dev/null")
+    }
+
+    /// The mask that would take this unit out, or this thing that runs.
     fn mask<'m>(&self, masks: &'m [MaskRule]) -> Option<&'m MaskRule> {
-        let null = |rule: &MaskRule| self.is_unit() && any(&rule.null, self.name);
-        masks.iter().find(|rule| any(&rule.remove, &self.place) || null(rule))
+        let unit = self.is_unit();
+        let removed = |rule: &MaskRule| any(&rule.remove, &self.place) && (unit || any(&rule.runs, &self.place));
+        let nulled = |rule: &MaskRule| unit && any(&rule.null, self.name);
+        masks.iter().find(|rule| !self.leads_nowhere() && (removed(rule) || nulled(rule)))
     }
 
     /// Modules that `modules.builtin` of a kernel's folder says are part of the kernel itself.
@@ -131,11 +148,20 @@ impl<'a> Facts<'a> {
     /// Something that could be run or linked to, or leads to it: its name means something. A page of a manual or a
     /// rule for PAM may have the same name.
     fn can_run(&self) -> bool {
+        let named_otherwise = NO_PROGRAMS.iter().any(|folder| self.place.starts_with(folder)) || self.is_wish();
         match self.what {
+            What::File(_) if named_otherwise => self.elf.is_some(),
             What::File(_) => self.elf.is_some() || self.is_script() || self.mode & 0o111 != 0,
-            What::Link(target) => target != "/dev/null",
+            What::Link(_) => !named_otherwise && !self.leads_nowhere(),
             _ => true,
         }
+    }
+
+    /// In `multi-user.target.wants` and its like, names are those of units.
+    fn is_wish(&self) -> bool {
+        let below = UNIT_FOLDERS.iter().find_map(|folder| self.place.strip_prefix(folder));
+        let folder = below.and_then(|below| below.rsplit_once('/')).map_or("", |(folder, _)| folder);
+        [".wants", ".requires", ".upholds"].iter().any(|end| folder.ends_with(end))
     }
 
     fn text(&self, rule: &FileRule, texts: &Texts) -> Option<String> {

@@ -5,6 +5,7 @@ mod summary;
 mod units;
 
 pub use summary::summary;
+pub(crate) use units::FOLDERS as UNIT_FOLDERS;
 
 use crate::cache::Content;
 use crate::glob;
@@ -15,9 +16,6 @@ use crate::tree::{Entry, Layer, Node, Tree};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use vitrine_attest::Sha256;
-
-/// Where systemd looks for units (systemd.unit(5)), in merged-/usr form.
-pub(crate) const UNIT_FOLDERS: [&str; 3] = ["/usr/lib/systemd/system", "/etc/systemd/system", "/usr/lib/systemd/user"];
 
 /// One thing that was masked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -4,7 +4,7 @@ use super::Action;
 use crate::path::ImagePath;
 
 /// Where it looks for units.
-const FOLDERS: [&str; 4] =
+pub(crate) const FOLDERS: [&str; 4] =
     ["/usr/lib/systemd/system", "/etc/systemd/system", "/usr/lib/systemd/user", "/etc/systemd/user"];
 
 /// A path that systemd takes as something about a unit.

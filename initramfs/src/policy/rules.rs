@@ -10,6 +10,9 @@ pub struct MaskRule {
     pub why: String,
     #[serde(default)]
     pub remove: Vec<String>,
+    /// Of these, what runs or is started: what the screen names in a tree that was not masked.
+    #[serde(default)]
+    pub runs: Vec<String>,
     /// Patterns of systemd unit names.
     #[serde(default)]
     pub null: Vec<String>,
@@ -43,7 +46,7 @@ pub struct FileRule {
     pub paths: Vec<String>,
     /// Unit names; one that is masked by a link to `/dev/null` is none.
     pub units: Vec<String>,
-    /// Whatever `mask.toml` would take out.
+    /// What `mask.toml` would take out, of units and of what runs.
     pub masks: bool,
     pub text: Vec<String>,
     /// `text` counts in scripts, too.
