@@ -17,7 +17,7 @@ pub struct Fact {
     pub handler: bool,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
     Call,
     Decorator,
@@ -30,6 +30,20 @@ pub enum Kind {
     Command,
     Redirect,
     Dependency,
+}
+
+impl Kind {
+    pub const ALL: [Self; 9] = [
+        Self::Call,
+        Self::Decorator,
+        Self::Import,
+        Self::Assign,
+        Self::Return,
+        Self::Define,
+        Self::Command,
+        Self::Redirect,
+        Self::Dependency,
+    ];
 }
 
 /// An argument, by name or by position, with its text: at most [`ARG_BYTES`], on one line, strings in double quotes.

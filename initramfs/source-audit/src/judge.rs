@@ -10,9 +10,13 @@ pub fn concerns(rule: &Rule, language: Language) -> bool {
     matches!(rule.id.split('.').next(), Some(prefix) if prefix == language.name() || prefix == "any")
 }
 
-/// What of a fact matches a rule, in words; `None` when it does not.
-pub fn hit(rule: &Rule, fact: &Fact) -> Option<String> {
-    let patterns = match fact.kind {
+/// Whether a fact of this kind can hit the rule at all.
+pub fn looks_at(rule: &Rule, kind: Kind) -> bool {
+    !patterns(rule, kind).is_empty() || (kind == Kind::Call && !rule.methods.is_empty())
+}
+
+fn patterns(rule: &Rule, kind: Kind) -> &[Pattern] {
+    match kind {
         Kind::Call => &rule.calls,
         Kind::Decorator => &rule.decorators,
         Kind::Import => &rule.imports,
@@ -21,8 +25,13 @@ pub fn hit(rule: &Rule, fact: &Fact) -> Option<String> {
         Kind::Command => &rule.commands,
         Kind::Redirect => &rule.redirects,
         Kind::Dependency => &rule.dependencies,
-        Kind::Define => return None,
-    };
+        Kind::Define => &[],
+    }
+}
+
+/// What of a fact matches a rule, in words; `None` when it does not.
+pub fn hit(rule: &Rule, fact: &Fact) -> Option<String> {
+    let patterns = patterns(rule, fact.kind);
     let name = match fact.kind {
         Kind::Assign => assigned(patterns, fact)?,
         Kind::Call => fact.names.iter().find(|name| any(patterns, name)).or_else(|| method(rule, fact))?.clone(),
@@ -36,16 +45,21 @@ pub fn hit(rule: &Rule, fact: &Fact) -> Option<String> {
     held.then(|| words(fact, &name))
 }
 
+/// What a fact of this kind has to be named to switch something off.
+pub fn switch_of(switch: &Switch, kind: Kind) -> Option<&Pattern> {
+    match kind {
+        Kind::Call => switch.call.as_ref(),
+        Kind::Define => switch.define.as_ref(),
+        Kind::Command => switch.command.as_ref(),
+        Kind::Assign => switch.assign.as_ref(),
+        _ => None,
+    }
+}
+
 /// Whether a fact switches something off.
 pub fn switches(switch: &Switch, fact: &Fact) -> bool {
-    let (pattern, one) = match fact.kind {
-        Kind::Call => (&switch.call, None),
-        Kind::Define => (&switch.define, None),
-        Kind::Command => (&switch.command, None),
-        Kind::Assign => (&switch.assign, fact.args.first()),
-        _ => return false,
-    };
-    let Some(pattern) = pattern else { return false };
+    let Some(pattern) = switch_of(switch, fact.kind) else { return false };
+    let one = (fact.kind == Kind::Assign).then(|| fact.args.first()).flatten();
     let named = |name: &String| match one {
         Some(value) => pattern.matches(&format!("{name}={}", value.text)),
         None => pattern.matches(name),

@@ -2,6 +2,9 @@
 
 use tree_sitter::Language as Grammar;
 
+/// Bytes that tell what a file without an extension is.
+pub const HEAD_BYTES: usize = 256;
+
 /// What the audit can judge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Language {
@@ -10,6 +13,10 @@ pub enum Language {
     Python,
     Rust,
     Shell,
+}
+
+impl Language {
+    pub const ALL: [Self; 5] = [Self::Go, Self::JavaScript, Self::Python, Self::Rust, Self::Shell];
 }
 
 /// What a file is to the audit.
