@@ -15,7 +15,12 @@ ip link set lo up
 echo 0 >"/proc/sys/net/ipv6/conf/$card/accept_dad"
 ip link set "$card" up
 for address in $outer; do ip address add "$address" dev "$card"; done
-for gateway in $gateways; do ip route add default via "$gateway"; done
+for gateway in $gateways; do
+  case $gateway in
+  *:*) ip -6 route add default via "$gateway" ;;
+  *) ip route add default via "$gateway" ;;
+  esac
+done
 echo 1 >/proc/sys/net/ipv4/ip_forward
 echo 1 >/proc/sys/net/ipv6/conf/all/forwarding
 nft -f /etc/plain.nft
