@@ -1,4 +1,5 @@
-//! Writes small generated seeds into `corpus/<target>/`. Targets without one here begin from nothing.
+//! Writes small seeds into `corpus/<target>/`: generated ones, and for the watch this machine's own tables. Targets without
+//! one here begin from nothing.
 
 #[allow(dead_code)]
 #[path = "../../attest/src/pe/testpe.rs"]
@@ -9,10 +10,10 @@ use std::path::Path;
 use vitrine_attest::secure_boot::signature_list;
 
 fn main() -> std::io::Result<()> {
-    for (target, seed) in seeds() {
+    for (number, (target, seed)) in seeds().into_iter().chain(kernel_tables()).enumerate() {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus").join(target);
         fs::create_dir_all(&folder)?;
-        fs::write(folder.join("seed"), seed)?;
+        fs::write(folder.join(format!("seed-{number}")), seed)?;
     }
     Ok(())
 }
@@ -42,26 +43,114 @@ fn seeds() -> Vec<(&'static str, Vec<u8>)> {
     vec![
         ("append", testpe::build(&[(".text", b"stub"), (".sdmagic", MAGIC)])),
         ("blocklist", b"# hosts\n0.0.0.0 ads.example\ntracker.example.\n".to_vec()),
+        ("card_queue", card_queue()),
         ("config", config.into()),
         ("dnscrypt", certificate()),
         ("deb", deb()),
+        ("dhcp", lease()),
         ("evidence", evidence.into()),
         ("firewall", firewall(config)),
         ("foreign", cpio()),
+        ("frames", record()),
+        ("guest_text", b"\x1b[2J\x1b[01;01HBdsDxe: \x1b[1mfailed\x1b[0m\r\nvitrine-init: serving\r\n".to_vec()),
+        ("guest_text", b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nbody".to_vec()),
         ("inside", inside.into()),
         ("lock", lock.into()),
+        ("needles", b"\x01\x80aAbBabz\x00bAbBabzaAbBabzbAbBabz".to_vec()),
         ("order", order.into()),
         ("os_release", os_release.into()),
         ("packages", index.into()),
         ("pe", uki()),
         ("read_back", cpio()),
+        ("question", b"\x12\x34\x01\x20\0\x01\0\0\0\0\0\x01\x03www\x04good\x07vitrine\0\0\x01\0\x01\0\0\x29\x04\xd0\0\0\x80\0\0\0".to_vec()),
         ("recipe", recipe.into()),
         ("release", release.into()),
+        ("scrape", b"GET /metrics?x=1 HTTP/1.1\r\nHost: 10.66.0.1:9469\r\n\r\n".to_vec()),
         ("secure_boot", signature_list([9; 16], b"certificate")),
         ("source", b"\0import logging as l\nlog = l.getLogger('x')\n@app.get('/')\ndef f(q):\n    log.info(f'{q}')\n".to_vec()),
         ("sysusers", b"u root 0:0 \"Super User\" /root\ng tty 5\nu sshd -:65534\nm sshd tty\nr - 500-900\n".to_vec()),
         ("vars", vars()),
     ]
+}
+
+/// Tables of the kernel that runs this, each behind the number by which the target chooses the reader.
+fn kernel_tables() -> Vec<(&'static str, Vec<u8>)> {
+    let tables = [
+        (0, "self/mountinfo"),
+        (1, "net/protocols"),
+        (1, "net/ptype"),
+        (2, "net/netlink"),
+        (3, "devices"),
+        (3, "swaps"),
+        (5, "self/stat"),
+        (5, "self/status"),
+    ];
+    let read = |(number, name): (u8, &str)| {
+        let table = fs::read(Path::new("/proc").join(name)).ok()?;
+        Some(("watch", [&[number], &table[..]].concat()))
+    };
+    let attribute = [6, 9, 0, 3, 0, b'o', b'u', b't', b'e', b'r', 0, 0, 0, 4, 0, 18, 0x80];
+    let message = b"\x04a.c:1 [wireguard]wg_receive =_ \"=p \\042quoted\\042\"";
+    let made = [("watch", attribute.to_vec()), ("watch", message.to_vec())];
+    tables.into_iter().filter_map(read).chain(made).collect()
+}
+
+/// One frame of each kind that a guest sends, as QEMU writes them down.
+fn record() -> Vec<u8> {
+    let mut record = [&0xa1b2_c3d4_u32.to_le_bytes()[..], &[0; 20]].concat();
+    let ports = |from: u16, to: u16| [from.to_be_bytes(), to.to_be_bytes(), [0; 2], [0; 2]].concat();
+    let frames = [
+        four(17, [203, 0, 113, 1], &ports(51820, 40000)),
+        four(6, [198, 51, 100, 177], &ports(33000, 80)),
+        four(17, [198, 51, 100, 1], &ports(5000, 53)),
+        four(17, [255; 4], &ports(68, 67)),
+        four(1, [203, 0, 113, 1], &[3, 3, 0, 0]),
+        six(58, &[135, 0, 0, 0]),
+        six(0, &[58, 0, 5, 2, 0, 0, 1, 0, 143, 0, 0, 0]),
+        six(44, &[17, 0, 0, 8, 0, 0, 0, 1]),
+        ethernet(0x0806, &[0, 1, 8, 0, 6, 4, 0, 1]),
+    ];
+    for frame in frames {
+        record.extend([0; 8]);
+        record.extend((frame.len() as u32).to_le_bytes().repeat(2));
+        record.extend(frame);
+    }
+    record
+}
+
+fn ethernet(kind: u16, packet: &[u8]) -> Vec<u8> {
+    [&[0xff; 6], &[0x52, 0x54, 0, 0x12, 0x34, 0x56][..], &kind.to_be_bytes(), packet].concat()
+}
+
+fn four(protocol: u8, to: [u8; 4], inner: &[u8]) -> Vec<u8> {
+    let header = [&[0x45, 0, 0, 0, 0, 0, 0, 0, 64, protocol, 0, 0, 203, 0, 113, 10][..], &to].concat();
+    ethernet(0x0800, &[&header, inner].concat())
+}
+
+fn six(next: u8, inner: &[u8]) -> Vec<u8> {
+    let header = [&[0x60, 0, 0, 0, 0, 0, next, 255][..], &[0xfe; 16], &[0xff; 16]].concat();
+    ethernet(0x86dd, &[&header, inner].concat())
+}
+
+/// A queue of four entries at 0, what the driver offers at 64: two buffers, the second of two parts.
+fn card_queue() -> Vec<u8> {
+    let entry = |address: u64, length: u32, flags: u16, next: u16| {
+        [&address.to_le_bytes()[..], &length.to_le_bytes(), &flags.to_le_bytes(), &next.to_le_bytes()].concat()
+    };
+    let table = [entry(0x1000, 1526, 2, 0), entry(0x2000, 12, 3, 2), entry(0x3000, 1514, 2, 0), entry(0, 0, 0, 0)];
+    let offers: Vec<u8> = [0u16, 2, 0, 1, 0, 0].into_iter().flat_map(u16::to_le_bytes).collect();
+    [&[2, 0, 0, 0, 0, 64, 0][..], &table.concat(), &offers].concat()
+}
+
+/// An offer, a grant, and a refusal after an hour.
+fn lease() -> Vec<u8> {
+    let options =
+        [&[54, 4, 10, 0, 2, 2, 1, 4, 255, 255, 255, 0, 3, 4, 10, 0, 2, 2, 51, 4, 0, 0, 14, 16, 255][..]].concat();
+    let message = |kind: u8, wait: u8| {
+        let body = [&[10, 0, 2, 15], &options[..]].concat();
+        [&[kind, wait, body.len() as u8][..], &body].concat()
+    };
+    [message(3, 0), message(1, 11), message(2, 0)].concat()
 }
 
 /// The fields that a DNSCrypt provider signs; the target signs them.

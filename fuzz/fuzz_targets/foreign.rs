@@ -4,7 +4,9 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use vitrine_initramfs::{read_initramfs, read_uki, screen_subject, unpack_kernel, Context, ForeignLimits, Policy, Subject};
+use vitrine_initramfs::{
+    read_initramfs, read_uki, screen_subject, unpack_kernel, Context, ForeignLimits, Policy, Subject,
+};
 
 const LIMITS: ForeignLimits = ForeignLimits { unpacked: 8 << 20, entries: 200, free: 1 << 20, ratio: 10 };
 
@@ -17,7 +19,8 @@ fuzz_target!(|data: &[u8]| {
     assert!(read.segments > 0 || !read.unjudged.is_empty());
     let unjudged = read.unjudged.clone();
     let judged = |kernel| {
-        let context = Context { cmdline: Some(String::new()), kernel, unjudged: unjudged.clone(), ..Context::default() };
+        let context =
+            Context { cmdline: Some(String::new()), kernel, unjudged: unjudged.clone(), ..Context::default() };
         screen_subject(&read, &context, &Policy::standard(), &[]).report
     };
     let report = judged(Some(data));

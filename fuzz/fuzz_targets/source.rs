@@ -9,8 +9,20 @@ use std::sync::LazyLock;
 use vitrine_source_audit::{audit_bytes, Rules};
 
 const NAMES: [&str; 14] = [
-    "a.py", "a.js", "a.ts", "a.tsx", "a.go", "a.rs", "a.sh", "Cargo.toml", "go.mod", "package.json", "pyproject.toml",
-    "requirements.txt", "a.service", "Dockerfile",
+    "a.py",
+    "a.js",
+    "a.ts",
+    "a.tsx",
+    "a.go",
+    "a.rs",
+    "a.sh",
+    "Cargo.toml",
+    "go.mod",
+    "package.json",
+    "pyproject.toml",
+    "requirements.txt",
+    "a.service",
+    "Dockerfile",
 ];
 static RULES: LazyLock<Rules> = LazyLock::new(Rules::standard);
 

@@ -9,6 +9,8 @@ pub mod disks;
 pub mod egress;
 mod fit;
 pub mod forms;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod interfaces;
 pub mod memory;
 pub mod nic;

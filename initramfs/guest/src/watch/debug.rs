@@ -32,7 +32,7 @@ impl Messages {
 }
 
 /// `file:line [module]function =flags "format"`; `_` is no flag (Documentation/admin-guide/dynamic-debug-howto).
-fn is_on(line: &[u8]) -> bool {
+pub(super) fn is_on(line: &[u8]) -> bool {
     let comment = line.is_empty() || line.starts_with(b"#");
     let before_text = line.split(|&c| c == b'"').next().unwrap_or_default().trim_ascii_end();
     !comment && !before_text.ends_with(b" =_")

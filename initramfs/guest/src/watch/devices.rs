@@ -33,7 +33,7 @@ impl Devices {
 }
 
 /// Whether something other than the block layer itself (`blkext`, numbers for parts of disks) is there.
-fn has_driver(devices: &[u8]) -> bool {
+pub(super) fn has_driver(devices: &[u8]) -> bool {
     let block = devices.split(|&c| c == b'\n').skip_while(|line| *line != b"Block devices:").skip(1);
     block.filter(|line| !line.is_empty()).any(|line| !line.ends_with(b" blkext"))
 }

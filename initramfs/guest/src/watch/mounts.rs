@@ -37,7 +37,7 @@ impl Mounts {
 }
 
 /// None: a line has another form.
-fn may_be(table: &[u8]) -> Option<bool> {
+pub(super) fn may_be(table: &[u8]) -> Option<bool> {
     let mut lines = table.split(|&c| c == b'\n').filter(|line| !line.is_empty());
     lines.try_fold(true, |fine, line| Some(mount_may_be(line)? && fine))
 }

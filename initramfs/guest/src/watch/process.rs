@@ -39,7 +39,7 @@ pub struct Stat {
 
 impl Stat {
     /// `number (name) state parent group session tty terminal flags …`; the name may hold anything.
-    fn parse(bytes: &[u8]) -> Option<Self> {
+    pub(super) fn parse(bytes: &[u8]) -> Option<Self> {
         let name_end = bytes.iter().rposition(|&c| c == b')')?;
         let mut words = std::str::from_utf8(&bytes[name_end + 1..]).ok()?.split_ascii_whitespace();
         let state = *words.next()?.as_bytes().first()?;
@@ -80,7 +80,7 @@ impl Status {
         self.tracer == 0 && self.capabilities.iter().all(|set| set & !rights.bits() == 0)
     }
 
-    fn parse(bytes: &[u8]) -> Option<Self> {
+    pub(super) fn parse(bytes: &[u8]) -> Option<Self> {
         let text = std::str::from_utf8(bytes).ok()?;
         let field = |name: &str| text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
         let four = |name: &str| {

@@ -76,7 +76,7 @@ fn text(word: &[u8]) -> Option<&str> {
 }
 
 /// Whether sockets are of the protocols that a server uses: `protocol size sockets …`.
-fn no_other_protocol(table: &[u8]) -> Option<bool> {
+pub(super) fn no_other_protocol(table: &[u8]) -> Option<bool> {
     const USED: [&[u8]; 8] = [b"TCP", b"TCPv6", b"UDP", b"UDPv6", b"UNIX", b"UNIX-STREAM", b"NETLINK", b"MPTCP"];
     rows(table).try_fold(true, |fine, row| {
         let count: i64 = text(row.get(2)?)?.parse().ok()?;
@@ -85,12 +85,12 @@ fn no_other_protocol(table: &[u8]) -> Option<bool> {
 }
 
 /// Who gets every packet stands under `ALL`.
-fn no_tap(table: &[u8]) -> bool {
+pub(super) fn no_tap(table: &[u8]) -> bool {
     !rows(table).any(|row| row.first() == Some(&&b"ALL"[..]))
 }
 
 #[derive(Debug, PartialEq, Eq)]
-struct Netlink {
+pub(super) struct Netlink {
     family: u32,
     port: u32,
     groups: u32,
@@ -99,13 +99,13 @@ struct Netlink {
 
 impl Netlink {
     /// Routes, generic, packet filter (linux/netlink.h), and none of them listens to a group.
-    fn is_ours(&self, own: &BTreeSet<u64>) -> bool {
+    pub(super) fn is_ours(&self, own: &BTreeSet<u64>) -> bool {
         own.contains(&self.number) && matches!(self.family, 0 | 12 | 16) && self.groups == 0
     }
 }
 
 /// `sk Eth Pid Groups Rmem Wmem Dump Locks Drops Inode`.
-fn netlink(table: &[u8]) -> Option<Vec<Netlink>> {
+pub(super) fn netlink(table: &[u8]) -> Option<Vec<Netlink>> {
     let row = |row: Vec<&[u8]>| {
         let word = |at: usize| row.get(at).copied().and_then(text);
         Some(Netlink {
