@@ -73,7 +73,7 @@ fn read_line(line: &[u8]) -> std::result::Result<Vec<String>, String> {
         Ok(address) if address.is_unspecified() || address.is_loopback() => {
             words.next();
             // localhost, broadcasthost, 0.0.0.0: what hosts files say about the machine itself
-            words.filter(|word| word.contains('.') && word.parse::<IpAddr>().is_err()).map(name).collect()
+            words.filter(|word| word.contains('.') && !is_address(word)).map(name).collect()
         }
         Ok(address) => Err(format!("{address} is an address, not a name")),
         Err(_) => {
@@ -86,11 +86,19 @@ fn read_line(line: &[u8]) -> std::result::Result<Vec<String>, String> {
     }
 }
 
+/// Also with the final dot of a name: `0.0.0.0.`
+fn is_address(word: &str) -> bool {
+    word.strip_suffix('.').unwrap_or(word).parse::<IpAddr>().is_ok()
+}
+
 /// Letters, digits, `-` and `_` in parts of 1 to 63; internationalised names stay as they are (`xn--…`).
 fn name(text: &str) -> std::result::Result<String, String> {
     let name = text.strip_suffix('.').unwrap_or(text).to_ascii_lowercase();
     let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-_".contains(&byte);
     let label = |label: &str| (1..=LONGEST_LABEL).contains(&label.len()) && label.bytes().all(plain);
+    if is_address(text) {
+        return Err(format!("{name} is an address, not a name"));
+    }
     match name.len() <= LONGEST_NAME && name.split('.').all(label) {
         true => Ok(name),
         false => Err(format!("{text:?} is no name")),
@@ -132,6 +140,14 @@ mod tests {
         assert!(normalise("list.txt", b"a\n\xff\n").unwrap_err().what.starts_with("list.txt:2: not UTF-8"));
         let error = normalise("list.txt", "/x\n".repeat(12).as_bytes()).unwrap_err();
         assert!(error.what.contains("list.txt:10:") && error.what.ends_with("and 2 more lines"), "{error}");
+    }
+
+    /// A fuzzer's: a final dot made names of addresses, and the list was not its own form.
+    #[test]
+    fn addresses_with_a_final_dot() {
+        let error = normalise("list", b"#0.0 hosts\n1.0.0.0.#.1.t .#.1.t hosts\n0.0.0.0").unwrap_err();
+        assert!(error.what.starts_with("list:2: 1.0.0.0 is an address"), "{error}");
+        assert_eq!(normalise("list", b"0.0.0.0 0.0.0.0. a.example\n").unwrap(), b"a.example\n");
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! Boot files of any maker, as `vitrine screen` reads them. Invariants, for any bytes:
 //! - reading never panics, never takes more than its limits, and is deterministic;
 //! - what was not read is said: nothing is let through in silence.
+//!
+//! Judging takes a hundred times as long as reading, so it is done for every eighth length only.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -17,6 +19,9 @@ fuzz_target!(|data: &[u8]| {
     let read = read_initramfs(archive, LIMITS);
     assert!(read.len() <= LIMITS.entries);
     assert!(read.segments > 0 || !read.unjudged.is_empty());
+    if data.len() % 8 != 0 {
+        return;
+    }
     let unjudged = read.unjudged.clone();
     let judged = |kernel| {
         let context =
