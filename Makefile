@@ -108,6 +108,7 @@ bench: build probe
 	@tools/bench/tunnel.sh
 	@tools/bench/dns.sh
 	@tools/bench/scan.sh
+	@tools/bench/watch.sh
 
 # See fuzz/README.md; a stable compiler takes the sanitizer's flags with RUSTC_BOOTSTRAP
 FUZZ_SECONDS ?= 60
