@@ -142,7 +142,9 @@ pub struct Demo {
 /// the machine's whole memory, its media, consoles and frames for what was
 /// theirs. Takes about ten minutes; with --reduced about eight.
 ///
-/// The image's addresses have to be those of qemu/tests/recipes/prove.toml.
+/// The image asks for its addresses by DHCP, or has those of
+/// qemu/tests/recipes/prove.toml. Names resolve where it trusts the root of
+/// --names; where it trusts the Internet's, all that are asked fail.
 /// The report goes to zero-log-report.dsse.json beside the image, signed with
 /// the release key when it is in the keys folder.
 #[derive(Debug, Args)]

@@ -10,7 +10,7 @@ extra=$(mktemp -d)
 trap 'rm -rf "$extra"' EXIT
 mkdir "$extra/etc"
 cat >"$extra/etc/plain.conf" <<END
-outer="203.0.113.10/24 2001:db8:113::10/64"
+outer="203.0.113.10/24 2001:db8:113:0:5054:ff:fe12:3456/64"
 gateways="203.0.113.1 2001:db8:113::1"
 inner="10.66.0.1/16 fd66::1/64"
 END

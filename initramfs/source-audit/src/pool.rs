@@ -39,7 +39,7 @@ mod tests {
             let items: Vec<usize> = (0..count).collect();
             let mut out = Vec::new();
             let slow_first = |item: &usize| {
-                if item % 64 == 0 {
+                if item.is_multiple_of(64) {
                     std::thread::sleep(std::time::Duration::from_millis(2));
                 }
                 item * 2
