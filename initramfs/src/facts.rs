@@ -20,13 +20,16 @@ const MODULE_LIMIT: u64 = 256 << 20;
 
 /// Folders in which scripts and links have the names of the programs that they are about. What they do is judged as
 /// everywhere.
-const NO_PROGRAMS: [&str; 6] = [
+const NO_PROGRAMS: [&str; 9] = [
     "/usr/share/bash-completion/",
     "/usr/share/zsh/",
     "/usr/share/fish/",
     "/usr/share/bug/",
     "/usr/share/doc/",
     "/usr/share/man/",
+    "/usr/share/pixmaps/",
+    "/usr/lib/x86_64-linux-gnu/pkgconfig/",
+    "/var/lib/dpkg/info/",
 ];
 
 pub struct Facts<'a> {
@@ -108,7 +111,8 @@ impl<'a> Facts<'a> {
 
     /// The mask that would take this unit out, or this thing that runs.
     fn mask<'m>(&self, masks: &'m [MaskRule]) -> Option<&'m MaskRule> {
-        let unit = self.is_unit();
+        // a slice holds what others start
+        let unit = self.is_unit() && !self.name.ends_with(".slice");
         let removed = |rule: &MaskRule| any(&rule.remove, &self.place) && (unit || any(&rule.runs, &self.place));
         let nulled = |rule: &MaskRule| unit && any(&rule.null, self.name);
         masks.iter().find(|rule| !self.leads_nowhere() && (removed(rule) || nulled(rule)))
