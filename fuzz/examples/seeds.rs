@@ -1,5 +1,5 @@
-//! Writes small seeds into `corpus/<target>/`: generated ones, and for the watch this machine's own tables. Targets without
-//! one here begin from nothing.
+//! Writes small seeds into `corpus/<target>/`: generated ones, and of this machine the kernel's tables and a small library.
+//! Targets without one here begin from nothing.
 
 #[allow(dead_code)]
 #[path = "../../attest/src/pe/testpe.rs"]
@@ -10,7 +10,7 @@ use std::path::Path;
 use vitrine_attest::secure_boot::signature_list;
 
 fn main() -> std::io::Result<()> {
-    for (number, (target, seed)) in seeds().into_iter().chain(kernel_tables()).enumerate() {
+    for (number, (target, seed)) in seeds().into_iter().chain(kernel_tables()).chain(library()).enumerate() {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus").join(target);
         fs::create_dir_all(&folder)?;
         fs::write(folder.join(format!("seed-{number}")), seed)?;
@@ -93,6 +93,11 @@ fn kernel_tables() -> Vec<(&'static str, Vec<u8>)> {
     let message = b"\x04a.c:1 [wireguard]wg_receive =_ \"=p \\042quoted\\042\"";
     let made = [("watch", attribute.to_vec()), ("watch", message.to_vec())];
     tables.into_iter().filter_map(read).chain(made).collect()
+}
+
+/// The smallest ELF file that every Debian has: an empty library of glibc's.
+fn library() -> Option<(&'static str, Vec<u8>)> {
+    Some(("elf", fs::read("/lib/x86_64-linux-gnu/libdl.so.2").ok()?))
 }
 
 /// One frame of each kind that a guest sends, as QEMU writes them down.
