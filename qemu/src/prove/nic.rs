@@ -126,7 +126,7 @@ mod tests {
         assert_eq!((buffers(1).len(), buffers(2).len(), buffers(3).is_empty()), (2, 0, true));
     }
 
-    /// The guest's word, as a fuzzer would have it: chains without an end, which took gigabytes, and places behind all
+    /// The guest's word, as a fuzzer would have it: chains without an end, which could fill 16 GiB, and places behind all
     /// memory, which were an overflow.
     #[test]
     fn a_lying_guest() {
