@@ -10,6 +10,9 @@ use vitrine_attest::{Error, Result};
 const MOST: u64 = 32768;
 /// A descriptor: address, length, flags, next (virtio 1.2 §2.7.5).
 const DESCRIPTOR: u64 = 16;
+/// Bytes of one buffer: the largest packet with its headers, in whole pages (virtio 1.2 §5.1.6.3.1 asks for 65,562 at
+/// most). A guest that names larger ones would have copies excused that no frame left there.
+const LARGEST: u32 = 17 * 4096;
 /// The flag that says that the device writes there (`VIRTQ_DESC_F_WRITE`).
 const WRITE: u16 = 2;
 
@@ -67,6 +70,9 @@ impl Buffers {
                 let address = u64::from_le_bytes(entry[..8].try_into().unwrap_or_default());
                 let length = u32::from_le_bytes(entry[8..12].try_into().unwrap_or_default());
                 let flags = u16::from_le_bytes([entry[12], entry[13]]);
+                if length > LARGEST {
+                    return Err(Error::host(format!("a buffer of {length} bytes: no frame is so long"), ""));
+                }
                 if flags & WRITE != 0 {
                     buffers.push((address, address.saturating_add(length.into())));
                 }
@@ -124,6 +130,13 @@ mod tests {
         assert_eq!(buffers(0).0, [(0x1000, 0x1064), (0x2000, 0x200c), (0x3000, 0x3032)]);
         assert!(buffers(0).contain(0x1063) && !buffers(0).contain(0x1064));
         assert_eq!((buffers(1).len(), buffers(2).len(), buffers(3).is_empty()), (2, 0, true));
+    }
+
+    #[test]
+    fn a_buffer_larger_than_any_frame_excuses_nothing() {
+        let of = |length| Buffers::walk(&memory([(0, length, WRITE, 0); 4], &[0]), 0, OFFERS, 4, 0);
+        assert_eq!(of(LARGEST).unwrap().len(), 1);
+        assert!(of(LARGEST + 1).is_err());
     }
 
     /// The guest's word, as a fuzzer would have it: chains without an end, which could fill 16 GiB, and places behind all
