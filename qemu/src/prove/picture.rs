@@ -83,18 +83,20 @@ pub fn draw(lines: &[Line]) -> String {
         );
         for (seconds, copies) in &line.points {
             let (x, y) = (x(*seconds), y(*copies));
+            // Two lines may have nearly the same value; below the foot are the seconds
+            let beside = if number % 2 == 1 && *copies > 0 { 19.0 } else { -9.0 };
             let _ = writeln!(
                 svg,
                 "<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"4\" fill=\"{colour}\"/><text x=\"{x:.1}\" y=\"{:.1}\" \
                  text-anchor=\"middle\" fill=\"{colour}\">{copies}</text>",
-                y - 9.0
+                y + beside
             );
         }
         let _ = writeln!(
             svg,
             "<text x=\"{}\" y=\"{}\" text-anchor=\"end\" fill=\"{colour}\">{}</text>",
             FRAME[2],
-            44 + 16 * number,
+            FRAME[1] + 16.0 + 16.0 * number as f64,
             escape(&line.name)
         );
     }

@@ -231,6 +231,7 @@ impl Run<'_, '_> {
     /// A reset with users in the middle of something: what the next boot finds, and what it leaves.
     fn reset(&mut self, declared: &mut Declared) -> Result<()> {
         self.say("another user, and a reset in the middle");
+        self.last = None;
         let person = self.somebody(4, declared)?;
         self.look("another user is here", Demand::Control)?;
         self.served()?;
