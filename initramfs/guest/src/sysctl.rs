@@ -41,9 +41,12 @@ const BEFORE_MODULES: &[Setting] = &[
     Setting("vm/swappiness", "0", Required),
     Setting("net/ipv4/tcp_no_metrics_save", "1", Required),
     // Each client's inner IPv6 address is a neighbour on the tunnel's interface. Below this number of entries the kernel
-    // clears none away, ever; so: those that were not used for a minute (`gc_stale_time`)
+    // clears none away, ever. It looks about every quarter of a minute, for those that were not used for as many seconds:
+    // tunnels, which come later, inherit this; the outer interface gets its minute back
     Setting("net/ipv4/neigh/default/gc_thresh1", "0", Required),
     Setting("net/ipv6/neigh/default/gc_thresh1", "0", Required),
+    Setting("net/ipv4/neigh/default/gc_stale_time", "10", Required),
+    Setting("net/ipv6/neigh/default/gc_stale_time", "10", Required),
     // The resolver listens on 53, 853 and 443 without any capability; nobody else in the image may listen
     Setting("net/ipv4/ip_unprivileged_port_start", "0", Required),
     Setting("net/ipv6/conf/all/accept_source_route", "-1", Required),
@@ -108,7 +111,11 @@ const AFTER_MODULES: &[Setting] = &[
 
 /// IPv6 of the outer interface is left to the kernel: SLAAC from router advertisements (RFC 4862), which a forwarding
 /// host takes only with `accept_ra=2`.
-const OUTER: &[Setting] = &[Setting("net/ipv6/conf/outer/accept_ra", "2", Required)];
+const OUTER: &[Setting] = &[
+    Setting("net/ipv6/conf/outer/accept_ra", "2", Required),
+    Setting("net/ipv4/neigh/outer/gc_stale_time", "60", Required),
+    Setting("net/ipv6/neigh/outer/gc_stale_time", "60", Required),
+];
 
 const LOCK: &[Setting] = &[Setting("kernel/modules_disabled", "1", Required)];
 
