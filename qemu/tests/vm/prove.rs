@@ -31,7 +31,8 @@ fn run(images: &Images, image: &str, length: Length) -> Option<Report> {
         reduced: length == Length::Reduced,
         busy: length == Length::Busy,
         patience: PATIENCE,
-        around: None,
+        // Whoever looks for the cause of a residue needs it, and the next run may not show it again
+        around: Some(images.path("around")),
     };
     let report = prove(&options, &mut |line| eprintln!("{line}")).unwrap();
     eprintln!("{report}");
