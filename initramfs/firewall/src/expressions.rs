@@ -219,6 +219,7 @@ fn mask_byte(prefix: u8, n: u8) -> u8 {
 fn pattern(interface: Interface) -> Vec<u8> {
     let mut name = match interface {
         Interface::Loopback => b"lo".to_vec(),
+        Interface::Own => b"self0".to_vec(),
         Interface::Outer => b"outer".to_vec(),
         Interface::Tunnel(n) => format!("wg{n}").into_bytes(),
         Interface::Tunnels => return b"wg".to_vec(),

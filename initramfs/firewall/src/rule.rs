@@ -31,6 +31,8 @@ impl Family {
 pub enum Interface {
     /// `lo`
     Loopback,
+    /// `self0`: PID 1's way through a tunnel to itself, see `docs/janitor.md`.
+    Own,
     /// `outer`
     Outer,
     /// `wg0`, `wg1`, …

@@ -4,6 +4,7 @@ mod connections;
 mod errors;
 mod slabs;
 mod sockets;
+mod stacks;
 mod turnover;
 mod watch;
 
@@ -111,6 +112,7 @@ impl Janitor {
 
     fn shrink(&mut self, now: Instant, conntrack: &Conntrack) {
         errors::overwrite();
+        stacks::overwrite(conntrack);
         self.slabs.shrink();
         connections::overwrite(self.slabs.freed_connections(), conntrack);
         sockets::overwrite();

@@ -40,6 +40,9 @@ const BEFORE_MODULES: &[Setting] = &[
     Setting("dev/tty/ldisc_autoload", "0", Optional),
     Setting("vm/swappiness", "0", Required),
     Setting("net/ipv4/tcp_no_metrics_save", "1", Required),
+    // Outgoing packets wait in one queue. The usual fq_codel sorts them by their addresses, and leaves these on the stack
+    // of WireGuard's worker (`__skb_get_hash_net`)
+    Setting("net/core/default_qdisc", "pfifo_fast", Required),
     // Each client's inner IPv6 address is a neighbour on the tunnel's interface. Below this number of entries the kernel
     // clears none away, ever. It looks about every quarter of a minute, for those that were not used for as many seconds:
     // tunnels, which come later, inherit this; the outer interface gets its minute back

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::chain::{Chain, Hook, Policy};
 use crate::rule::Action::Accept;
-use crate::rule::Interface::{Loopback, Outer};
+use crate::rule::Interface::{Loopback, Outer, Own};
 use crate::rule::Match::{Destination, DestinationPort, Icmp6, Known, SourcePort, To, User};
 use crate::rule::Rule;
 use crate::rule::Transport::{Tcp, Udp};
@@ -17,7 +17,7 @@ const RESOLVER: u32 = 201;
 const DNS: u16 = 53;
 
 pub(super) fn chain(config: &Config) -> Chain {
-    let mut rules = vec![rule(&[Known], Accept), rule(&[To(Loopback)], Accept)];
+    let mut rules = vec![rule(&[Known], Accept), rule(&[To(Loopback)], Accept), rule(&[To(Own)], Accept)];
     let ports = config.wireguard.all_ports();
     rules.extend(ports.iter().map(|port| rule(&[To(Outer), SourcePort(Udp, *port)], Accept)));
     if config.network == Network::Dhcp {

@@ -14,7 +14,7 @@ use netlink_packet_wireguard::constants::{
 use netlink_packet_wireguard::nlas::{WgAllowedIp, WgAllowedIpAttrs, WgDeviceAttrs, WgPeer, WgPeerAttrs};
 use netlink_packet_wireguard::{Wireguard, WireguardCmd};
 use netlink_sys::protocols::NETLINK_GENERIC;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use vitrine_attest::config::Cidr;
 use vitrine_attest::digest::Key32;
 use zeroize::{Zeroize as _, Zeroizing};
@@ -62,6 +62,17 @@ impl WireGuard {
     pub fn renew<'a>(&self, interface: &str, peers: impl IntoIterator<Item = (&'a Key32, &'a [Cidr])>) -> Step {
         let both = |(peer, networks)| std::iter::once(removed(peer)).chain(added(peer, networks));
         self.change(interface, peers.into_iter().flat_map(both))
+    }
+
+    /// Forgets a peer, and begins a session with it at once.
+    pub fn speak(&self, interface: &str, peer: &Key32, endpoint: SocketAddr, networks: &[Cidr]) -> Step {
+        let anew = WgPeer(vec![
+            WgPeerAttrs::PublicKey(peer.0),
+            WgPeerAttrs::Endpoint(endpoint),
+            WgPeerAttrs::AllowedIps(networks.iter().map(|network| WgAllowedIp(allowed_ip(network))).collect()),
+            WgPeerAttrs::PersistentKeepalive(1),
+        ]);
+        self.change(interface, [removed(peer), anew])
     }
 
     /// The state of all peers of an interface, at most `room` of them.
@@ -167,7 +178,7 @@ fn allowed_ip(network: &Cidr) -> Vec<WgAllowedIpAttrs> {
 pub mod tests {
     use super::*;
     use crate::net::rtnl::Routing;
-    use std::net::{Ipv4Addr, SocketAddr};
+    use std::net::Ipv4Addr;
 
     /// A client in the server's own network namespace, which speaks to it over the loopback interface.
     pub struct Client {
@@ -188,12 +199,8 @@ pub mod tests {
 
         /// Begins a new session with one port of the server, and keeps it alive.
         pub fn speak_to(&self, port: u16) {
-            let server = WgPeer(vec![
-                WgPeerAttrs::PublicKey(self.server.0),
-                WgPeerAttrs::Endpoint(SocketAddr::from((Ipv4Addr::LOCALHOST, port))),
-                WgPeerAttrs::PersistentKeepalive(1),
-            ]);
-            WireGuard::open().unwrap().change(self.interface, [removed(&self.server), server]).unwrap();
+            let server = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+            WireGuard::open().unwrap().speak(self.interface, &self.server, server, &[]).unwrap();
         }
     }
 
