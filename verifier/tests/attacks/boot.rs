@@ -1,7 +1,7 @@
 //! The boot, its logs and the release: V18 to V21, V23.
 
 use crate::mock::{Scene, SigningKey};
-use crate::{refused, sent, staged};
+use crate::{failures, refused, report, sent, staged};
 use vitrine_attest::pcr::Pcr;
 use vitrine_attest::Sha256;
 
@@ -18,6 +18,29 @@ fn v18_altered_logs() {
         },
         &["V18 event-data-altered"],
     );
+}
+
+/// A predicted event under another type, whose data need not fit its digest: the replay is right, the story is not.
+#[test]
+fn v18_relabelled_events() {
+    let relabel = |pcr: u8, kind: u32| {
+        let scene = Scene::good();
+        let mut evidence = scene.evidence();
+        let at = event_of(&evidence.firmware_log, pcr);
+        evidence.firmware_log[at + 4..at + 8].copy_from_slice(&kind.to_le_bytes());
+        scene.inputs_of(evidence)
+    };
+    for (pcr, kind) in [(4, 0x0d), (4, 0x8000_0004), (7, 0x0d), (7, 0x8000_0002), (9, 0x8000_0003), (11, 0x8000_0003)] {
+        refused(relabel(pcr, kind), &["V18 event-kind-altered"]);
+    }
+    // another kind that stubs and kernels use for this event
+    assert_eq!(failures(&report(relabel(9, 6))), [""; 0]);
+}
+
+/// Where the first event of this register begins.
+fn event_of(log: &[u8], pcr: u8) -> usize {
+    let log = vitrine_attest::event_log::EventLog::parse(log).unwrap();
+    log.events.iter().find(|event| event.pcr == u32::from(pcr)).unwrap().offset
 }
 
 #[test]

@@ -1,15 +1,23 @@
 //! Firmware logs, crypto-agile with one SHA-256 bank (PC Client Platform Firmware Profile 1.05, §10).
 
 use vitrine_attest::expected::ExpectedEvent;
+use vitrine_attest::pcr::Pcr;
 use vitrine_attest::Sha256;
 
 pub const EV_IPL: u32 = 0x0d;
+const EV_EFI_BOOT_SERVICES_APPLICATION: u32 = 0x8000_0003;
+const EV_EFI_VARIABLE_AUTHORITY: u32 = 0x8000_00e0;
 
 /// A log with exactly these events.
 pub fn of(events: &[ExpectedEvent]) -> Vec<u8> {
     let mut log = header();
     for event in events {
-        add(&mut log, event.pcr.index().into(), EV_IPL, event.digest, event.what.as_bytes());
+        let kind = match event.pcr {
+            Pcr::BOOT_LOADER => EV_EFI_BOOT_SERVICES_APPLICATION,
+            Pcr::SECURE_BOOT => EV_EFI_VARIABLE_AUTHORITY,
+            _ => EV_IPL,
+        };
+        add(&mut log, event.pcr.index().into(), kind, event.digest, event.what.as_bytes());
     }
     log
 }
