@@ -119,10 +119,13 @@ impl Verifier {
     /// When it cannot be started, crashes, or does not end within four minutes.
     pub fn run<I: IntoIterator<Item = S>, S: Into<OsString>>(&self, arguments: I) -> Result<Outcome> {
         let failed = |e: std::io::Error| Error::host(format!("running {NAME}: {e}"), "");
-        let (stdout, stderr) = (self.work.join("stdout"), self.work.join("stderr"));
+        let (stdout, stderr, state) = (self.work.join("stdout"), self.work.join("stderr"), self.work.join("state"));
+        // each run sees the server first: guests begin with copies of one TPM, which a memory would find out
+        let _ = fs::remove_dir_all(&state);
         let mut command = Command::new(&self.program);
         command
             .args(arguments.into_iter().map(Into::into))
+            .env("XDG_STATE_HOME", state)
             .stdin(Stdio::null())
             .stdout(File::create(&stdout).map_err(failed)?)
             .stderr(File::create(&stderr).map_err(failed)?);

@@ -4,6 +4,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 work=$(mktemp -d)
+export XDG_STATE_HOME="$work/state" # not the person's memory of servers
 trap 'rm -rf "$work"' EXIT
 runs=${BENCH_RUNS:-3}
 

@@ -9,6 +9,7 @@ cd "$(dirname "$0")/../.."
 seconds=${BENCH_SECONDS:-10} rounds=${BENCH_ROUNDS:-3} clients=200
 target=${CARGO_TARGET_DIR:-target}
 work=$(mktemp -d)
+export XDG_STATE_HOME="$work/state" # not the person's memory of servers
 guests=()
 stop() {
   for guest in "${guests[@]}"; do kill "$guest" 2>/dev/null || true; wait "$guest" 2>/dev/null || true; done

@@ -1,10 +1,13 @@
 //! Everything the checks look at, read once. What cannot be read stays here as a reason, so that every check can
 //! still run and say why it was not reached.
 
+use crate::demands::Demands;
 use crate::exchange::Exchange;
+use crate::memory::{Boot, ReleaseSeen, ServerId};
 use crate::outcome::Failure;
 use subtle::ConstantTimeEq as _;
 use vitrine_attest::boot::{BootFacts, BootRecord};
+use vitrine_attest::digest::hex;
 use vitrine_attest::dsse::{self, Envelope};
 use vitrine_attest::ek::Roots;
 use vitrine_attest::event_log::EventLog;
@@ -29,6 +32,7 @@ pub struct Inputs {
 /// Inputs and what was read from them.
 pub struct Case {
     pub inputs: Inputs,
+    pub demands: Demands,
     /// The statement, when its signature holds.
     statement: Result<Statement, Error>,
     evidence: Result<Evidence, String>,
@@ -46,7 +50,7 @@ pub struct Structures {
 type Usable<T> = Result<T, Failure>;
 
 impl Case {
-    pub fn new(inputs: Inputs) -> Self {
+    pub fn new(inputs: Inputs, demands: Demands) -> Self {
         let statement = dsse::verify(&inputs.envelope, inputs.key.key());
         let evidence = serde_json::from_slice::<Evidence>(&inputs.exchange.evidence).map_err(|e| e.to_string());
         let structures = evidence.as_ref().ok().map(|evidence| Structures {
@@ -55,7 +59,7 @@ impl Case {
             attest: Attest::parse(&evidence.attest),
             signature: Signature::parse(&evidence.signature),
         });
-        Self { inputs, statement, evidence, structures }
+        Self { inputs, demands, statement, evidence, structures }
     }
 
     pub fn statement(&self) -> &Result<Statement, Error> {
@@ -148,10 +152,55 @@ impl Case {
         Ok(values)
     }
 
+    /// PCR 0-3 as the firmware's log tells them. No quote holds them: whoever relays evidence can change them.
+    pub fn firmware_registers(&self) -> Usable<PcrValues> {
+        let log = EventLog::parse(&self.evidence()?.firmware_log)
+            .and_then(|log| log.replay_sha256())
+            .map_err(|_| Failure::not_reached("the firmware's log cannot be replayed (V18)"))?;
+        Ok(PcrValues(firmware_pcrs().map(|pcr| (pcr, log.get(pcr).unwrap_or(Sha256::ZERO))).collect()))
+    }
+
+    /// What is remembered of a server is kept under this.
+    pub fn server_id(&self) -> Usable<ServerId> {
+        Ok(ServerId(Sha256::of(&self.evidence()?.ek_pub)))
+    }
+
+    /// What is remembered of its boot.
+    pub fn boot(&self) -> Usable<Boot> {
+        let (evidence, attest) = (self.evidence()?, self.attest()?);
+        Ok(Boot {
+            reset_count: attest.clock.reset_count,
+            restart_count: attest.clock.restart_count,
+            clock: attest.clock.clock,
+            firmware_version: format!("{:016x}", attest.firmware_version),
+            ak_name: hex(&self.ak_name()?),
+            keys: evidence.keys.clone(),
+            // a log that cannot be read is V18's
+            firmware: self.firmware_registers().unwrap_or_default(),
+        })
+    }
+
+    /// What is remembered of its statement.
+    pub fn release_seen(&self) -> Usable<ReleaseSeen> {
+        let release = self.release()?;
+        Ok(ReleaseSeen {
+            key: self.inputs.key.to_string(),
+            image: release.image.name.clone(),
+            version: release.image.version.clone(),
+            seq: release.seq,
+            fingerprint: release.fingerprint,
+        })
+    }
+
     /// Compares in constant time.
     pub fn same(&self, a: &[u8], b: &[u8]) -> bool {
         a.ct_eq(b).into()
     }
+}
+
+/// PCR 0-3: what the firmware measures of itself.
+pub fn firmware_pcrs() -> impl Iterator<Item = Pcr> {
+    (0..4).filter_map(Pcr::new)
 }
 
 /// `SHA-256(value ‖ value …)` in the order of [`Pcr::QUOTED`], as a TPM computes it for one SHA-256 selection

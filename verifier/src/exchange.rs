@@ -29,6 +29,15 @@ pub enum Source {
     Evidence(String),
 }
 
+impl Source {
+    /// The server's address, or the file's name.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Server(name) | Self::Record(name) | Self::Evidence(name) => name,
+        }
+    }
+}
+
 /// Everything that was sent and received.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Exchange {

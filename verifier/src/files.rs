@@ -41,6 +41,15 @@ pub fn write_secret(path: &Path, bytes: &[u8]) -> Result<()> {
     replace(path, bytes, 0o600, "choose another place with --out")
 }
 
+/// The same for the state file, which has to outlast a power cut: its folder is synchronised, too.
+pub fn write_state(path: &Path, bytes: &[u8]) -> Result<()> {
+    replace(path, bytes, 0o600, "choose another place with --state, or go without memory with --no-state")?;
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    std::fs::File::open(folder)
+        .and_then(|folder| folder.sync_all())
+        .map_err(|e| Error::host(format!("{}: {e}", folder.display()), "choose another place with --state"))
+}
+
 fn replace(path: &Path, bytes: &[u8], mode: u32, hint: &str) -> Result<()> {
     let mut name = path.file_name().unwrap_or_default().to_os_string();
     name.push(format!(".{}.part", std::process::id()));

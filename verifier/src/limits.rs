@@ -1,6 +1,9 @@
 //! What a verdict does not prove. Printed with every report, accepted or not.
 
+use crate::case::Case;
+use crate::clock::date;
 use crate::exchange::Source;
+use crate::memory::{Memory, Off};
 use crate::verdict::Level;
 
 /// For every verdict.
@@ -18,15 +21,31 @@ const ALWAYS: [&str; 10] = [
 ];
 
 /// The list for one verdict.
-pub fn not_proven(source: &Source, level: Option<Level>) -> Vec<String> {
+pub fn not_proven(case: &Case, level: Option<Level>) -> Vec<String> {
     let mut list: Vec<String> = ALWAYS.iter().map(|line| (*line).into()).collect();
+    list.extend(rollback(case));
     if level != Some(Level::L2) {
         list.insert(0, "that there is a real TPM: the operator could run one in software".into());
     }
-    match source {
+    match &case.inputs.exchange.source {
         Source::Server(_) => {}
         Source::Record(_) => list.insert(0, "that the server is still the same, and that the file is true".into()),
         Source::Evidence(_) => list.insert(0, "that the server exists now: the file may be old".into()),
     }
     list
+}
+
+/// How far back rollback could not be seen.
+fn rollback(case: &Case) -> Option<String> {
+    Some(match &case.demands.memory {
+        Memory::Off(Off::Declined) => "rollback: nothing is remembered of this server (--no-state)".into(),
+        Memory::Off(Off::FromFile) => "rollback: a file is compared with nothing unless --state names what".into(),
+        memory => {
+            let record = memory.of(&case.server_id().ok()?);
+            match record {
+                None => "rollback: the server is first seen, so there is nothing to compare it with".into(),
+                Some(record) => format!("rollback before {}, when the server was first seen", date(record.first_seen)),
+            }
+        }
+    })
 }

@@ -1,8 +1,11 @@
 //! What a check gives to read: by people, or as JSON with a stable form.
 
 use crate::case::{Case, Inputs};
+use crate::clock::date;
+use crate::demands::Demands;
 use crate::exchange::Source;
 use crate::explanation::Explanation;
+use crate::memory::{Memory, Off, ServerId};
 use crate::outcome::{CheckReport, Status};
 use crate::verdict::{Level, Verdict};
 use crate::{checks, limits};
@@ -18,7 +21,7 @@ use vitrine_attest::rotation;
 use vitrine_attest::{Result, Sha256};
 
 /// Version of the JSON form.
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 
 /// The result of one check, complete.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -34,6 +37,7 @@ pub struct Report {
     pub release: Option<ReleaseReport>,
     /// The keys to use; none unless accepted, so that nobody takes those of a rejected server.
     pub keys: Option<Keys>,
+    pub memory: MemoryReport,
     pub checks: Vec<CheckReport>,
     /// What differs first, and why, when it was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -49,6 +53,38 @@ pub struct ReleaseReport {
     pub lock: Sha256,
     pub config_digest: Sha256,
     pub waivers: usize,
+}
+
+/// What was remembered of this server before this check.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case", tag = "kind")]
+pub enum MemoryReport {
+    /// Nothing is, and nothing was compared.
+    Off,
+    FirstSeen {
+        server: ServerId,
+    },
+    /// Accepted before; seconds since 1970.
+    Known {
+        server: ServerId,
+        first_seen: u64,
+        last_seen: u64,
+    },
+    /// The evidence names no endorsement key.
+    Unreadable,
+}
+
+impl MemoryReport {
+    fn of(case: &Case) -> Self {
+        match (&case.demands.memory, case.server_id()) {
+            (Memory::Off(_), _) => Self::Off,
+            (_, Err(_)) => Self::Unreadable,
+            (memory, Ok(server)) => match memory.of(&server) {
+                None => Self::FirstSeen { server },
+                Some(record) => Self::Known { server, first_seen: record.first_seen, last_seen: record.last_seen },
+            },
+        }
+    }
 }
 
 /// ```json
@@ -84,11 +120,16 @@ impl Keys {
     }
 }
 
-/// Runs every check and gives the verdict.
+/// [`judge_with`] without memory.
 pub fn judge(inputs: Inputs, accept: Level) -> (Case, Report) {
-    let case = Case::new(inputs);
+    judge_with(inputs, Demands::at(accept))
+}
+
+/// Runs every check and gives the verdict.
+pub fn judge_with(inputs: Inputs, demands: Demands) -> (Case, Report) {
+    let case = Case::new(inputs, demands);
     let checks: Vec<CheckReport> = checks::ALL.iter().map(|check| check.report(&case)).collect();
-    let (verdict, level) = Verdict::of(&checks, accept);
+    let (verdict, level) = Verdict::of(&checks, case.demands.level);
     let keys = match (case.evidence(), case.release()) {
         (Ok(evidence), Ok(release)) if verdict == Verdict::Accepted => Some(Keys::of(evidence, &release.config)),
         _ => None,
@@ -96,12 +137,13 @@ pub fn judge(inputs: Inputs, accept: Level) -> (Case, Report) {
     let report = Report {
         v: VERSION,
         verdict,
-        remarks: remarks(&case.inputs.exchange.source, &checks, verdict),
+        remarks: remarks(&case, &checks, verdict),
         level,
         source: case.inputs.exchange.source.clone(),
         release: release(&case),
         keys,
-        not_proven: limits::not_proven(&case.inputs.exchange.source, level),
+        not_proven: limits::not_proven(&case, level),
+        memory: MemoryReport::of(&case),
         explanation: None,
         checks,
     };
@@ -120,7 +162,7 @@ fn release(case: &Case) -> Option<ReleaseReport> {
     })
 }
 
-fn remarks(source: &Source, checks: &[CheckReport], verdict: Verdict) -> Vec<String> {
+fn remarks(case: &Case, checks: &[CheckReport], verdict: Verdict) -> Vec<String> {
     let mut remarks = Vec::new();
     let skipped: Vec<&str> = checks.iter().filter(|c| c.status == Status::Skipped).map(|c| c.code).collect();
     if !skipped.is_empty() {
@@ -131,7 +173,10 @@ fn remarks(source: &Source, checks: &[CheckReport], verdict: Verdict) -> Vec<Str
             Verdict::CouldNotJudge => format!("{skipped} skipped: give what is missing, or --accept-level L1"),
         });
     }
-    match source {
+    if matches!(case.demands.memory, Memory::Off(Off::Declined)) {
+        remarks.push("nothing remembered, as asked".into());
+    }
+    match &case.inputs.exchange.source {
         Source::Server(_) => {}
         Source::Record(name) => remarks.push(format!("from messages saved in {name}, not asked now")),
         Source::Evidence(name) => remarks.push(format!("from a file, {name}: as fresh as the nonce you gave")),
@@ -173,6 +218,14 @@ impl Report {
         match &self.source {
             Source::Server(name) => fact("Server", name.clone()),
             Source::Record(name) | Source::Evidence(name) => fact("File", name.clone()),
+        }
+        match &self.memory {
+            MemoryReport::Off | MemoryReport::Unreadable => {}
+            MemoryReport::FirstSeen { server } => fact("Its TPM", format!("{server}, first seen")),
+            MemoryReport::Known { server, first_seen, last_seen } => {
+                let (first, last) = (date(*first_seen), date(*last_seen));
+                fact("Its TPM", format!("{server}, known since {first}, last accepted {last}"));
+            }
         }
         if let Some(release) = &self.release {
             fact("Fingerprint", release.fingerprint.to_string());

@@ -87,7 +87,7 @@ fn watch_tells_of_changes_and_runs_the_command_after_a_reboot() {
         3 => inside.scene.rotated = vec![inside.scene.later_key(1)],
         5 => {
             inside.scene.rotated.clear();
-            inside.scene.record.keys.wg_pub = Key32([0x58; 32]);
+            inside.scene.reboot(0x58);
         }
         7 => inside.scene.measure(12, "EVIL=1"),
         _ => {}

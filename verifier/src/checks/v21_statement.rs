@@ -1,4 +1,5 @@
-//! V21: the statement is signed by the given key, agrees with itself, and has not run out.
+//! V21: the statement is signed by the given key, agrees with itself, has not run out, and is not older than the one that
+//! this server was last accepted with.
 //!
 //! Proves that the key's holder promised this image and these values. It does not prove that the statement is in a
 //! public log, that it is the newest, or that the promise about the image's content is true.
@@ -6,6 +7,7 @@
 use super::Check;
 use crate::case::Case;
 use crate::clock::date;
+use crate::memory::older_statement;
 use crate::outcome::{CheckResult, Failure};
 use vitrine_attest::fingerprint::Fingerprint;
 use vitrine_attest::statement::Release;
@@ -24,7 +26,23 @@ fn run(case: &Case) -> CheckResult {
         Some(last) if *last < today => {
             Err(Failure::differs("statement-expired", "last day of the statement", last, today).into())
         }
-        _ => Ok(format!("key {}", case.inputs.key.name())),
+        _ => remembered(case).map(|words| format!("key {}{words}", case.inputs.key.name())),
+    }
+}
+
+/// What is new since, in words.
+fn remembered(case: &Case) -> CheckResult {
+    // evidence that cannot be read has no server to remember, and fails elsewhere
+    let Ok(server) = case.server_id() else { return Ok(String::new()) };
+    let Some(record) = case.demands.memory.of(&server) else { return Ok(String::new()) };
+    let (before, now) = (&record.release, case.release_seen()?);
+    match older_statement(before, &now) {
+        Some(failure) => Err(failure.into()),
+        None if before.fingerprint == now.fingerprint => Ok(String::new()),
+        None => Ok(format!(
+            "; another image or configuration than when it was last accepted: {} {}, sequence number {}",
+            before.image, before.version, before.seq
+        )),
     }
 }
 

@@ -1,10 +1,12 @@
 //! The command line, and nothing else.
 
 mod peers;
+mod state;
 mod watch;
 mod wg_config;
 
 pub use peers::{AddPeer, CommitmentArgs, OnePeer, OwnerArgs, PeerAction, Peers, SyncPeers};
+pub use state::{ForgetArgs, ListArgs, Name, State, StateAction};
 pub use watch::Watch;
 pub use wg_config::WgConfig;
 
@@ -37,6 +39,7 @@ pub enum Command {
     Peers(Peers),
     WgConfig(WgConfig),
     Watch(Watch),
+    State(State),
     EventLog(EventLog),
     Completions(Completions),
     /// Print the man page
@@ -88,6 +91,13 @@ pub struct Trust {
     /// Lowest level that is accepted; L1 does without TPM vendor
     #[arg(long, value_name = "LEVEL", default_value = "L2")]
     pub accept_level: Level,
+    /// Where servers are remembered, so that none goes back in time [default:
+    /// vitrine/verify-state.json in $XDG_STATE_HOME or ~/.local/state]
+    #[arg(long, value_name = "FILE")]
+    pub state: Option<PathBuf>,
+    /// Remember nothing, compare with nothing
+    #[arg(long, conflicts_with = "state")]
+    pub no_state: bool,
     /// Seconds to wait for each answer
     #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=600))]
     pub timeout: u64,

@@ -1,9 +1,9 @@
 //! A server that was accepted a moment ago: what every command that acts on one begins with.
 
-use super::trust::Trusted;
+use super::judging::Judging;
 use super::Done;
 use crate::cli::Trust;
-use crate::report::{judge, Keys};
+use crate::report::Keys;
 use crate::server::Server;
 use crate::session;
 use std::time::Duration;
@@ -23,10 +23,10 @@ pub struct Accepted {
 /// # Errors
 /// When nothing could be judged: a file is unusable, or the server does not answer.
 pub fn ask(server: &str, trust: &Trust, json: bool) -> Result<std::result::Result<Accepted, Done>> {
-    let trusted = Trusted::read(trust)?;
+    let judging = Judging::begin(trust, true)?;
     let server = Server::new(server, Duration::from_secs(trust.timeout))?;
     let exchange = session::converse(&server)?;
-    let (case, report) = judge(trusted.inputs(exchange)?, trust.accept_level);
+    let (case, report) = judging.judge(trust, exchange)?;
     match (&report.keys, case.release()) {
         (Some(keys), Ok(release)) => Ok(Ok(Accepted { server, keys: keys.clone(), config: release.config.clone() })),
         _ => {

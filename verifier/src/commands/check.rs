@@ -1,10 +1,9 @@
 //! `vitrine-verify check`
 
-use super::trust::Trusted;
+use super::judging::Judging;
 use super::Done;
 use crate::cli::Check;
 use crate::exchange::{Exchange, FILE_LIMIT};
-use crate::report::judge;
 use crate::server::Server;
 use crate::verdict::Verdict;
 use crate::{explanation, files, session};
@@ -13,12 +12,12 @@ use std::time::Duration;
 use vitrine_attest::{Error, Result};
 
 pub fn run(args: &Check) -> Result<Done> {
-    let trusted = Trusted::read(&args.trust)?;
+    let judging = Judging::begin(&args.trust, is_server(&args.target))?;
     let exchange = exchange(args)?;
     if let Some(path) = &args.save {
         files::write(path, &exchange.to_record()?)?;
     }
-    let (case, mut report) = judge(trusted.inputs(exchange)?, args.trust.accept_level);
+    let (case, mut report) = judging.judge(&args.trust, exchange)?;
     if args.explain && report.verdict != Verdict::Accepted {
         report.explanation = Some(explanation::explain(&case));
     }
@@ -26,8 +25,12 @@ pub fn run(args: &Check) -> Result<Done> {
     Ok(Done { stdout, exit_code: report.verdict.exit_code() })
 }
 
+fn is_server(target: &str) -> bool {
+    target.contains("://")
+}
+
 fn exchange(args: &Check) -> Result<Exchange> {
-    if args.target.contains("://") {
+    if is_server(&args.target) {
         if args.nonce.is_some() {
             return Err(Error::input(
                 "a server is always asked with a fresh nonce",

@@ -4,7 +4,9 @@ mod accepted;
 mod check;
 mod documents;
 mod event_log;
+mod judging;
 mod peers;
+mod state;
 mod trust;
 mod watch;
 mod wg_config;
@@ -31,6 +33,7 @@ pub fn run(cli: Cli) -> Result<Done> {
         Command::Peers(args) => peers::run(&args),
         Command::WgConfig(args) => wg_config::run(&args),
         Command::Watch(args) => watch::run(&args),
+        Command::State(args) => state::run(&args),
         Command::EventLog(args) => event_log::run(&args),
         Command::Completions(args) => documents::completions(args.shell),
         Command::Man => documents::man(),

@@ -100,6 +100,20 @@ impl Scene {
         self.record.config_digest = release.config_digest;
     }
 
+    /// As the machine does it: the TPM counts, and PID 1 makes new keys.
+    pub fn reboot(&mut self, byte: u8) {
+        self.parts.reset_count += 1;
+        self.parts.clock += 60_000;
+        self.new_keys(byte);
+    }
+
+    /// Other keys of a boot.
+    pub fn new_keys(&mut self, byte: u8) {
+        let keys = &mut self.record.keys;
+        (keys.wg_pub, keys.channel_pub) = (Key32([byte; 32]), Key32([byte + 1; 32]));
+        (keys.sign_pub, keys.tls_spki) = (Key32([byte + 2; 32]), Sha256([byte + 3; 32]));
+    }
+
     /// A later key as PID 1 signs it.
     pub fn later_key(&self, generation: u32) -> RotatedKey {
         let wg_pub = Key32([0x60 + generation as u8; 32]);

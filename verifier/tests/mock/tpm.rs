@@ -29,6 +29,10 @@ pub struct Parts {
     pub hierarchy: u32,
     pub extra_data: Option<Vec<u8>>,
     pub safe: u8,
+    pub clock: u64,
+    pub reset_count: u32,
+    pub restart_count: u32,
+    pub firmware_version: u64,
     /// `(hash, bitmap)`; the digest is always over the policy's registers unless given.
     pub selections: Vec<(u16, Vec<u8>)>,
     pub digest: Option<Vec<u8>>,
@@ -47,6 +51,10 @@ impl Default for Parts {
             hierarchy: RH_ENDORSEMENT,
             extra_data: None,
             safe: 1,
+            clock: 0x1000,
+            reset_count: 3,
+            restart_count: 1,
+            firmware_version: 0x2024_0101_0000_0000,
             selections: vec![(0x0b, vec![0x90, 0xfa, 0])],
             digest: None,
             tail: vec![],
@@ -114,8 +122,11 @@ impl Tpm {
         let qualified = name(&[&parts.hierarchy.to_be_bytes()[..], &name(&self.ak_area)].concat());
         out.extend(sized(&qualified));
         out.extend(sized(parts.extra_data.as_deref().unwrap_or(&extra_data.0)));
-        out.extend([0, 0, 0, 0, 0, 0, 0x10, 0, 0, 0, 0, 3, 0, 0, 0, 1, parts.safe]);
-        out.extend([0x20, 0x24, 1, 1, 0, 0, 0, 0]);
+        out.extend(parts.clock.to_be_bytes());
+        out.extend(parts.reset_count.to_be_bytes());
+        out.extend(parts.restart_count.to_be_bytes());
+        out.push(parts.safe);
+        out.extend(parts.firmware_version.to_be_bytes());
         out.extend((parts.selections.len() as u32).to_be_bytes());
         for (hash, bitmap) in &parts.selections {
             out.extend(hash.to_be_bytes());

@@ -3,12 +3,13 @@
 mod hook;
 mod state;
 
-use super::trust::{now, Trusted};
+use super::judging::Judging;
+use super::trust::now;
 use super::Done;
 use crate::cli::Watch;
 use crate::clock::timestamp;
 use crate::outcome::Status;
-use crate::report::{judge, Report};
+use crate::report::Report;
 use crate::server::Server;
 use crate::session;
 use crate::verdict::Verdict;
@@ -24,7 +25,7 @@ use vitrine_attest::{Blame, Error, Result};
 pub fn run(args: &Watch) -> Result<Done> {
     let server = Server::new(&args.server, Duration::from_secs(args.trust.timeout))?;
     // mistakes in files are said at once; later, each check reads them again, so that a new statement is taken up
-    Trusted::read(&args.trust)?;
+    Judging::begin(&args.trust, true)?;
     let mut state = State::default();
     let mut checks = 0;
     let mut hook_failed = false;
@@ -51,8 +52,8 @@ pub fn run(args: &Watch) -> Result<Done> {
 /// One check, whatever comes of it.
 fn look(args: &Watch, server: &Server) -> Seen {
     let looked = || -> Result<Report> {
-        let exchange = session::converse(server)?;
-        Ok(judge(Trusted::read(&args.trust)?.inputs(exchange)?, args.trust.accept_level).1)
+        let judging = Judging::begin(&args.trust, true)?;
+        Ok(judging.judge(&args.trust, session::converse(server)?)?.1)
     };
     match looked() {
         Ok(report) => from_report(report),

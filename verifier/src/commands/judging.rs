@@ -1,0 +1,87 @@
+//! From an exchange to a report, with what is remembered before and afterwards: the way of every command that checks.
+
+use super::trust::Trusted;
+use crate::case::Case;
+use crate::checks::ACTIVATION;
+use crate::cli::Trust;
+use crate::demands::Demands;
+use crate::exchange::Exchange;
+use crate::memory::{place, Book, Locked, Memory, Off, Record, Store};
+use crate::outcome::Status;
+use crate::report::{judge_with, Report};
+use crate::verdict::Verdict;
+use vitrine_attest::{Error, Result};
+
+/// Begun before the server is asked: a state file that cannot be used costs no conversation, and what it held then
+/// must lie behind whatever the server answers.
+pub struct Judging {
+    trusted: Trusted,
+    memory: Remembered,
+}
+
+enum Remembered {
+    Off(Off),
+    In(Store, Book),
+}
+
+impl Judging {
+    /// `live`: a server will be asked. Files are compared only when the person names a state file.
+    ///
+    /// # Errors
+    /// When a file of the person's cannot be used.
+    pub fn begin(args: &Trust, live: bool) -> Result<Self> {
+        let trusted = Trusted::read(args)?;
+        let memory = match &args.state {
+            _ if args.no_state => Remembered::Off(Off::Declined),
+            None if !live => Remembered::Off(Off::FromFile),
+            named => {
+                let store = Store::at(&place(named.as_deref())?)?;
+                let before = store.lock()?.read()?;
+                Remembered::In(store, before)
+            }
+        };
+        Ok(Self { trusted, memory })
+    }
+
+    /// Runs every check, and remembers a server that was accepted before anybody is told so.
+    ///
+    /// # Errors
+    /// When the state file cannot be read or replaced: then nothing is accepted.
+    pub fn judge(self, args: &Trust, exchange: Exchange) -> Result<(Case, Report)> {
+        let demands = |memory| Demands { level: args.accept_level, memory };
+        let inputs = self.trusted.inputs(exchange)?;
+        match self.memory {
+            Remembered::Off(why) => Ok(judge_with(inputs, demands(Memory::Off(why)))),
+            Remembered::In(store, before) => {
+                // nobody else judges by this file until what we find stands in it
+                let locked = store.lock()?;
+                let now = locked.read()?;
+                let (case, report) = judge_with(inputs, demands(Memory::Kept { before, now: now.clone() }));
+                if report.verdict == Verdict::Accepted && activated(&report) {
+                    remember(&locked, now, &case)?;
+                }
+                Ok((case, report))
+            }
+        }
+    }
+}
+
+/// Without it, anybody could speak in the name of another's endorsement key, and push its counters forward.
+fn activated(report: &Report) -> bool {
+    report.checks.iter().any(|check| check.code == ACTIVATION && check.status == Status::Passed)
+}
+
+fn remember(locked: &Locked<'_>, mut book: Book, case: &Case) -> Result<()> {
+    let unreadable = |_| Error::bug("a server was accepted whose evidence cannot be read");
+    let server = case.server_id().map_err(unreadable)?;
+    let seen = Record {
+        first_seen: case.inputs.now,
+        last_seen: case.inputs.now,
+        address: case.inputs.exchange.source.name().into(),
+        boot: case.boot().map_err(unreadable)?,
+        release: case.release_seen().map_err(unreadable)?,
+    };
+    book.servers.entry(server).and_modify(|record| record.follow(&seen)).or_insert(seen);
+    let unwritten = "the server passed all checks and is not accepted, because that cannot be remembered";
+    locked.write(&book).map_err(|e| Error::input(format!("{unwritten}: {}", e.what), e.hint))
+}

@@ -1,0 +1,277 @@
+//! The state file's form, version 1. No I/O.
+//!
+//! ```json
+//! {"digest":"<64 hex>","servers":{"<SHA-256 of the EK's TPMT_PUBLIC>":{"address":"http://192.0.2.7:8787",
+//!   "boot":{"ak_name":"000b…","clock":91250,"firmware":{"0":"<64 hex>",…},"firmware_version":"2024010100000000",
+//!     "keys":{"channel_pub":"…=","sign_pub":"…=","tls_spki":"<64 hex>","wg_pub":"…="},
+//!     "reset_count":3,"restart_count":0},
+//!   "first_seen":1763600000,"last_seen":1763686400,
+//!   "release":{"fingerprint":"vitrine1:<64 hex>","image":"exit","key":"example.org/release+…","seq":7,"version":"1.0"}}},
+//!  "v":1}
+//! ```
+//! `digest` is the SHA-256 of the canonical JSON of `servers`: it finds damage, and says nothing about who wrote the
+//! file. Times are seconds since 1970, UTC; `clock` is the TPM's, in milliseconds.
+
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+use vitrine_attest::boot::BootKeys;
+use vitrine_attest::canonical::to_canonical_json;
+use vitrine_attest::fingerprint::Fingerprint;
+use vitrine_attest::pcr::PcrValues;
+use vitrine_attest::Sha256;
+
+const VERSION: u32 = 1;
+/// Largest state file in bytes. A server takes about 1.2 KiB: room for ten thousand.
+pub const BOOK_LIMIT: usize = 16 << 20;
+
+/// Tells a server's TPM from all others: SHA-256 of its endorsement key's TPMT_PUBLIC. Only a server that has activated
+/// a credential (V06) has shown that it holds this key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ServerId(pub Sha256);
+
+impl fmt::Display for ServerId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl FromStr for ServerId {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        text.parse().map(Self)
+    }
+}
+
+/// One server, as it was when it was last accepted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Record {
+    pub first_seen: u64,
+    pub last_seen: u64,
+    /// As the person wrote it, or a file's name. For people, and to see that another TPM answers at an address.
+    pub address: String,
+    pub boot: Boot,
+    pub release: ReleaseSeen,
+}
+
+impl Record {
+    /// Takes over what is later in `seen`: another verifier may have asked after us and have written before us.
+    pub fn follow(&mut self, seen: &Self) {
+        self.last_seen = self.last_seen.max(seen.last_seen);
+        if self.boot.position() <= seen.boot.position() {
+            let (first_seen, last_seen) = (self.first_seen, self.last_seen);
+            *self = Self { first_seen, last_seen, ..seen.clone() };
+        }
+    }
+}
+
+/// What the TPM has signed of one boot, and the firmware's registers as its log told them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Boot {
+    /// TPM resets since the TPM was cleared (TPM 2.0 Part 1, "Clock").
+    pub reset_count: u32,
+    /// Suspends since the last reset.
+    pub restart_count: u32,
+    /// Milliseconds that the TPM was powered since it was cleared.
+    pub clock: u64,
+    /// The TPM's, 16 hex digits.
+    pub firmware_version: String,
+    /// TPM name of the attestation key, hex.
+    pub ak_name: String,
+    /// PID 1 makes them anew at each boot; they are in PCR 15.
+    pub keys: BootKeys,
+    /// PCR 0-3 of the firmware's log. The TPM has not signed them.
+    pub firmware: PcrValues,
+}
+
+impl Boot {
+    /// Orders what one TPM says: later evidence has the greater position.
+    pub fn position(&self) -> (u32, u32, u64) {
+        (self.reset_count, self.restart_count, self.clock)
+    }
+}
+
+/// What the statement promised.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReleaseSeen {
+    /// Whose promise: the release key's text.
+    pub key: String,
+    pub image: String,
+    pub version: String,
+    pub seq: u64,
+    pub fingerprint: Fingerprint,
+}
+
+/// All servers.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Book {
+    pub servers: BTreeMap<ServerId, Record>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    v: u32,
+    digest: Sha256,
+    servers: BTreeMap<ServerId, Record>,
+}
+
+/// Why a file cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Unusable {
+    /// Written by a program that knows more.
+    Newer(u64),
+    Damaged(String),
+}
+
+impl Book {
+    pub fn get(&self, server: &ServerId) -> Option<&Record> {
+        self.servers.get(server)
+    }
+
+    /// The last other TPM that was accepted at this address.
+    pub fn another_at(&self, address: &str, server: &ServerId) -> Option<(&ServerId, &Record)> {
+        let others = self.servers.iter().filter(|(id, record)| *id != server && record.address == address);
+        others.max_by_key(|(_, record)| record.last_seen)
+    }
+
+    /// # Errors
+    /// Nothing is repaired: a file that is not whole is not used.
+    pub fn parse(bytes: &[u8]) -> Result<Self, Unusable> {
+        #[derive(Deserialize)]
+        struct Version {
+            v: u64,
+        }
+        let damaged = |e: serde_json::Error| Unusable::Damaged(e.to_string());
+        // the version first: a newer form has other fields
+        let Version { v } = serde_json::from_slice(bytes).map_err(damaged)?;
+        if v > VERSION.into() {
+            return Err(Unusable::Newer(v));
+        }
+        let file: File = serde_json::from_slice(bytes).map_err(damaged)?;
+        if file.v != VERSION {
+            return Err(Unusable::Damaged(format!("there is no version {v}")));
+        }
+        if digest(&file.servers).map_err(|e| Unusable::Damaged(e.what))? != file.digest {
+            return Err(Unusable::Damaged("its digest does not fit its content".into()));
+        }
+        Ok(Self { servers: file.servers })
+    }
+
+    /// Canonical JSON and a line end.
+    pub fn to_bytes(&self) -> vitrine_attest::Result<Vec<u8>> {
+        let file = File { v: VERSION, digest: digest(&self.servers)?, servers: self.servers.clone() };
+        let mut bytes = to_canonical_json(&file)?;
+        bytes.push(b'\n');
+        Ok(bytes)
+    }
+}
+
+fn digest(servers: &BTreeMap<ServerId, Record>) -> vitrine_attest::Result<Sha256> {
+    Ok(Sha256::of(&to_canonical_json(servers)?))
+}
+
+#[cfg(test)]
+pub mod tests {
+    use super::*;
+    use vitrine_attest::digest::Key32;
+    use vitrine_attest::pcr::Pcr;
+
+    pub fn boot(position: (u32, u32, u64), keys: u8) -> Boot {
+        Boot {
+            reset_count: position.0,
+            restart_count: position.1,
+            clock: position.2,
+            firmware_version: "2024010100000000".into(),
+            ak_name: "000b".into(),
+            keys: BootKeys {
+                wg_pub: Key32([keys; 32]),
+                channel_pub: Key32([keys + 1; 32]),
+                sign_pub: Key32([keys + 2; 32]),
+                tls_spki: Sha256([keys + 3; 32]),
+            },
+            firmware: PcrValues([(Pcr::new(0).unwrap(), Sha256::ZERO)].into()),
+        }
+    }
+
+    pub fn record(address: &str, last_seen: u64) -> Record {
+        Record {
+            first_seen: 1,
+            last_seen,
+            address: address.into(),
+            boot: boot((3, 0, 91_250), 1),
+            release: ReleaseSeen {
+                key: "example.org/release".into(),
+                image: "exit".into(),
+                version: "1.0".into(),
+                seq: 7,
+                fingerprint: Fingerprint::new(Sha256::ZERO, Sha256::ZERO),
+            },
+        }
+    }
+
+    fn book() -> Book {
+        let id = |text: &str| ServerId(Sha256::of(text.as_bytes()));
+        Book { servers: [(id("a"), record("http://a", 5)), (id("b"), record("http://a", 9))].into() }
+    }
+
+    #[test]
+    fn round_trip() {
+        for book in [Book::default(), book()] {
+            assert_eq!(Book::parse(&book.to_bytes().unwrap()).unwrap(), book);
+        }
+        // so that programs of other days read today's files
+        let text = String::from_utf8(Book::default().to_bytes().unwrap()).unwrap();
+        assert_eq!(text, format!("{{\"digest\":\"{}\",\"servers\":{{}},\"v\":1}}\n", Sha256::of(b"{}")));
+    }
+
+    #[test]
+    fn every_damage_is_seen() {
+        let bytes = book().to_bytes().unwrap();
+        // without its line end it is whole
+        for length in 0..bytes.len() - 1 {
+            assert!(matches!(Book::parse(&bytes[..length]), Err(Unusable::Damaged(_))), "{length} bytes were taken");
+        }
+        for at in 0..bytes.len() - 1 {
+            for bit in [1, 2, 4] {
+                let mut altered = bytes.clone();
+                altered[at] ^= bit;
+                assert!(Book::parse(&altered).is_err(), "byte {at} was altered unseen");
+            }
+        }
+        assert!(Book::parse(&[bytes.as_slice(), b"{}"].concat()).is_err());
+        assert!(Book::parse(&b"[".repeat(1 << 20)).is_err(), "nested arrays");
+    }
+
+    #[test]
+    fn versions() {
+        assert_eq!(Book::parse(br#"{"v":2,"anything":[]}"#), Err(Unusable::Newer(2)));
+        assert_eq!(Book::parse(br#"{"v":18446744073709551615}"#), Err(Unusable::Newer(u64::MAX)));
+        for none in [r#"{"v":0,"digest":"","servers":{}}"#, r#"{"v":-1}"#, r#"{"v":"1"}"#, "{}", "null"] {
+            assert!(matches!(Book::parse(none.as_bytes()), Err(Unusable::Damaged(_))), "{none}");
+        }
+    }
+
+    #[test]
+    fn later_evidence_is_taken_over_and_earlier_is_not() {
+        let mut kept = record("http://a", 5);
+        kept.follow(&Record { boot: boot((3, 0, 91_249), 1), ..record("http://b", 6) });
+        assert_eq!((kept.address.as_str(), kept.boot.clock, kept.last_seen), ("http://a", 91_250, 6));
+        kept.follow(&Record { first_seen: 4, boot: boot((4, 0, 91_260), 9), ..record("http://b", 4) });
+        assert_eq!((kept.address.as_str(), kept.boot.reset_count), ("http://b", 4));
+        assert_eq!((kept.first_seen, kept.last_seen), (1, 6));
+    }
+
+    #[test]
+    fn another_tpm_at_an_address() {
+        let (book, b) = (book(), ServerId(Sha256::of(b"b")));
+        assert_eq!(book.another_at("http://a", &b).unwrap().1.last_seen, 5);
+        assert_eq!(book.another_at("http://a", &ServerId(Sha256::ZERO)).unwrap().0, &b, "the last one");
+        assert_eq!(book.another_at("http://c", &b), None);
+    }
+}

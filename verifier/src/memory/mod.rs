@@ -1,0 +1,45 @@
+//! What is remembered of servers, so that none of them goes back in time unseen (check V16, and V21 for statements).
+//!
+//! A quote says how often its TPM was reset and how far its clock has come. Nobody can set these back on a TPM but by
+//! clearing it, and a copy of a virtual TPM that is put back has those of its copy. So what an accepted server said last
+//! time bounds what it can say now. [`compare`] has the rules, [`Book`] is the file's form, [`Store`] the file.
+
+mod book;
+mod compare;
+mod store;
+
+pub use book::{Book, Boot, Record, ReleaseSeen, ServerId, BOOK_LIMIT};
+pub use compare::{older_statement, problem, remarks};
+pub use store::{place, Locked, Store};
+
+/// What a check can be compared with.
+#[derive(Debug, Clone)]
+pub enum Memory {
+    /// Nothing is remembered, and nothing will be.
+    Off(Off),
+    Kept {
+        /// As it was before the server was asked: all of it has to lie behind what the server says now.
+        before: Book,
+        /// As it is now; another verifier may have added to it since.
+        now: Book,
+    },
+}
+
+/// Why nothing is remembered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Off {
+    /// The person said `--no-state`.
+    Declined,
+    /// A file is as old as it is: it is compared only when the person names a state file.
+    FromFile,
+}
+
+impl Memory {
+    /// What is remembered of one server, now.
+    pub fn of(&self, server: &ServerId) -> Option<&Record> {
+        match self {
+            Self::Off(_) => None,
+            Self::Kept { now, .. } => now.get(server),
+        }
+    }
+}
