@@ -152,6 +152,13 @@ impl Case {
         Ok(values)
     }
 
+    /// The quoted registers whose predicted value the logs do not lead to. Whether the logs are true is V19's.
+    pub fn differing(&self) -> Usable<Vec<Pcr>> {
+        let (predicted, replayed) = (self.predicted()?, self.replayed()?);
+        let of = |values: &PcrValues, pcr| values.get(pcr).unwrap_or(Sha256::ZERO);
+        Ok(Pcr::QUOTED.into_iter().filter(|&pcr| of(&predicted, pcr) != of(&replayed, pcr)).collect())
+    }
+
     /// PCR 0-3 as the firmware's log tells them. No quote holds them: whoever relays evidence can change them.
     pub fn firmware_registers(&self) -> Usable<PcrValues> {
         let log = EventLog::parse(&self.evidence()?.firmware_log)

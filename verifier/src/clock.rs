@@ -20,9 +20,25 @@ pub fn timestamp(seconds: u64) -> String {
     format!("{}T{:02}:{:02}:{:02}Z", date(seconds), of_day / 3600, of_day / 60 % 60, of_day % 60)
 }
 
+/// Days since 1970 of a date as [`date`] writes it; none for what is no such date.
+pub fn day_of(text: &str) -> Option<u64> {
+    let mut parts = text.splitn(3, '-').map(|part| part.parse::<u64>().ok());
+    let (year, month, day) = (parts.next()??, parts.next()??, parts.next()??);
+    if !(1970..=9999).contains(&year) || !(1..=12).contains(&month) || !(1..=31).contains(&day) {
+        return None;
+    }
+    // the same calendar as in `date`, the other way round
+    let (shifted, years) = if month > 2 { (month - 3, year) } else { (month + 9, year - 1) };
+    let (era, of_era) = (years / 400, years % 400);
+    let of_year = (153 * shifted + 2) / 5 + day - 1;
+    let days = era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year;
+    let days = days.checked_sub(719_468)?;
+    (date(days * 86_400) == text).then_some(days)
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{date, timestamp};
+    use super::{date, day_of, timestamp};
 
     #[test]
     fn time_of_day() {
@@ -42,6 +58,17 @@ mod tests {
             (4_107_542_400, "2100-03-01"),
         ] {
             assert_eq!(date(seconds), day);
+            assert_eq!(day_of(day), Some(seconds / 86_400));
+        }
+    }
+
+    #[test]
+    fn days_that_are_none() {
+        for bad in ["", "2027", "2027-02-29", "2027-13-01", "2027-00-01", "2027-1-01", "2027-01-32", "x", "-1-1-1"] {
+            assert_eq!(day_of(bad), None, "{bad} was taken");
+        }
+        for days in (0..2_000_000).step_by(1_997) {
+            assert_eq!(day_of(&date(days * 86_400)), Some(days));
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What a check is judged by beside the files: what the person demands, and what is remembered.
 
 use crate::memory::{Memory, Off};
+use crate::policy::Policy;
 use crate::verdict::Level;
 
 #[derive(Debug, Clone)]
@@ -8,11 +9,15 @@ pub struct Demands {
     /// Lowest level that is accepted.
     pub level: Level,
     pub memory: Memory,
+    /// Its level is in `level` already.
+    pub policy: Policy,
+    /// When the evidence was asked for, seconds since 1970; none when nobody knows.
+    pub asked: Option<u64>,
 }
 
 impl Demands {
-    /// This level, and nothing remembered.
+    /// This level, no policy, and nothing remembered.
     pub fn at(level: Level) -> Self {
-        Self { level, memory: Memory::Off(Off::Declined) }
+        Self { level, memory: Memory::Off(Off::Declined), policy: Policy::default(), asked: None }
     }
 }

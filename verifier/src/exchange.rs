@@ -2,7 +2,8 @@
 //!
 //! Sample of the file that `--save` writes (bytes in base64):
 //! ```json
-//! {"v":1,"m1":"eyJub…","m2":"eyJha…","m3":"eyJjc…","m4":"eyJwc…","secret":"kq1…="}
+//! {"v":1,"asked":1763600000,"m1":"eyJub…","m2":"eyJha…",
+//!  "activated":{"m3":"eyJjc…","m4":"eyJwc…","secret":"<64 hex>"}}
 //! ```
 //! The secret is worth nothing any more: it lets the same verifier repeat check V06. Whoever made such a file could
 //! have made up all of it, so it convinces only the person who saved it.
@@ -83,6 +84,9 @@ struct Record {
     /// Why there is no M4.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     refused: Option<String>,
+    /// When it was asked for, seconds since 1970.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    asked: Option<u64>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -96,11 +100,11 @@ struct Activated {
 }
 
 impl Exchange {
-    /// The file's bytes.
+    /// The file's bytes; `asked` in seconds since 1970, when it is known.
     ///
     /// # Errors
     /// For bare evidence: there is nothing to save that is not already in a file.
-    pub fn to_record(&self) -> Result<Vec<u8>> {
+    pub fn to_record(&self, asked: Option<u64>) -> Result<Vec<u8>> {
         let activation = self
             .activation
             .as_ref()
@@ -111,7 +115,8 @@ impl Exchange {
             }
             Answer::Refused(why) | Answer::NotAsked(why) => (None, Some(why.clone())),
         };
-        let record = Record { v: VERSION, m1: activation.m1.clone(), m2: self.evidence.clone(), activated, refused };
+        let (m1, m2) = (activation.m1.clone(), self.evidence.clone());
+        let record = Record { v: VERSION, m1, m2, activated, refused, asked };
         vitrine_attest::canonical::to_canonical_json(&record)
     }
 
@@ -154,6 +159,11 @@ impl Exchange {
     }
 }
 
+/// When the messages of a saved record were exchanged, as it says itself.
+pub fn asked(bytes: &[u8]) -> Option<u64> {
+    serde_json::from_slice::<Record>(bytes).ok()?.asked
+}
+
 /// A file that is no evidence at all is the person's mistake, not the server's.
 fn bare(name: &str, bytes: &[u8], nonce: Sha256) -> Result<Exchange> {
     serde_json::from_slice::<vitrine_attest::evidence::Evidence>(bytes).map_err(|e| unusable(name, e.to_string()))?;
@@ -181,14 +191,15 @@ mod tests {
     #[test]
     fn record_round_trip() {
         let given = exchange(Answer::Given { m3: vec![3], m4: vec![4], secret: [5; 32] });
-        assert_eq!(Exchange::from_file("x", &given.to_record().unwrap(), None).unwrap(), given);
+        assert_eq!(Exchange::from_file("x", &given.to_record(Some(7)).unwrap(), None).unwrap(), given);
         let refused = exchange(Answer::Refused("tpm-failed".into()));
-        assert_eq!(Exchange::from_file("x", &refused.to_record().unwrap(), None).unwrap(), refused);
+        assert_eq!(Exchange::from_file("x", &refused.to_record(Some(7)).unwrap(), None).unwrap(), refused);
     }
 
     #[test]
     fn files_that_are_no_evidence() {
-        let record = exchange(Answer::Refused("x".into())).to_record().unwrap();
+        let record = exchange(Answer::Refused("x".into())).to_record(Some(7)).unwrap();
+        assert_eq!((asked(&record), asked(b"{}")), (Some(7), None));
         let nonce = Some(Sha256::ZERO);
         for (bytes, nonce) in [
             (&record[..record.len() / 2], None),

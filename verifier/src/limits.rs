@@ -7,12 +7,11 @@ use crate::memory::{Memory, Off};
 use crate::verdict::Level;
 
 /// For every verdict.
-const ALWAYS: [&str; 10] = [
+const ALWAYS: [&str; 9] = [
     "that nothing was broken into since boot: a quote shows what was started and what it recorded then",
     "what a hypervisor, a management controller or a router outside the server records",
     "that nobody with physical access reads or drives the bus to the TPM, or resets the TPM alone",
     "that a virtual TPM was not copied or rolled back: with a cloud's TPM you trust the cloud",
-    "which firmware runs: PCR 0-3 are not compared, and no minimum version of the TPM's firmware is asked for",
     "that memory is hidden from the machine's owner: there is no CPU report (level L3)",
     "that the statement is in a public log, and that others are shown the same one",
     "that no newer release has replaced this one, and that this one was not revoked",
@@ -23,6 +22,7 @@ const ALWAYS: [&str; 10] = [
 /// The list for one verdict.
 pub fn not_proven(case: &Case, level: Option<Level>) -> Vec<String> {
     let mut list: Vec<String> = ALWAYS.iter().map(|line| (*line).into()).collect();
+    list.push(firmware(case));
     list.extend(rollback(case));
     if level != Some(Level::L2) {
         list.insert(0, "that there is a real TPM: the operator could run one in software".into());
@@ -33,6 +33,21 @@ pub fn not_proven(case: &Case, level: Option<Level>) -> Vec<String> {
         Source::Evidence(_) => list.insert(0, "that the server exists now: the file may be old".into()),
     }
     list
+}
+
+/// What was asked for is not shown by a quote either.
+fn firmware(case: &Case) -> String {
+    let policy = &case.demands.policy;
+    let pinned = if policy.pins_firmware() {
+        "PCR 0-3 were compared in the firmware's log only, which no quote covers"
+    } else {
+        "PCR 0-3 are not compared"
+    };
+    let minimum = match policy.min_firmware {
+        Some(_) => "",
+        None => ", and no minimum version of the TPM's firmware is asked for",
+    };
+    format!("which firmware runs: {pinned}{minimum}")
 }
 
 /// How far back rollback could not be seen.

@@ -5,7 +5,8 @@ use crate::clock::date;
 use crate::demands::Demands;
 use crate::exchange::Source;
 use crate::explanation::Explanation;
-use crate::memory::{Memory, Off, ServerId};
+use crate::grounds::{self, Ground};
+use crate::memory::{Memory, MemoryReport, Off};
 use crate::outcome::{CheckReport, Status};
 use crate::verdict::{Level, Verdict};
 use crate::{checks, limits};
@@ -17,6 +18,7 @@ use vitrine_attest::digest::Key32;
 use vitrine_attest::event_log::printable;
 use vitrine_attest::evidence::Evidence;
 use vitrine_attest::fingerprint::Fingerprint;
+use vitrine_attest::pcr::PcrValues;
 use vitrine_attest::rotation;
 use vitrine_attest::{Result, Sha256};
 
@@ -28,6 +30,9 @@ const VERSION: u32 = 3;
 pub struct Report {
     pub v: u32,
     pub verdict: Verdict,
+    /// Why it was rejected, in a word each; empty otherwise.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub grounds: Vec<Ground>,
     /// What the first line says beside the verdict. Never empty when a check was skipped.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub remarks: Vec<String>,
@@ -38,6 +43,8 @@ pub struct Report {
     /// The keys to use; none unless accepted, so that nobody takes those of a rejected server.
     pub keys: Option<Keys>,
     pub memory: MemoryReport,
+    /// PCR 0-3 as the firmware's log tells them; for a policy's `[firmware]`.
+    pub firmware: Option<PcrValues>,
     pub checks: Vec<CheckReport>,
     /// What differs first, and why, when it was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -53,38 +60,6 @@ pub struct ReleaseReport {
     pub lock: Sha256,
     pub config_digest: Sha256,
     pub waivers: usize,
-}
-
-/// What was remembered of this server before this check.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case", tag = "kind")]
-pub enum MemoryReport {
-    /// Nothing is, and nothing was compared.
-    Off,
-    FirstSeen {
-        server: ServerId,
-    },
-    /// Accepted before; seconds since 1970.
-    Known {
-        server: ServerId,
-        first_seen: u64,
-        last_seen: u64,
-    },
-    /// The evidence names no endorsement key.
-    Unreadable,
-}
-
-impl MemoryReport {
-    fn of(case: &Case) -> Self {
-        match (&case.demands.memory, case.server_id()) {
-            (Memory::Off(_), _) => Self::Off,
-            (_, Err(_)) => Self::Unreadable,
-            (memory, Ok(server)) => match memory.of(&server) {
-                None => Self::FirstSeen { server },
-                Some(record) => Self::Known { server, first_seen: record.first_seen, last_seen: record.last_seen },
-            },
-        }
-    }
 }
 
 /// ```json
@@ -144,6 +119,8 @@ pub fn judge_with(inputs: Inputs, demands: Demands) -> (Case, Report) {
         keys,
         not_proven: limits::not_proven(&case, level),
         memory: MemoryReport::of(&case),
+        firmware: case.firmware_registers().ok(),
+        grounds: if verdict == Verdict::Rejected { grounds::of(&case, &checks) } else { vec![] },
         explanation: None,
         checks,
     };
@@ -195,6 +172,10 @@ impl Report {
     /// For people, verdict first. Everything that came from the server is cleaned of control characters.
     pub fn text(&self) -> String {
         let mut out = self.verdict.to_string();
+        if !self.grounds.is_empty() {
+            let words: Vec<&str> = self.grounds.iter().map(|ground| ground.words()).collect();
+            let _ = write!(out, "; {}", words.join(", "));
+        }
         for remark in &self.remarks {
             let _ = write!(out, "; {}", printable(remark));
         }

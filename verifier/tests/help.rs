@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::process::Command;
 
-const VERBS: [&str; 15] = [
+const VERBS: [&str; 18] = [
     "",
     "check",
     "peers",
@@ -15,6 +15,9 @@ const VERBS: [&str; 15] = [
     "peers commitment",
     "wg-config",
     "watch",
+    "policy",
+    "policy example",
+    "policy show",
     "state",
     "state list",
     "state forget",
@@ -50,14 +53,14 @@ fn help_fits_a_terminal() {
         let help = run(&format!("{verb} --help"));
         let long: Vec<_> = help.lines().filter(|line| line.chars().count() > 80).collect();
         assert!(long.is_empty(), "{verb}: {long:?}");
-        assert!(matches!(verb, "peers" | "state") || help.contains("Example:"), "{verb}: {help}");
+        assert!(matches!(verb, "peers" | "policy" | "state") || help.contains("Example:"), "{verb}: {help}");
     }
 }
 
 #[test]
 fn completions_and_man_page_know_every_verb() {
     let (bash, man) = (run("completions bash"), run("man"));
-    for verb in ["check", "sync", "commitment", "wg-config", "watch", "forget", "event-log"] {
+    for verb in ["check", "sync", "commitment", "wg-config", "watch", "forget", "policy", "event-log"] {
         assert!(bash.contains(verb), "completions: {verb}");
     }
     for words in ["vitrine", "on\\-reboot", "private\\-key\\-file", "commitment"] {

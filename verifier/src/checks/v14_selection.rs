@@ -5,13 +5,12 @@
 use super::Check;
 use crate::case::Case;
 use crate::outcome::{CheckResult, Failure};
-use vitrine_attest::pcr::Pcr;
 use vitrine_attest::tpm::{alg, PcrSelection};
 
 pub const CHECK: Check = Check { code: "V14", title: "exactly the policy's registers are quoted", run };
 
 fn run(case: &Case) -> CheckResult {
-    let expected = PcrSelection { hash: alg::SHA256, bitmap: Pcr::quoted_bitmap().to_vec() };
+    let expected = PcrSelection { hash: alg::SHA256, bitmap: case.demands.policy.registers.bitmap().to_vec() };
     let got = &case.quote()?.selections;
     if *got == [expected.clone()] {
         return Ok(String::new());

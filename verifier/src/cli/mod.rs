@@ -1,11 +1,13 @@
 //! The command line, and nothing else.
 
 mod peers;
+mod policy;
 mod state;
 mod watch;
 mod wg_config;
 
 pub use peers::{AddPeer, CommitmentArgs, OnePeer, OwnerArgs, PeerAction, Peers, SyncPeers};
+pub use policy::{Policy, PolicyAction, ShowPolicy};
 pub use state::{ForgetArgs, ListArgs, Name, State, StateAction};
 pub use watch::Watch;
 pub use wg_config::WgConfig;
@@ -40,6 +42,7 @@ pub enum Command {
     WgConfig(WgConfig),
     Watch(Watch),
     State(State),
+    Policy(Policy),
     EventLog(EventLog),
     Completions(Completions),
     /// Print the man page
@@ -68,6 +71,10 @@ pub struct Check {
     /// Print the report as JSON
     #[arg(long)]
     pub json: bool,
+    /// Reject with 3 when only the firmware changed, 4 when the image did, else
+    /// 1 (without this: always 1)
+    #[arg(long)]
+    pub detailed_exit_code: bool,
     /// Name the first event that differs, and its likely cause
     #[arg(long)]
     pub explain: bool,
@@ -82,15 +89,20 @@ pub struct Trust {
     /// Signed release statement (release.dsse.json)
     #[arg(long, value_name = "FILE")]
     pub statement: PathBuf,
-    /// Key the statement has to be signed with (release.pub)
+    /// Key the statement has to be signed with (release.pub); a policy can name
+    /// some instead
+    #[arg(long, value_name = "FILE", required_unless_present = "policy")]
+    pub key: Option<PathBuf>,
+    /// What you demand beyond the checks (see `vitrine-verify policy example`)
     #[arg(long, value_name = "FILE")]
-    pub key: PathBuf,
+    pub policy: Option<PathBuf>,
     /// Certificates of TPM vendors, PEM or DER, one or many
     #[arg(long, value_name = "FILE")]
     pub ek_roots: Option<PathBuf>,
-    /// Lowest level that is accepted; L1 does without TPM vendor
-    #[arg(long, value_name = "LEVEL", default_value = "L2")]
-    pub accept_level: Level,
+    /// Lowest level that is accepted; L1 does without TPM vendor [default: the
+    /// policy's, else L2]
+    #[arg(long, value_name = "LEVEL")]
+    pub accept_level: Option<Level>,
     /// Where servers are remembered, so that none goes back in time [default:
     /// vitrine/verify-state.json in $XDG_STATE_HOME or ~/.local/state]
     #[arg(long, value_name = "FILE")]

@@ -26,7 +26,7 @@ pub fn ask(server: &str, trust: &Trust, json: bool) -> Result<std::result::Resul
     let judging = Judging::begin(trust, true)?;
     let server = Server::new(server, Duration::from_secs(trust.timeout))?;
     let exchange = session::converse(&server)?;
-    let (case, report) = judging.judge(trust, exchange)?;
+    let (case, report) = judging.judge(exchange)?;
     match (&report.keys, case.release()) {
         (Some(keys), Ok(release)) => Ok(Ok(Accepted { server, keys: keys.clone(), config: release.config.clone() })),
         _ => {

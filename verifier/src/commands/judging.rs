@@ -1,6 +1,6 @@
 //! From an exchange to a report, with what is remembered before and afterwards: the way of every command that checks.
 
-use super::trust::Trusted;
+use super::trust::{now, Trusted};
 use crate::case::Case;
 use crate::checks::ACTIVATION;
 use crate::cli::Trust;
@@ -9,7 +9,7 @@ use crate::exchange::Exchange;
 use crate::memory::{place, Book, Locked, Memory, Off, Record, Store};
 use crate::outcome::Status;
 use crate::report::{judge_with, Report};
-use crate::verdict::Verdict;
+use crate::verdict::{Level, Verdict};
 use vitrine_attest::{Error, Result};
 
 /// Begun before the server is asked: a state file that cannot be used costs no conversation, and what it held then
@@ -17,6 +17,9 @@ use vitrine_attest::{Error, Result};
 pub struct Judging {
     trusted: Trusted,
     memory: Remembered,
+    level: Level,
+    /// When the evidence was asked for.
+    asked: Option<u64>,
 }
 
 enum Remembered {
@@ -31,6 +34,7 @@ impl Judging {
     /// When a file of the person's cannot be used.
     pub fn begin(args: &Trust, live: bool) -> Result<Self> {
         let trusted = Trusted::read(args)?;
+        let level = trusted.level(args.accept_level)?;
         let memory = match &args.state {
             _ if args.no_state => Remembered::Off(Off::Declined),
             None if !live => Remembered::Off(Off::FromFile),
@@ -40,15 +44,26 @@ impl Judging {
                 Remembered::In(store, before)
             }
         };
-        Ok(Self { trusted, memory })
+        Ok(Self { trusted, memory, level, asked: Some(now()?.as_secs()).filter(|_| live) })
+    }
+
+    /// For a file: when it says that it was asked for.
+    pub fn of_file(self, asked: Option<u64>) -> Self {
+        Self { asked, ..self }
+    }
+
+    /// When the evidence was asked for, seconds since 1970.
+    pub fn asked(&self) -> Option<u64> {
+        self.asked
     }
 
     /// Runs every check, and remembers a server that was accepted before anybody is told so.
     ///
     /// # Errors
     /// When the state file cannot be read or replaced: then nothing is accepted.
-    pub fn judge(self, args: &Trust, exchange: Exchange) -> Result<(Case, Report)> {
-        let demands = |memory| Demands { level: args.accept_level, memory };
+    pub fn judge(self, exchange: Exchange) -> Result<(Case, Report)> {
+        let (level, policy, asked) = (self.level, self.trusted.policy().clone(), self.asked);
+        let demands = |memory| Demands { level, memory, policy, asked };
         let inputs = self.trusted.inputs(exchange)?;
         match self.memory {
             Remembered::Off(why) => Ok(judge_with(inputs, demands(Memory::Off(why)))),

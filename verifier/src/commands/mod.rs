@@ -6,6 +6,7 @@ mod documents;
 mod event_log;
 mod judging;
 mod peers;
+mod policy;
 mod state;
 mod trust;
 mod watch;
@@ -33,6 +34,7 @@ pub fn run(cli: Cli) -> Result<Done> {
         Command::Peers(args) => peers::run(&args),
         Command::WgConfig(args) => wg_config::run(&args),
         Command::Watch(args) => watch::run(&args),
+        Command::Policy(args) => policy::run(&args),
         Command::State(args) => state::run(&args),
         Command::EventLog(args) => event_log::run(&args),
         Command::Completions(args) => documents::completions(args.shell),

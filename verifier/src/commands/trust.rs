@@ -4,8 +4,11 @@ use crate::case::Inputs;
 use crate::cli::Trust;
 use crate::exchange::Exchange;
 use crate::files;
+use crate::policy::{self, Policy};
+use crate::verdict::Level;
+use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
-use vitrine_attest::dsse::{Envelope, ENVELOPE_LIMIT};
+use vitrine_attest::dsse::{self, Envelope, ENVELOPE_LIMIT};
 use vitrine_attest::ek::{Roots, ROOTS_LIMIT};
 use vitrine_attest::vkey::{NoteKey, TEXT_LIMIT};
 use vitrine_attest::{Error, Result};
@@ -14,24 +17,46 @@ use vitrine_attest::{Error, Result};
 pub struct Trusted {
     envelope: Envelope,
     key: NoteKey,
+    policy: Policy,
     roots: Option<Roots>,
 }
 
 impl Trusted {
     pub fn read(args: &Trust) -> Result<Self> {
-        let within = |path: &std::path::Path| {
-            let path = path.display().to_string();
-            move |e: Error| e.within(path)
-        };
+        let policy = args.policy.as_deref().map(policy::read).transpose()?.unwrap_or_default();
+        let envelope =
+            Envelope::from_json(&files::read(&args.statement, ENVELOPE_LIMIT)?).map_err(within(&args.statement))?;
         Ok(Self {
-            envelope: Envelope::from_json(&files::read(&args.statement, ENVELOPE_LIMIT)?)
-                .map_err(within(&args.statement))?,
-            key: NoteKey::from_file(&files::read(&args.key, TEXT_LIMIT)?).map_err(within(&args.key))?,
+            key: match &args.key {
+                Some(path) => NoteKey::from_file(&files::read(path, TEXT_LIMIT)?).map_err(within(path))?,
+                None => signer(&policy, &envelope)?,
+            },
             roots: match &args.ek_roots {
                 Some(path) => Some(Roots::parse(&files::read(path, ROOTS_LIMIT)?).map_err(within(path))?),
                 None => None,
             },
+            envelope,
+            policy,
         })
+    }
+
+    /// The lowest level that is accepted.
+    ///
+    /// # Errors
+    /// When the person asks for less than the person's policy.
+    pub fn level(&self, asked: Option<Level>) -> Result<Level> {
+        match (asked, self.policy.level) {
+            (Some(asked), Some(least)) if asked < least => Err(Error::input(
+                format!("--accept-level {asked} is less than the policy's {least}"),
+                "leave --accept-level out, or change `level` in the policy",
+            )),
+            (Some(level), _) | (None, Some(level)) => Ok(level),
+            (None, None) => Ok(Level::L2),
+        }
+    }
+
+    pub fn policy(&self) -> &Policy {
+        &self.policy
     }
 
     pub fn envelope(&self) -> &Envelope {
@@ -46,6 +71,20 @@ impl Trusted {
         let now = now()?.as_secs();
         Ok(Inputs { exchange, envelope: self.envelope, key: self.key, roots: self.roots, now })
     }
+}
+
+fn within(path: &Path) -> impl FnOnce(Error) -> Error {
+    let path = path.display().to_string();
+    move |e| e.within(path)
+}
+
+/// The key of the policy that has signed the statement; the first one when none has, which V21 then says.
+fn signer(policy: &Policy, envelope: &Envelope) -> Result<NoteKey> {
+    let keys = &policy.statement.keys;
+    let signed = |key: &&NoteKey| dsse::verify_payload(envelope, key.key()).is_ok();
+    keys.iter().find(signed).or(keys.first()).cloned().ok_or_else(|| {
+        Error::input("nobody said who may sign the statement", "give --key FILE, or `keys` in the policy's [statement]")
+    })
 }
 
 /// Time since 1970.

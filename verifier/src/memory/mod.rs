@@ -7,10 +7,12 @@
 mod book;
 mod compare;
 mod store;
+mod told;
 
 pub use book::{Book, Boot, Record, ReleaseSeen, ServerId, BOOK_LIMIT};
 pub use compare::{older_statement, problem, remarks};
 pub use store::{place, Locked, Store};
+pub use told::MemoryReport;
 
 /// What a check can be compared with.
 #[derive(Debug, Clone)]

@@ -7,21 +7,19 @@
 //! name = "laptop"
 //! ```
 
+use crate::lines::{self, Lines, Problem};
 use serde::Deserialize;
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::path::Path;
 use toml::Spanned;
 use vitrine_attest::config::{Cidr, Config};
 use vitrine_attest::digest::Key32;
 use vitrine_attest::order::{Peer, ALLOWED_IPS_LIMIT};
 use vitrine_attest::peers::Peers;
-use vitrine_attest::{Error, Result};
+use vitrine_attest::Result;
 
 /// 10,000 peers with names and some networks have about 2 MiB.
 pub const FILE_LIMIT: usize = 16 << 20;
-/// Problems that are shown; the rest is counted.
-const SHOWN: usize = 20;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -47,21 +45,13 @@ pub struct Listed {
     pub peer: Peer,
 }
 
-/// What is wrong, and in which line.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Problem {
-    pub line: usize,
-    pub text: String,
-}
-
 /// Everything that can be read, and everything that is wrong. Of TOML itself, the first error is all there is.
 pub fn parse(text: &str) -> (Vec<Listed>, Vec<Problem>) {
     let lines = Lines::of(text);
     let file: File = match toml::from_str(text) {
         Ok(file) => file,
         Err(error) => {
-            let line = error.span().map_or(1, |span| lines.at(span.start));
-            return (vec![], vec![Problem { line, text: error.message().replace('\n', " ") }]);
+            return (vec![], vec![lines.toml(&error)]);
         }
     };
     let mut problems = vec![];
@@ -144,40 +134,15 @@ fn whose(peer: &Peer, listed: &[Listed], line: usize) -> String {
 /// Reads and checks a file; all problems are one error.
 pub fn load(path: &Path, config: Option<&Config>) -> Result<Vec<Peer>> {
     let bytes = crate::files::read(path, FILE_LIMIT)?;
-    let text = std::str::from_utf8(&bytes)
-        .map_err(|_| Error::input(format!("{} is not UTF-8", path.display()), "write the file as UTF-8 text"))?;
+    let text = lines::text(path, &bytes)?;
     let (listed, mut problems) = parse(text);
     if let Some(config) = config {
         problems.extend(check(&listed, config));
     }
-    problems.sort();
     if problems.is_empty() {
         return Ok(listed.into_iter().map(|listed| listed.peer).collect());
     }
-    let mut what =
-        format!("{}: {} problem{}", path.display(), problems.len(), if problems.len() == 1 { "" } else { "s" });
-    for Problem { line, text } in problems.iter().take(SHOWN) {
-        let _ = write!(what, "\n  line {line}: {}", vitrine_attest::event_log::printable(text));
-    }
-    if problems.len() > SHOWN {
-        let _ = write!(what, "\n  and {} more", problems.len() - SHOWN);
-    }
-    Err(Error::input(what, "correct the file; nothing was sent"))
-}
-
-/// Where each line begins, in bytes.
-struct Lines(Vec<usize>);
-
-impl Lines {
-    fn of(text: &str) -> Self {
-        let ends = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(at, _)| at + 1);
-        Self(std::iter::once(0).chain(ends).collect())
-    }
-
-    /// Number of the line with this byte, from 1.
-    fn at(&self, offset: usize) -> usize {
-        self.0.partition_point(|start| *start <= offset)
-    }
+    Err(lines::error(path, problems, "correct the file; nothing was sent"))
 }
 
 #[cfg(test)]

@@ -53,7 +53,7 @@ pub fn run(args: &Watch) -> Result<Done> {
 fn look(args: &Watch, server: &Server) -> Seen {
     let looked = || -> Result<Report> {
         let judging = Judging::begin(&args.trust, true)?;
-        Ok(judging.judge(&args.trust, session::converse(server)?)?.1)
+        Ok(judging.judge(session::converse(server)?)?.1)
     };
     match looked() {
         Ok(report) => from_report(report),

@@ -1,0 +1,133 @@
+//! Policies with mistakes, each with its line.
+
+use super::parse::parse;
+use super::*;
+use crate::case::firmware_pcrs;
+
+fn problems(text: &str) -> Vec<(usize, String)> {
+    let problems = parse(&format!("version = 1\n{text}")).unwrap_err();
+    problems.into_iter().map(|problem| (problem.line, problem.text)).collect()
+}
+
+#[test]
+fn the_example_demands_little_and_its_comments_are_true() {
+    let policy = parse(EXAMPLE).unwrap();
+    let observed = firmware_pcrs().map(|pcr| (pcr, Pin::Observed)).collect();
+    assert_eq!(policy, Policy { level: Some(Level::L2), firmware: observed, ..Policy::default() });
+    // every commented field is one that can be used
+    let used: Vec<String> = EXAMPLE
+        .lines()
+        .map(|line| match line.strip_prefix("# ") {
+            Some(field) if field.starts_with("[[") || field.contains(" = ") => field.into(),
+            _ => line.into(),
+        })
+        .collect();
+    let policy = parse(&used.join("\n")).unwrap();
+    assert_eq!(policy.statement.keys[0].name(), "example.org/release");
+    assert_eq!((policy.images["exit"].min_seq, policy.min_firmware), (Some(7), Some(0x0007_0055_0000_0000)));
+    assert_eq!(policy.images["exit"].min_version, Some("1.2".parse().unwrap()));
+    assert_eq!(policy.max_age.map(|span| span.as_seconds()), Some(600));
+    assert_eq!(policy.statement.expires_within.map(|span| span.as_seconds()), Some(400 * 86_400));
+}
+
+#[test]
+fn versions() {
+    for (text, says) in [
+        ("", "missing field"),
+        ("version = 2\nanything = 1", "version 2 of the form is unknown"),
+        ("version = \"1\"", "invalid type"),
+        ("version = 1.0", "invalid type"),
+    ] {
+        let problems = parse(text).unwrap_err();
+        assert!(problems[0].text.contains(says), "{text}: {problems:?}");
+    }
+    assert_eq!(parse("version = 1").unwrap(), Policy::default());
+}
+
+#[test]
+fn unknown_fields_and_wrong_types_have_their_line() {
+    for (text, line, says) in [
+        ("levle = \"L1\"", 2, "levle"),
+        ("[tpm]\nfirmware = \"x\"", 3, "firmware"),
+        ("[firmware]\npcr4 = \"observed\"", 3, "pcr4"),
+        ("[[image]]\nname = \"a\"\nseq = 1", 4, "seq"),
+        ("[[image]]\nmin_seq = 1", 2, "name"),
+        ("[[image]]\nname = \"a\"\nmin_seq = -1", 4, "invalid value"),
+        ("[memory]\n\nrequired = \"yes\"", 4, "invalid type"),
+        ("[statement]\nkeys = \"a\"", 3, "invalid type"),
+        ("level = ", 2, ""),
+    ] {
+        let found = problems(text);
+        assert_eq!((found.len(), found[0].0), (1, line), "{text}: {found:?}");
+        assert!(found[0].1.contains(says), "{text}: {found:?}");
+    }
+}
+
+#[test]
+fn all_wrong_values_at_once() {
+    let found = problems(
+        r#"level = "L3"
+registers = "all"
+[statement]
+keys = [
+  "x",
+]
+expires_within = "soon"
+[[image]]
+name = "a"
+min_version = "1.x"
+[[image]]
+name = "a"
+[evidence]
+max_age = "10"
+[tpm]
+min_firmware = "0x7"
+[firmware]
+pcr0 = []
+pcr1 = "anything"
+pcr2 = ["00"]
+pcr3 = [1]
+[memory]
+first_seen = "maybe""#,
+    );
+    let mut lines: Vec<usize> = found.iter().map(|(line, _)| *line).collect();
+    lines.sort_unstable();
+    assert_eq!(lines, [2, 3, 6, 8, 11, 13, 15, 17, 19, 20, 21, 22, 24], "{found:#?}");
+    assert!(problems("[statement]\nkeys = []")[0].1.contains("empty list"));
+}
+
+#[test]
+fn pins() {
+    let (a, b) = (Sha256::of(b"a"), Sha256::of(b"b"));
+    let policy = parse(&format!("version = 1\n[firmware]\npcr0 = [\"{a}\", \"{b}\"]\n")).unwrap();
+    let [zero, one] = [0, 1].map(|n| vitrine_attest::pcr::Pcr::new(n).unwrap());
+    assert_eq!(policy.firmware.get(&zero), Some(&Pin::OneOf(vec![a, b])));
+    assert!(policy.pins_firmware() && !policy.firmware.contains_key(&one));
+}
+
+/// docs/verify.md is what outsiders read first.
+#[test]
+fn the_guide_is_true() {
+    let guide = include_str!("../../../docs/verify.md");
+    let sample = guide.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    let policy = parse(&sample.replace("<64 hex>", &Sha256::ZERO.to_string())).unwrap();
+    assert!(policy.pins_firmware() && policy.images.contains_key("exit") && policy.max_age.is_some());
+    // every reason of a check that is about policies or memory
+    let checks = [
+        include_str!("../checks/v17_tpm_firmware.rs"),
+        include_str!("../checks/v24_firmware.rs"),
+        include_str!("../checks/v25_release.rs"),
+        include_str!("../checks/v26_age.rs"),
+        include_str!("../checks/v27_memory.rs"),
+        include_str!("../memory/compare.rs"),
+    ];
+    let reason = |word: &&str| word.contains('-') && word.bytes().all(|b| b.is_ascii_lowercase() || b == b'-');
+    for check in checks {
+        let code = check.split("#[cfg(test)]").next().unwrap();
+        let reasons: Vec<&str> = code.split('"').skip(1).step_by(2).filter(reason).collect();
+        assert!(!reasons.is_empty());
+        for reason in reasons {
+            assert!(guide.contains(&format!("`{reason}`")), "{reason} is not in the guide");
+        }
+    }
+}
