@@ -20,6 +20,7 @@ pub mod memory;
 pub mod outcome;
 pub mod policy;
 pub mod report;
+pub mod roots;
 pub mod server;
 pub mod session;
 pub mod verdict;

@@ -96,8 +96,9 @@ pub struct Trust {
     /// What you demand beyond the checks (see `vitrine-verify policy example`)
     #[arg(long, value_name = "FILE")]
     pub policy: Option<PathBuf>,
-    /// Certificates of TPM vendors, PEM or DER, one or many
-    #[arg(long, value_name = "FILE")]
+    /// Certificates of TPM vendors, PEM or DER: a file with one or many, or a
+    /// folder of .pem, .crt, .cer and .der
+    #[arg(long, visible_alias = "roots", value_name = "FILE|DIR")]
     pub ek_roots: Option<PathBuf>,
     /// Lowest level that is accepted; L1 does without TPM vendor [default: the
     /// policy's, else L2]

@@ -5,11 +5,12 @@ use crate::cli::Trust;
 use crate::exchange::Exchange;
 use crate::files;
 use crate::policy::{self, Policy};
+use crate::roots;
 use crate::verdict::Level;
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 use vitrine_attest::dsse::{self, Envelope, ENVELOPE_LIMIT};
-use vitrine_attest::ek::{Roots, ROOTS_LIMIT};
+use vitrine_attest::ek::Roots;
 use vitrine_attest::vkey::{NoteKey, TEXT_LIMIT};
 use vitrine_attest::{Error, Result};
 
@@ -31,10 +32,7 @@ impl Trusted {
                 Some(path) => NoteKey::from_file(&files::read(path, TEXT_LIMIT)?).map_err(within(path))?,
                 None => signer(&policy, &envelope)?,
             },
-            roots: match &args.ek_roots {
-                Some(path) => Some(Roots::parse(&files::read(path, ROOTS_LIMIT)?).map_err(within(path))?),
-                None => None,
-            },
+            roots: args.ek_roots.as_deref().map(roots::read).transpose()?,
             envelope,
             policy,
         })
