@@ -8,7 +8,7 @@
 use super::Check;
 use crate::case::Case;
 use crate::clock::date;
-use crate::memory::{problem, remarks, Book, Memory, ServerId};
+use crate::memory::{problem, remarks, stood_still, Book, Memory, ServerId};
 use crate::outcome::{CheckResult, Failure};
 
 pub const CHECK: Check = Check { code: "V16", title: "the TPM's clock is safe and nothing has gone back", run };
@@ -41,7 +41,8 @@ fn remembered(case: &Case, before: &Book, now: &Book) -> CheckResult {
         None => {
             let mut words =
                 format!("known since {}, last accepted {}", date(record.first_seen), date(record.last_seen));
-            for remark in remarks(&record.boot, &boot) {
+            let still = stood_still(record, &boot, case.inputs.now);
+            for remark in remarks(&record.boot, &boot).into_iter().chain(still) {
                 words = format!("{words}; {remark}");
             }
             Ok(words)

@@ -18,7 +18,7 @@
 //! All of it holds for safe clocks only, as V16 demands first: after a power cut a TPM's clock may stand up to 70
 //! minutes back, and says so.
 
-use super::book::{Boot, ReleaseSeen};
+use super::book::{Boot, Record, ReleaseSeen};
 use crate::outcome::Failure;
 use vitrine_attest::boot::BootKeys;
 
@@ -112,6 +112,26 @@ pub fn remarks(before: &Boot, now: &Boot) -> Vec<String> {
     list
 }
 
+/// Least share of the time that passes which a TPM's clock counts, in percent: its rate may be off by 15 (TPM 2.0 Part 1,
+/// "Clock", and TPM2_ClockRateAdjust).
+const SLOWEST: u64 = 85;
+/// Seconds that are nobody's fault: a check takes some, and clocks are set.
+const SLACK: u64 = 60;
+
+/// Within one boot a TPM's clock runs on. One that has counted far less than this computer's is said, and not refused:
+/// the machine was stopped, or is a copy that was put back and has caught up since, or this computer's clock was set.
+pub fn stood_still(before: &Record, now: &Boot, at: u64) -> Option<String> {
+    let (old, new) = (&before.boot, now);
+    if (old.reset_count, old.restart_count) != (new.reset_count, new.restart_count) {
+        return None;
+    }
+    let passed = at.saturating_sub(before.last_seen);
+    let counted = new.clock.saturating_sub(old.clock) / 1000;
+    (counted.saturating_add(SLACK) < passed / 100 * SLOWEST).then(|| {
+        format!("the TPM's clock has counted {counted} s since, and this computer's {passed} s: it stood still, or went back")
+    })
+}
+
 /// Releases of one name and one key rise: an older one than was seen on this server is a way back.
 pub fn older_statement(before: &ReleaseSeen, now: &ReleaseSeen) -> Option<Failure> {
     let comparable = (&before.key, &before.image) == (&now.key, &now.image);
@@ -193,6 +213,17 @@ mod tests {
         let mut firmware = Boot { firmware_version: "1".into(), ..before.clone() };
         firmware.firmware.0.values_mut().for_each(|value| *value = Sha256::of(b"x"));
         assert_eq!(remarks(&before, &firmware).len(), 2);
+    }
+
+    #[test]
+    fn clocks_that_stood_still() {
+        let before = Record { boot: boot((5, 2, 1000), 1), ..record("", 10_000) };
+        let said = |clock: u64, seconds: u64| stood_still(&before, &boot((5, 2, clock), 1), 10_000 + seconds).is_some();
+        assert!(!said(1000, 0) && !said(1000, 70) && !said(3_601_000, 3600) && !said(3_061_000, 3600));
+        assert!(said(1000, 3600) && said(2_900_000, 3600));
+        assert!(!said(u64::MAX, 3600));
+        assert_eq!(stood_still(&before, &boot((6, 0, 1000), 9), 99_999), None, "it was off meanwhile");
+        assert_eq!(stood_still(&before, &boot((5, 2, 1000), 1), 0), None, "this computer's clock was set back");
     }
 
     #[test]

@@ -10,7 +10,7 @@ mod store;
 mod told;
 
 pub use book::{Book, Boot, Record, ReleaseSeen, ServerId, BOOK_LIMIT};
-pub use compare::{older_statement, problem, remarks};
+pub use compare::{older_statement, problem, remarks, stood_still};
 pub use store::{place, Locked, Store};
 pub use told::MemoryReport;
 

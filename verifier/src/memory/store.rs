@@ -124,10 +124,12 @@ impl Locked<'_> {
         if !metadata.is_file() {
             return Err(Error::input(format!("{} is no file", path.display()), OTHER_PLACE));
         }
-        if metadata.mode() & 0o022 != 0 {
+        let owner = metadata.uid();
+        if metadata.mode() & 0o022 != 0 || ![0, rustix::process::geteuid().as_raw()].contains(&owner) {
+            let how = format!("owner {owner}, mode {:04o}", metadata.mode() & 0o7777);
             return Err(Error::input(
-                format!("{} can be written by others (mode {:04o})", path.display(), metadata.mode() & 0o7777),
-                format!("run `chmod 600 {}`; if others had it, move it away", path.display()),
+                format!("{} can be written by others ({how})", path.display()),
+                format!("make it yours alone (`chmod 600 {}`); if others had it, move it away", path.display()),
             ));
         }
         Book::parse(&files::read(path, BOOK_LIMIT)?).map_err(|unusable| self.unusable(unusable))
