@@ -3,14 +3,15 @@
 mod mock;
 mod person;
 
+use base64::{engine::general_purpose::STANDARD, Engine as _};
 use mock::Scene;
 use person::{cannot_judge, ends, json, serve_scene, Person, Served};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use vitrine_attest::digest::hex;
-use vitrine_attest::ek::Roots;
-use vitrine_attest::Sha256;
-use vitrine_verifier::roots::read;
+use vitrine_attest::tpm::Public;
+use vitrine_attest::{ek, Sha256};
+use vitrine_verifier::roots::{bundle, read};
 
 fn start() -> (Person, Served) {
     let scene = Scene::good();
@@ -104,6 +105,41 @@ fn a_folder_of_real_certificates() {
     cannot_judge(&check(&person, &served, "folder"), "leaf.pem: EK roots: certificate 1 is not that of a CA");
 }
 
+/// TPMT_PUBLIC of the endorsement key that an ECC certificate is for: standard template, the certificate's point.
+fn endorsement_key(certificate: &[u8]) -> Public {
+    // SubjectPublicKeyInfo of P-256 up to the point (RFC 5480)
+    let head = [&[0x30, 0x59, 0x30, 0x13, 6, 7][..], b"*\x86H\xce=\x02\x01\x06\x08*\x86H\xce=\x03\x01\x07\x03B\0\x04"]
+        .concat();
+    let at = certificate.windows(head.len()).position(|w| w == head).unwrap() + head.len();
+    let (x, y) = certificate[at..at + 64].split_at(32);
+    let front = [&[0, 0x23, 0, 0x0b, 0, 3, 0, 0xb2, 0, 32][..], &[0x83; 32], &[0, 6, 0, 128, 0, 0x43]].concat();
+    Public::parse(&[&front[..], &[0, 0x10, 0, 3, 0, 0x10, 0, 32], x, &[0, 32], y].concat()).unwrap()
+}
+
+/// As they come: CAs of clouds in one file, PEM and DER and padding, and a TPM's certificate as NV pads it.
+#[test]
+fn a_real_tpm_and_a_mixed_bundle() {
+    let Some(vectors) = vectors() else { return };
+    let vector = |name: &str| std::fs::read(vectors.join(name)).unwrap();
+    let names =
+        ["gcp_ek_ak_ca_root.crt", "tpm_ek_root_1.cer", "tpm_ek_intermediate_2.crt", "tpm_ek_intermediate_3.crt"];
+    let all = names.map(vector);
+    let pem = format!("# made\n-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n", STANDARD.encode(&all[2]));
+    let person = Person::of(&Scene::good());
+    let bundle = [&all[0], pem.as_bytes(), &all[3], &[0xff; 64], &all[1], &all[3]].concat();
+    std::fs::write(person.path("bundle"), bundle).unwrap();
+    let roots = read(&person.path("bundle")).unwrap();
+    assert_eq!(roots.count(), 4);
+    let leaf = bundle::certificates(&vector("uca_tpm_ecc_enc_cert.pem")).unwrap().remove(0);
+    for padding in [vec![], vec![0; 700], vec![0xff; 700]] {
+        let padded = [leaf.clone(), padding].concat();
+        // 2025-11-20, when the vectors were taken
+        let endorsement = ek::verify(&padded, &endorsement_key(&leaf), &roots, 1_763_600_000).unwrap();
+        assert_eq!(endorsement.root, Sha256::of(&all[3]), "the issuing CA is enough, its root is not asked");
+        assert_eq!(endorsement.certificate, Sha256::of(&leaf));
+    }
+}
+
 /// None with a message when openssl is not there; in CI that is a failure.
 fn openssl(folder: &Path, line: &str) -> Option<()> {
     let output = Command::new("openssl").args(line.split_whitespace()).current_dir(folder).output();
@@ -159,8 +195,8 @@ fn an_issuing_ca_that_is_certified_by_p521_or_sha1_can_be_pinned() {
         // and in one file, as text and bytes
         let pem = std::fs::read(person.path("root.pem")).unwrap();
         let bundle = [b"# all\n".as_slice(), &pem, &issuing, b"\n"].concat();
-        assert_eq!(Roots::parse(&bundle).unwrap().count(), 2);
         std::fs::write(person.path("bundle"), bundle).unwrap();
+        assert_eq!(read(&person.path("bundle")).unwrap().count(), 2);
         ends(&check(&person, &served, "bundle"), 0, "ACCEPTED");
     }
 }

@@ -2,7 +2,6 @@
 //!
 //! Tolerance, each for real certificates in the field:
 //! * NV indices are longer than the certificate: zeros or ones after it are cut off, anything else is refused.
-//! * Files of roots may mix PEM and DER, with text between and padding behind.
 //! * Every given root counts as an issuer by itself, with whatever signature it has itself: some vendors' roots are
 //!   P-521 or SHA-1, which ring does not verify; then the issuing CA is given as root.
 //! * Certificates above the leaf may lack the extended key usage; the leaf may not.
@@ -11,7 +10,6 @@
 //!
 //! Dates are enforced. Revocation is not looked up: nobody is asked about the server that is checked.
 
-mod bundle;
 mod der;
 mod roots;
 

@@ -1,7 +1,8 @@
 //! Whom we believe about TPMs: certificates of endorsement CAs, given by the person who checks.
 
-use super::{bundle, der};
+use super::der;
 use crate::{Error, Result, Sha256};
+use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::CertificateDer;
 
 /// Largest roots file in bytes. All TPM vendors together publish about 300 certificates of 1–2 KiB.
@@ -14,8 +15,7 @@ const BASIC_CONSTRAINTS: &[u8] = &[0x55, 0x1d, 0x13];
 pub struct Roots(pub(super) Vec<CertificateDer<'static>>);
 
 impl Roots {
-    /// Reads one or many certificates: PEM and DER, also mixed, with text between and padding behind. One that is there
-    /// twice counts once.
+    /// Reads one or many certificates, PEM or DER. Text around PEM blocks is ignored.
     ///
     /// # Errors
     /// When there is none, or one of them is no certificate of a CA: a mistake here must not go unnoticed.
@@ -23,25 +23,19 @@ impl Roots {
         if bytes.len() > ROOTS_LIMIT {
             return Err(unusable(format!("more than {ROOTS_LIMIT} bytes")));
         }
-        let certificates = bundle::certificates(bytes).map_err(unusable)?;
+        let certificates = match bytes.first() {
+            Some(&der::SEQUENCE) => all_der(bytes)?,
+            _ => CertificateDer::pem_slice_iter(bytes)
+                .collect::<std::result::Result<Vec<_>, _>>()
+                .map_err(|e| unusable(e.to_string()))?,
+        };
         if certificates.is_empty() {
             return Err(unusable("no certificate in it".into()));
         }
         for (certificate, number) in certificates.iter().zip(1..) {
             check_authority(certificate).map_err(|why| unusable(format!("certificate {number} {why}")))?;
         }
-        let mut roots = Self(vec![]);
-        roots.add(Self(certificates));
-        Ok(roots)
-    }
-
-    /// Takes those in that are new: for folders of files.
-    pub fn add(&mut self, others: Self) {
-        for certificate in others.0 {
-            if !self.0.contains(&certificate) {
-                self.0.push(certificate);
-            }
-        }
+        Ok(Self(certificates))
     }
 
     /// How many certificates there are.
@@ -53,6 +47,17 @@ impl Roots {
     pub fn digests(&self) -> impl Iterator<Item = Sha256> + '_ {
         self.0.iter().map(|certificate| Sha256::of(certificate))
     }
+}
+
+fn all_der(mut bytes: &[u8]) -> Result<Vec<CertificateDer<'static>>> {
+    let mut certificates = Vec::new();
+    while !bytes.is_empty() {
+        let (certificate, rest) =
+            der::split_sequence(bytes).ok_or_else(|| unusable("it is neither PEM nor whole DER".into()))?;
+        certificates.push(CertificateDer::from(certificate.to_vec()));
+        bytes = rest;
+    }
+    Ok(certificates)
 }
 
 /// Version 1 certificates have no extensions and are taken; where basicConstraints is, it has to say CA.
@@ -73,7 +78,7 @@ fn check_authority(certificate: &CertificateDer<'_>) -> std::result::Result<(), 
 fn unusable(what: String) -> Error {
     Error::input(
         format!("EK roots: {what}"),
-        "give --ek-roots a file or folder with the TPM vendor's CA certificates, PEM or DER",
+        "give --ek-roots a file with the TPM vendor's CA certificates, PEM or DER",
     )
 }
 
@@ -96,17 +101,6 @@ mod tests {
             Roots::parse(format!("# two lines\n# of text\n{pem}").as_bytes()).unwrap().digests().collect::<Vec<_>>(),
             all.iter().map(|bytes| Sha256::of(bytes)).collect::<Vec<_>>()
         );
-    }
-
-    #[test]
-    fn one_of_each_is_kept() {
-        let Some(root) = vector("ek-certs/gcp_ek_ak_ca_root.crt") else { return };
-        let Some(other) = vector("ek-certs/tpm_ek_root_1.cer") else { return };
-        let mixed = [pem(&root).as_bytes(), &other, &[0; 99], &root].concat();
-        let mut roots = Roots::parse(&mixed).unwrap();
-        assert_eq!(roots.digests().collect::<Vec<_>>(), [Sha256::of(&root), Sha256::of(&other)]);
-        roots.add(Roots::parse(&other).unwrap());
-        assert_eq!(roots.count(), 2);
     }
 
     fn pem(der: &[u8]) -> String {

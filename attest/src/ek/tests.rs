@@ -48,29 +48,6 @@ fn real_certificates_of_a_cloud() {
     }
 }
 
-/// As they come: one file of a cloud in PEM and DER, padded like NV, and a leaf padded like NV.
-#[test]
-fn real_certificates_in_one_mixed_bundle() {
-    let names =
-        ["gcp_ek_ak_ca_root.crt", "tpm_ek_root_1.cer", "tpm_ek_intermediate_2.crt", "tpm_ek_intermediate_3.crt"];
-    let all: Vec<Vec<u8>> = names.iter().filter_map(|name| vector(&format!("ek-certs/{name}"))).collect();
-    let Some(leaf) = vector("ek-certs/uca_tpm_ecc_enc_cert.pem") else { return };
-    if all.len() < names.len() {
-        return;
-    }
-    use base64::{engine::general_purpose::STANDARD, Engine as _};
-    let pem = format!("# made\n-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n", STANDARD.encode(&all[2]));
-    let bundle = [&all[0], pem.as_bytes(), &all[3], &[0xff; 64], &all[1]].concat();
-    let roots = Roots::parse(&bundle).unwrap();
-    assert_eq!(roots.count(), 4);
-    let leaf = der_of(&leaf);
-    for padding in [vec![], vec![0; 700], vec![0xff; 700]] {
-        let padded = [leaf.clone(), padding].concat();
-        let endorsement = verify(&padded, &ek_of(&leaf), &roots, NOW).unwrap();
-        assert_eq!(endorsement.root, Sha256::of(&all[3]), "the issuing CA is enough, its root is not asked");
-    }
-}
-
 #[test]
 fn one_tpms_certificate_with_another_key() {
     let (Some(rsa), Some(ecc), Some(issuer)) = (

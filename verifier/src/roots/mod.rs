@@ -1,10 +1,13 @@
 //! EK roots from a file, or from a folder of files as TPM makers publish them.
 
+pub mod bundle;
+
 use crate::files;
 use std::path::{Path, PathBuf};
 use vitrine_attest::ek::{Roots, ROOTS_LIMIT};
 use vitrine_attest::{Error, Result};
 
+const HINT: &str = "give --ek-roots a file or folder with the TPM vendor's CA certificates, PEM or DER";
 /// In a folder, only these are read; what else lies there (lists, programs, checksums) is left alone.
 const EXTENSIONS: [&str; 4] = ["pem", "crt", "cer", "der"];
 /// Folders in folders: makers' collections have maker and kind.
@@ -12,36 +15,43 @@ const DEPTH_LIMIT: usize = 4;
 /// Most entries of a folder and those in it; all makers together publish about 300 certificates.
 const ENTRIES_LIMIT: usize = 4096;
 
-/// Reads a file, or every certificate file of a folder.
+/// Reads a file, or every certificate file of a folder. A certificate that is there twice counts once.
 ///
 /// # Errors
 /// When there is none, or one of them is no certificate of a CA: a mistake here must not go unnoticed.
 pub fn read(path: &Path) -> Result<Roots> {
-    if !path.is_dir() {
-        return file(path, ROOTS_LIMIT).map(|(roots, _)| roots);
-    }
-    let mut listing = Listing { files: vec![], entries: 0 };
-    listing.collect(path, DEPTH_LIMIT)?;
-    let mut all: Option<Roots> = None;
+    let files = if path.is_dir() { folder(path)? } else { vec![path.to_owned()] };
+    let mut all: Vec<Vec<u8>> = vec![];
     let mut left = ROOTS_LIMIT;
-    for name in &listing.files {
-        let (roots, size) = file(name, left)?;
-        left -= size;
-        match &mut all {
-            None => all = Some(roots),
-            Some(all) => all.add(roots),
+    for path in &files {
+        let bytes = files::read(path, left)?;
+        left -= bytes.len();
+        for certificate in certificates(&bytes).map_err(|e| e.within(path.display()))? {
+            if !all.contains(&certificate) {
+                all.push(certificate);
+            }
         }
     }
-    all.ok_or_else(|| {
-        let what = format!("{}: no file of the folder ends in .pem, .crt, .cer or .der", path.display());
-        Error::input(what, "give --ek-roots a file or folder with the TPM vendor's CA certificates, PEM or DER")
-    })
+    Roots::parse(&all.concat())
 }
 
-/// And its size.
-fn file(path: &Path, limit: usize) -> Result<(Roots, usize)> {
-    let bytes = files::read(path, limit)?;
-    Ok((Roots::parse(&bytes).map_err(|e| e.within(path.display()))?, bytes.len()))
+/// # Errors
+/// When there is none, or one of them is no certificate of a CA.
+fn certificates(bytes: &[u8]) -> Result<Vec<Vec<u8>>> {
+    let found = bundle::certificates(bytes).map_err(|why| Error::input(format!("EK roots: {why}"), HINT))?;
+    // judged file by file, so that an error has its name
+    Roots::parse(&found.concat())?;
+    Ok(found)
+}
+
+fn folder(path: &Path) -> Result<Vec<PathBuf>> {
+    let mut listing = Listing { files: vec![], entries: 0 };
+    listing.collect(path, DEPTH_LIMIT)?;
+    if listing.files.is_empty() {
+        let what = format!("{}: no file of the folder ends in .pem, .crt, .cer or .der", path.display());
+        return Err(Error::input(what, HINT));
+    }
+    Ok(listing.files)
 }
 
 struct Listing {

@@ -1,8 +1,6 @@
 //! Files of certificates as people and makers have them: PEM and DER, mixed, with text between and padding behind.
 
-use super::der;
 use base64::{engine::general_purpose::STANDARD, Engine as _};
-use rustls_pki_types::CertificateDer;
 
 const BEGIN: &[u8] = b"-----BEGIN ";
 const END: &[u8] = b"-----END ";
@@ -12,18 +10,20 @@ const LABELS: [&[u8]; 3] = [b"CERTIFICATE", b"X509 CERTIFICATE", b"TRUSTED CERTI
 /// Labels that hold certificates in a wrapping of their own.
 const WRAPPED: [&[u8]; 2] = [b"PKCS7", b"CMS"];
 
+/// Tag of a certificate's outermost element (X.690).
+const SEQUENCE: u8 = 0x30;
+
 /// All certificates, in order. What is read as text is skipped; what is neither text nor a certificate is an error, so
 /// that no certificate is lost unseen.
 ///
 /// A DER certificate is told from text by its first two bytes: `30 82` and its like are no text.
-pub fn certificates(bytes: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
+pub fn certificates(bytes: &[u8]) -> Result<Vec<Vec<u8>>, String> {
     let mut found = Vec::new();
     let mut rest = unpadded(bytes);
     while let [first, ..] = rest {
-        rest = if *first == der::SEQUENCE && rest.get(1).is_some_and(|length| *length >= 0x80) {
-            let (certificate, after) =
-                der::split_sequence(rest).ok_or("it is cut off, or neither PEM nor whole DER")?;
-            found.push(CertificateDer::from(certificate.to_vec()));
+        rest = if *first == SEQUENCE && rest.get(1).is_some_and(|length| *length >= 0x80) {
+            let (certificate, after) = sequence(rest).ok_or("it is cut off, or neither PEM nor whole DER")?;
+            found.push(certificate.to_vec());
             after
         } else if rest.starts_with(BEGIN) {
             let (label, body, after) = block(rest).ok_or("a PEM block has no end")?;
@@ -41,6 +41,21 @@ pub fn certificates(bytes: &[u8]) -> Result<Vec<CertificateDer<'static>>, String
     Ok(found)
 }
 
+/// The SEQUENCE that begins here, whole, and what follows it. Its length takes one to four bytes more than the two; what
+/// is in it is for others to read.
+fn sequence(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (&[SEQUENCE, first], rest) = bytes.split_first_chunk()? else { return None };
+    let (head, length) = match first {
+        0..=0x7f => (2, usize::from(first)),
+        0x81..=0x84 => {
+            let digits = rest.get(..usize::from(first & 0x0f))?;
+            (2 + digits.len(), digits.iter().fold(0, |value, &byte| value << 8 | usize::from(byte)))
+        }
+        _ => return None,
+    };
+    bytes.split_at_checked(head.checked_add(length)?)
+}
+
 /// Without what stands before a certificate or behind the last one: line ends, and zeros or ones as in NV memory.
 fn unpadded(bytes: &[u8]) -> &[u8] {
     let padding = |byte: &&u8| byte.is_ascii_whitespace() || matches!(**byte, 0 | 0xff);
@@ -55,11 +70,11 @@ fn block(bytes: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
     (ended == label).then_some((label, body, rest))
 }
 
-fn decode(body: &[u8]) -> Result<CertificateDer<'static>, String> {
+fn decode(body: &[u8]) -> Result<Vec<u8>, String> {
     let digits: Vec<u8> = body.iter().copied().filter(|byte| !byte.is_ascii_whitespace()).collect();
     let bytes = STANDARD.decode(digits).map_err(|e| format!("a PEM block is no base64: {e}"))?;
-    let (certificate, _) = der::split_sequence(&bytes).ok_or("a PEM block is not whole DER")?;
-    Ok(CertificateDer::from(certificate.to_vec()))
+    let (certificate, _) = sequence(&bytes).ok_or("a PEM block is not whole DER")?;
+    Ok(certificate.to_vec())
 }
 
 /// What follows this line, or the PEM block in it.
