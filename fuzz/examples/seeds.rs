@@ -62,15 +62,31 @@ fn seeds() -> Vec<(&'static str, Vec<u8>)> {
         ("packages", index.into()),
         ("pe", uki()),
         ("read_back", cpio()),
+        ("policy", include_bytes!("../../verifier/src/policy/example.toml").to_vec()),
         ("question", b"\x12\x34\x01\x20\0\x01\0\0\0\0\0\x01\x03www\x04good\x07vitrine\0\0\x01\0\x01\0\0\x29\x04\xd0\0\0\x80\0\0\0".to_vec()),
         ("recipe", recipe.into()),
         ("release", release.into()),
+        ("roots", b"# one\n-----BEGIN CERTIFICATE-----\nMAMCAQE=\n-----END CERTIFICATE-----\n\x30\x81\x03\x02\x01\x01\0\0".to_vec()),
         ("scrape", b"GET /metrics?x=1 HTTP/1.1\r\nHost: 10.66.0.1:9469\r\n\r\n".to_vec()),
         ("secure_boot", signature_list([9; 16], b"certificate")),
         ("source", b"\0import logging as l\nlog = l.getLogger('x')\n@app.get('/')\ndef f(q):\n    log.info(f'{q}')\n".to_vec()),
+        ("state", state(&keys)),
         ("sysusers", b"u root 0:0 \"Super User\" /root\ng tty 5\nu sshd -:65534\nm sshd tty\nr - 500-900\n".to_vec()),
         ("vars", vars()),
     ]
+}
+
+/// A state file with one server.
+fn state(keys: &str) -> Vec<u8> {
+    let zero = "0".repeat(64);
+    let release = format!(r#"{{"fingerprint":"vitrine1:{zero}","image":"exit","key":"a","seq":7,"version":"1"}}"#);
+    let boot = format!(
+        r#"{{"ak_name":"000b","clock":9,"firmware":{{"0":"{zero}"}},"firmware_version":"1","keys":{keys},"reset_count":3,"restart_count":0}}"#
+    );
+    let record = format!(r#"{{"address":"http://a","boot":{boot},"first_seen":1,"last_seen":2,"release":{release}}}"#);
+    let record: vitrine_verifier::memory::Record = serde_json::from_str(&record).expect("a record of this version");
+    let id = vitrine_verifier::memory::ServerId(vitrine_attest::Sha256::ZERO);
+    vitrine_verifier::memory::Book { servers: [(id, record)].into() }.to_bytes().expect("a book has a JSON form")
 }
 
 /// Tables of the kernel that runs this, each behind the number by which the target chooses the reader.
