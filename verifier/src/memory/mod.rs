@@ -2,7 +2,7 @@
 //!
 //! A quote says how often its TPM was reset and how far its clock has come. Nobody can set these back on a TPM but by
 //! clearing it, and a copy of a virtual TPM that is put back has those of its copy. So what an accepted server said last
-//! time bounds what it can say now. [`compare`] has the rules, [`Book`] is the file's form, [`Store`] the file.
+//! time bounds what it can say now. `compare.rs` has the rules, [`Book`] is the file's form, [`Store`] the file.
 
 mod book;
 mod compare;

@@ -23,10 +23,10 @@ const POLL: Duration = Duration::from_millis(20);
 const NAME: &str = "vitrine/verify-state.json";
 const OTHER_PLACE: &str = "name another place with --state FILE, or go without memory with --no-state";
 
-/// The file that the person named, or [`default_place`] of this process.
+/// The file that the person named, or the default place of this process.
 ///
 /// # Errors
-/// As there.
+/// When neither is known.
 pub fn place(named: Option<&Path>) -> Result<PathBuf> {
     match named {
         Some(path) => Ok(path.to_owned()),
