@@ -6,7 +6,7 @@ use crate::checks::ACTIVATION;
 use crate::cli::Trust;
 use crate::demands::Demands;
 use crate::exchange::Exchange;
-use crate::memory::{place, Book, Locked, Memory, Off, Record, Store};
+use crate::memory::{place, Book, Kept, Locked, Memory, Off, Record, Store};
 use crate::outcome::Status;
 use crate::report::{judge_with, Report};
 use crate::verdict::{Level, Verdict};
@@ -24,7 +24,7 @@ pub struct Judging {
 
 enum Remembered {
     Off(Off),
-    In(Store, Book),
+    In(Store, Kept),
 }
 
 impl Judging {
@@ -40,7 +40,7 @@ impl Judging {
             None if !live => Remembered::Off(Off::FromFile),
             named => {
                 let store = Store::at(&place(named.as_deref())?)?;
-                let before = store.lock()?.read()?;
+                let before = store.lock()?.read_after(&Kept::default())?;
                 Remembered::In(store, before)
             }
         };
@@ -70,8 +70,9 @@ impl Judging {
             Remembered::In(store, before) => {
                 // nobody else judges by this file until what we find stands in it
                 let locked = store.lock()?;
-                let now = locked.read()?;
-                let (case, report) = judge_with(inputs, demands(Memory::Kept { before, now: now.clone() }));
+                let now = locked.read_after(&before)?.book;
+                let memory = Memory::Kept { before: before.book, now: now.clone() };
+                let (case, report) = judge_with(inputs, demands(memory));
                 if report.verdict == Verdict::Accepted && activated(&report) {
                     remember(&locked, now, &case)?;
                 }

@@ -11,7 +11,7 @@ mod told;
 
 pub use book::{Book, Boot, Record, ReleaseSeen, ServerId, BOOK_LIMIT};
 pub use compare::{older_statement, problem, remarks, stood_still};
-pub use store::{place, Locked, Store};
+pub use store::{place, Kept, Locked, Store};
 pub use told::MemoryReport;
 
 /// What a check can be compared with.

@@ -111,13 +111,38 @@ impl Store {
     }
 }
 
+/// A file as it was read. [`Default`]: there is none.
+#[derive(Debug, Clone, Default)]
+pub struct Kept {
+    pub book: Book,
+    bytes: Vec<u8>,
+}
+
 impl Locked<'_> {
     /// # Errors
     /// When the file is there and is not whole, not ours to read, or of a newer version. It is left as it is.
     pub fn read(&self) -> Result<Book> {
+        self.read_after(&Kept::default()).map(|kept| kept.book)
+    }
+
+    /// The same, and nothing is parsed again when nobody has changed it since `earlier`.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn read_after(&self, earlier: &Kept) -> Result<Kept> {
+        let Some(bytes) = self.bytes()? else { return Ok(Kept::default()) };
+        if !earlier.bytes.is_empty() && bytes == earlier.bytes {
+            return Ok(earlier.clone());
+        }
+        let book = Book::parse(&bytes).map_err(|unusable| self.unusable(unusable))?;
+        Ok(Kept { book, bytes })
+    }
+
+    /// None: there is no file.
+    fn bytes(&self) -> Result<Option<Vec<u8>>> {
         let path = &self.store.path;
         let metadata = match std::fs::metadata(path) {
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Book::default()),
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(failed(path, &error)),
             Ok(metadata) => metadata,
         };
@@ -132,7 +157,7 @@ impl Locked<'_> {
                 format!("make it yours alone (`chmod 600 {}`); if others had it, move it away", path.display()),
             ));
         }
-        Book::parse(&files::read(path, BOOK_LIMIT)?).map_err(|unusable| self.unusable(unusable))
+        files::read(path, BOOK_LIMIT).map(Some)
     }
 
     fn unusable(&self, why: Unusable) -> Error {
@@ -248,6 +273,22 @@ mod tests {
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o620)).unwrap();
         assert!(store.lock().unwrap().read().unwrap_err().what.contains("0620"));
         assert!(Store::at(folder.path()).unwrap().lock().unwrap().read().unwrap_err().what.contains("no file"));
+    }
+
+    #[test]
+    fn what_another_wrote_is_read_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::at(&folder.path().join("state")).unwrap();
+        let read = |earlier: &Kept| store.lock().unwrap().read_after(earlier);
+        let nothing = read(&Kept::default()).unwrap();
+        assert!(nothing.book.servers.is_empty());
+        add(&store, 1);
+        let one = read(&nothing).unwrap();
+        assert_eq!(read(&one).unwrap().book, one.book);
+        add(&store, 2);
+        assert_eq!(read(&one).unwrap().book.servers.len(), 2);
+        std::fs::write(store.path(), b"").unwrap();
+        assert!(read(&nothing).is_err() && read(&one).is_err(), "an empty file is a damaged one");
     }
 
     #[test]
