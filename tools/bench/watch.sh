@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What the watch costs: processor time of its looks, in the dev image with the test build of PID 1, which says it three
+# What the watch costs, and overwriting stacks: processor time, in the dev image with the test build of PID 1, which says it three
 # times for six looks each (one of six is a thorough one). The guest is idle, and the tick is the default. Everything is
 # emulated where there is no KVM, and other work on the machine tells: a guest's processor time goes on while the host
 # does not let it run. So the load of the machine is said beside it. Called by `make bench`, which has built the programs. Prints a row of its table.
@@ -43,3 +43,13 @@ told | sort -n | LC_ALL=C awk -v looks="$looks" -v tick="$tick" -v accel="$accel
     printf "| %-52s | %-28s |\n", "the watch, a look each " tick " s (" accel ", load " load " on " cores " cores)",
       sprintf("%.0f ms a look (%.0f–%.0f), %.2f %% of a core", middle, us[1] / 1000, us[NR] / 1000, middle / tick / 10)
   }'
+# And beside it, in the same minutes: the janitor's packets to itself, twice a minute
+sed -n 's/.*probe: stacks: [0-9]* handshakes took \([0-9]*\) us of \([0-9]*\).*/\1 \2/p' "$console" | sort -n |
+  LC_ALL=C awk -v accel="$accel" -v load="$load" -v cores="$(nproc)" '
+  { us[NR] = $1; clock[NR] = $2 }
+  END {
+    if (!NR) exit 1
+    middle = int((NR + 1) / 2)
+    printf "| %-52s | %-28s |\n", "stacks overwritten, every 30 s (" accel ", load " load " on " cores " cores)",
+      sprintf("%.0f ms of PID 1 in %.0f ms, %.2f %% of a core", us[middle] / 1000, clock[middle] / 1000, us[middle] / 300000)
+  }' || { say "it did not say what overwriting stacks costs"; exit 1; }

@@ -112,6 +112,9 @@ impl Janitor {
 
     fn shrink(&mut self, now: Instant, conntrack: &Conntrack) {
         errors::overwrite();
+        #[cfg(feature = "probe")]
+        crate::probe::cost_of_stacks(|| stacks::overwrite(conntrack));
+        #[cfg(not(feature = "probe"))]
         stacks::overwrite(conntrack);
         self.slabs.shrink();
         connections::overwrite(self.slabs.freed_connections(), conntrack);
