@@ -1,7 +1,7 @@
 //! What the server itself accepts.
 
 use super::{
-    filter, host, rule, DHCP_CLIENT, DHCP_SERVER, ECHO, ECHO6, FILTER, LISTENER_QUERY, NEIGHBOUR_ADVERTISEMENT,
+    filter, rule, DHCP_CLIENT, DHCP_SERVER, ECHO, ECHO6, FILTER, LISTENER_QUERY, NEIGHBOUR_ADVERTISEMENT,
     NEIGHBOUR_SOLICITATION, ROUTER_ADVERTISEMENT,
 };
 use crate::chain::{Chain, Hook, Policy};
@@ -42,7 +42,7 @@ fn resolver(config: &Config) -> Vec<Rule> {
             Transport::Doh => vec![(Tcp, 443)],
         })
         .collect();
-    let addresses = config.wireguard.addresses.iter().map(|own| Destination(host(own.address)));
+    let addresses = config.wireguard.addresses.iter().map(|own| Destination(Cidr::host(own.address)));
     addresses
         .flat_map(|own| {
             ports.iter().map(move |(transport, port)| {

@@ -56,11 +56,6 @@ fn tunnel(config: &Config, family: Family) -> Vec<Cidr> {
     config.wireguard.addresses.iter().filter(|network| Family::of(network) == family).copied().collect()
 }
 
-/// One address as a network of its own.
-fn host(address: std::net::IpAddr) -> Cidr {
-    Cidr { address, prefix: if address.is_ipv4() { 32 } else { 128 } }
-}
-
 fn rule(matches: &[Match], action: Action) -> Rule {
     Rule { matches: matches.to_vec(), action }
 }

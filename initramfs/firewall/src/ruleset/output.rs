@@ -1,8 +1,8 @@
 //! What the server itself sends. It starts nothing but DHCP, neighbour discovery and its resolver's questions.
 
 use super::{
-    filter, host, rule, DHCP_CLIENT, DHCP_SERVER, FILTER, LISTENER_REPORT, NEIGHBOUR_ADVERTISEMENT,
-    NEIGHBOUR_SOLICITATION, ROUTER_SOLICITATION,
+    filter, rule, DHCP_CLIENT, DHCP_SERVER, FILTER, LISTENER_REPORT, NEIGHBOUR_ADVERTISEMENT, NEIGHBOUR_SOLICITATION,
+    ROUTER_SOLICITATION,
 };
 use crate::chain::{Chain, Hook, Policy};
 use crate::rule::Action::Accept;
@@ -10,7 +10,7 @@ use crate::rule::Interface::{Loopback, Outer, Own};
 use crate::rule::Match::{Destination, DestinationPort, Icmp6, Known, SourcePort, To, User};
 use crate::rule::Rule;
 use crate::rule::Transport::{Tcp, Udp};
-use vitrine_attest::config::{Config, ForwardProtocol, ForwardServer, Network, Resolver, Upstream};
+use vitrine_attest::config::{Cidr, Config, ForwardProtocol, ForwardServer, Network, Resolver, Upstream};
 
 /// The user that the resolver runs as in the image.
 const RESOLVER: u32 = 201;
@@ -46,7 +46,7 @@ fn forwarded(server: &ForwardServer) -> Vec<Rule> {
         ForwardProtocol::Dot | ForwardProtocol::Doh => &[Tcp],
         ForwardProtocol::DnsCrypt => &[Udp, Tcp],
     };
-    let there = || Destination(host(server.address.ip()));
+    let there = || Destination(Cidr::host(server.address.ip()));
     let port = |transport| DestinationPort(transport, server.address.port());
     transports.iter().map(|way| rule(&[To(Outer), User(RESOLVER), there(), port(*way)], Accept)).collect()
 }

@@ -40,11 +40,11 @@ fn to_ourselves() -> Option<(Socket, SocketAddrV4)> {
 }
 
 #[cfg(test)]
-mod tests {
+pub mod tests {
     use super::*;
     use crate::net::space::Space;
 
-    fn conntrack() -> Conntrack {
+    pub fn conntrack() -> Conntrack {
         Conntrack::open(&serde_json::from_str(r#"{"wireguard":{"addresses":["10.66.0.1/24"]}}"#).unwrap()).unwrap()
     }
 

@@ -74,11 +74,11 @@ impl Pair {
         pair.remove();
         pair.up(ASKS, &pair.asks, pair.ports[0])?;
         pair.up(ANSWERS, &pair.answers, pair.ports[1])?;
-        pair.wireguard.add(ANSWERS, [(&pair.asks.public, &HERE.map(host)[..])])?;
+        pair.wireguard.add(ANSWERS, [(&pair.asks.public, &HERE.map(Cidr::host)[..])])?;
         let asks = pair.routing.index_of(ASKS)?;
         for address in HERE {
             // The kernel makes the route to the others of the network
-            let prefix = host(address).prefix - FOUR;
+            let prefix = Cidr::host(address).prefix - FOUR;
             pair.routing.add_address(asks, Cidr { address, prefix }, Use::Everywhere)?;
         }
         Ok(pair)
@@ -94,7 +94,7 @@ impl Pair {
     fn shake_hands(&self) -> Step {
         let (begun, before) = (Instant::now(), self.received()?);
         let to = SocketAddr::V4(self.ports[1]);
-        self.wireguard.speak(ASKS, &self.answers.public, to, &THERE.map(host))?;
+        self.wireguard.speak(ASKS, &self.answers.public, to, &THERE.map(Cidr::host))?;
         self.wait(before + INITIATION)?;
         std::thread::sleep(APART.saturating_sub(begun.elapsed()));
         Ok(())
@@ -158,20 +158,16 @@ fn free() -> Step<[SocketAddrV4; 2]> {
     Ok([port(&one)?, port(&other)?])
 }
 
-fn host(address: IpAddr) -> Cidr {
-    Cidr { address, prefix: if address.is_ipv4() { 32 } else { 128 } }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::janitor::connections::tests::conntrack;
 
     /// The kernel as judge: each processor has had its handshake, and nothing of it is left, twice.
     #[test]
     fn one_for_each_processor() {
         let Some(_space) = crate::tunnels::tests::space() else { return };
-        let conntrack = serde_json::from_str(r#"{"wireguard":{"addresses":["10.66.0.1/24"]}}"#).unwrap();
-        let conntrack = Conntrack::open(&conntrack).unwrap();
+        let conntrack = conntrack();
         let processors = sched_getaffinity(None).unwrap().count() as usize;
         for _ in 0..2 {
             assert_eq!(overwrite(&conntrack), processors.min(MOST));
