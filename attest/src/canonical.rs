@@ -35,22 +35,31 @@ fn write(value: &Value, out: &mut Vec<u8>) -> Result<()> {
         }
         Value::Object(map) => {
             let mut entries: Vec<_> = map.iter().collect();
-            entries.sort_by_cached_key(|(key, _)| key.encode_utf16().collect::<Vec<_>>());
+            // ASCII has the same order in both encodings
+            if entries.iter().all(|(key, _)| key.is_ascii()) {
+                entries.sort_unstable_by_key(|(key, _)| *key);
+            } else {
+                entries.sort_by_cached_key(|(key, _)| key.encode_utf16().collect::<Vec<_>>());
+            }
             out.push(b'{');
             for (i, (key, item)) in entries.into_iter().enumerate() {
                 if i > 0 {
                     out.push(b',');
                 }
-                write(&Value::String(key.clone()), out)?;
+                write_scalar(key, out)?;
                 out.push(b':');
                 write(item, out)?;
             }
             out.push(b'}');
         }
-        // serde_json's string escapes are those of RFC 8785 §3.2.2.2
-        scalar => out.extend_from_slice(scalar.to_string().as_bytes()),
+        scalar => write_scalar(scalar, out)?,
     }
     Ok(())
+}
+
+/// serde_json's string escapes are those of RFC 8785 §3.2.2.2.
+fn write_scalar<T: Serialize + ?Sized>(scalar: &T, out: &mut Vec<u8>) -> Result<()> {
+    serde_json::to_writer(out, scalar).map_err(|e| Error::bug(format!("value has no JSON form: {e}")))
 }
 
 #[cfg(test)]
@@ -63,6 +72,14 @@ mod tests {
         let value = json!({"b": [1, true, null, "é\n"], "a": {"z": -1, "y": {}}});
         let text = String::from_utf8(to_canonical_json(&value).unwrap()).unwrap();
         assert_eq!(text, r#"{"a":{"y":{},"z":-1},"b":[1,true,null,"é\n"]}"#);
+    }
+
+    /// RFC 8785 §3.2.3: U+E000 comes after a character that UTF-16 writes with surrogates, and before it in UTF-8.
+    #[test]
+    fn keys_in_the_order_of_utf_16() {
+        let value = json!({"\u{e000}": 1, "\u{1f600}": 2, "a\"": 3});
+        let text = String::from_utf8(to_canonical_json(&value).unwrap()).unwrap();
+        assert_eq!(text, "{\"a\\\"\":3,\"\u{1f600}\":2,\"\u{e000}\":1}");
     }
 
     #[test]

@@ -6,6 +6,7 @@
 //! ```
 //! All bodies are JSON. The receiver reads at most [`EVIDENCE_LIMIT`] bytes and refuses unknown fields.
 
+use crate::batch::{Batch, Challenge};
 use crate::boot::{BootKeys, RuntimeEvent};
 use crate::digest::base64_bytes;
 use crate::lengths::prefixed;
@@ -67,6 +68,16 @@ pub struct Evidence {
     pub rotated: Vec<RotatedKey>,
     /// See [`ImageId`].
     pub image_id: String,
+    /// Where the nonce stands when the quote answers several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub batch: Option<Batch>,
+}
+
+impl Evidence {
+    /// What the quote has to answer when it was made for this nonce. None: [`Evidence::batch`] cannot be.
+    pub fn challenge(&self, nonce: &Sha256) -> Option<Challenge> {
+        self.batch.as_ref().map_or(Some(Challenge::Nonce(*nonce)), |batch| batch.challenge(nonce))
+    }
 }
 
 /// M3. The credential is made by the verifier for this EK and this AK (TPM 2.0 Part 1, §24).
@@ -92,6 +103,12 @@ pub struct ActivationResponse {
     pub proof: Sha256,
 }
 
+/// The nonce of evidence that is dated by a log's checkpoint: `SHA-256(L("vitrine beacon v1") ‖ L(note))`, the note with its
+/// signatures, as it is published.
+pub fn beacon_nonce(note: &[u8]) -> Sha256 {
+    Sha256::of(&prefixed(&[b"vitrine beacon v1", note]))
+}
+
 /// Prefix of the HMAC input in M4.
 pub const ACTIVATE_DOMAIN: &[u8] = b"vitrine activate v1\0";
 
@@ -100,10 +117,10 @@ pub fn transcript(m1: &[u8], m2: &[u8]) -> Sha256 {
     Sha256::of_parts(&[&Sha256::of(m1).0, &Sha256::of(m2).0])
 }
 
-/// What the TPM signs as `extraData`: the nonce and everything that must not be swapped.
+/// What the TPM signs as `extraData`: the challenge and everything that must not be swapped.
 #[derive(Debug, Clone, Copy)]
 pub struct Binding<'a> {
-    pub nonce: &'a Sha256,
+    pub challenge: Challenge,
     pub keys: &'a BootKeys,
     pub rotated: &'a [RotatedKey],
     pub config_digest: &'a Sha256,
@@ -111,11 +128,11 @@ pub struct Binding<'a> {
 }
 
 impl Binding<'_> {
-    /// `SHA-256(L(domain) ‖ L(nonce) ‖ L(wg_pub) ‖ L(channel_pub) ‖ L(sign_pub) ‖ L(tls_spki) ‖ L(config_digest) ‖
+    /// `SHA-256(L(domain) ‖ L(nonce or root) ‖ L(wg_pub) ‖ L(channel_pub) ‖ L(sign_pub) ‖ L(tls_spki) ‖ L(config_digest) ‖
     /// L(image_id) ‖ L(rotated₀) ‖ …)`, a rotated key as in [`RotatedKey::bytes`].
     pub fn extra_data(&self) -> Sha256 {
         let rotated: Vec<Vec<u8>> = self.rotated.iter().map(RotatedKey::bytes).collect();
-        let mut fields: Vec<&[u8]> = vec![b"vitrine quote v2", &self.nonce.0];
+        let mut fields = self.challenge.fields().to_vec();
         fields.extend(self.keys.fields());
         fields.extend([&self.config_digest.0[..], self.image_id.as_bytes()]);
         fields.extend(rotated.iter().map(Vec::as_slice));
@@ -153,7 +170,13 @@ mod tests {
         let (n, d) = (Sha256::of(b"n"), Sha256::of(b"d"));
         let key = Key32([1; 32]);
         let keys = BootKeys { wg_pub: key, channel_pub: key, sign_pub: key, tls_spki: n };
-        let base = Binding { nonce: &n, keys: &keys, rotated: &[], config_digest: &d, image_id: "exit 1 x" };
+        let base = Binding {
+            challenge: Challenge::Nonce(n),
+            keys: &keys,
+            rotated: &[],
+            config_digest: &d,
+            image_id: "exit 1 x",
+        };
         let other = Key32([2; 32]);
         let other_keys = [
             BootKeys { wg_pub: other, ..keys.clone() },
@@ -163,7 +186,8 @@ mod tests {
         ];
         let rotated = [RotatedKey { generation: 1, wg_pub: key, signature: [0; 64] }];
         let more = [
-            Binding { nonce: &d, ..base },
+            Binding { challenge: Challenge::Nonce(d), ..base },
+            Binding { challenge: Challenge::Batch(n), ..base },
             Binding { rotated: &rotated, ..base },
             Binding { config_digest: &n, ..base },
             Binding { image_id: "exit 2 x", ..base },

@@ -4,6 +4,7 @@
 //! so it can be unit-tested, fuzzed, and reused by somebody who trusts nothing else of ours.
 #![forbid(unsafe_code)]
 
+pub mod batch;
 pub mod boot;
 pub mod canonical;
 pub mod config;
@@ -20,6 +21,8 @@ pub mod explain;
 pub mod fingerprint;
 pub mod inside;
 pub mod lengths;
+pub mod merkle;
+pub mod note;
 pub mod order;
 pub mod pcr;
 pub mod pe;

@@ -161,4 +161,13 @@ mod tests {
             assert!(serde_json::from_str::<PcrValues>(&format!("{{\"{bad}\":\"{}\"}}", Sha256::ZERO)).is_err());
         }
     }
+
+    #[test]
+    fn written_as_it_is_read() {
+        assert_eq!(serde_json::to_string(&Pcr::UKI_SECTIONS).unwrap(), "11");
+        let values = PcrValues([(Pcr::BOOT_LOADER, Sha256::ZERO), (Pcr::FUSE, Sha256::ZERO)].into());
+        let text = serde_json::to_string(&values).unwrap();
+        assert_eq!(text, format!("{{\"14\":\"{0}\",\"4\":\"{0}\"}}", Sha256::ZERO));
+        assert_eq!(serde_json::from_str::<PcrValues>(&text).unwrap(), values);
+    }
 }

@@ -1,7 +1,8 @@
 //! Key text of signed notes (C2SP signed-note, "Verifier keys"): how a release key is published.
 //!
-//! Form: `<name>+<hex8 key id>+<base64(0x01 ‖ key)>`, where the key id is the first four bytes of
-//! `SHA-256(name ‖ 0x0A ‖ 0x01 ‖ key)` and 0x01 stands for Ed25519. Sample:
+//! Form: `<name>+<hex8 key id>+<base64(type ‖ key)>`, where the key id is the first four bytes of
+//! `SHA-256(name ‖ 0x0A ‖ type ‖ key)`. Type 0x01 is Ed25519; releases are signed with no other. 0x04 is Ed25519 over a
+//! checkpoint with a time: a witness's. Sample:
 //! ```text
 //! example.org/release+1b4af5dd+ASm1vtJMLOuz9qG5i4/AV3rQe5PXMIyKRwEN+g1gDvLJ
 //! ```
@@ -13,8 +14,21 @@ use ed25519_dalek::VerifyingKey;
 use std::fmt;
 use std::str::FromStr;
 
-/// Signature type byte of Ed25519 in C2SP notes.
-const ED25519: u8 = 0x01;
+/// What a key signs; the number is the type byte of C2SP notes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// The note's text.
+    Note = 0x01,
+    /// A checkpoint and the time at which it was seen (C2SP tlog-cosignature).
+    Cosignature = 0x04,
+}
+
+impl Kind {
+    fn of(byte: u8) -> Option<Self> {
+        [Self::Note, Self::Cosignature].into_iter().find(|&kind| kind as u8 == byte)
+    }
+}
+
 /// Longest key text that is read, in bytes. Names are host names with a path; ours are far shorter.
 pub const TEXT_LIMIT: usize = 1024;
 
@@ -22,6 +36,7 @@ pub const TEXT_LIMIT: usize = 1024;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NoteKey {
     name: String,
+    kind: Kind,
     key: VerifyingKey,
 }
 
@@ -30,6 +45,12 @@ impl NoteKey {
     /// When the name is empty or holds white space or `+` (the text form could not be cut again), or when the
     /// key is one of the eight weak points under which one signature fits many messages.
     pub fn new(name: &str, key: VerifyingKey) -> Result<Self> {
+        Self::of_kind(Kind::Note, name, key)
+    }
+
+    /// # Errors
+    /// As for [`NoteKey::new`].
+    pub fn of_kind(kind: Kind, name: &str, key: VerifyingKey) -> Result<Self> {
         if name.is_empty()
             || name.len() > 255
             || name.contains(|c: char| c.is_whitespace() || c.is_control() || c == '+')
@@ -39,7 +60,7 @@ impl NoteKey {
         if key.is_weak() {
             return Err(malformed("the key is a weak point of the curve".into()));
         }
-        Ok(Self { name: name.into(), key })
+        Ok(Self { name: name.into(), kind, key })
     }
 
     pub fn name(&self) -> &str {
@@ -50,10 +71,40 @@ impl NoteKey {
         &self.key
     }
 
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
     /// Four bytes that tell keys of one name apart. A hint, never a proof.
     pub fn id(&self) -> [u8; 4] {
-        let digest = Sha256::of_parts(&[self.name.as_bytes(), b"\n", &[ED25519], self.key.as_bytes()]);
+        let digest = Sha256::of_parts(&[self.name.as_bytes(), b"\n", &[self.kind as u8], self.key.as_bytes()]);
         [digest.0[0], digest.0[1], digest.0[2], digest.0[3]]
+    }
+
+    /// Reads the key text of a log or a witness.
+    ///
+    /// # Errors
+    /// When it is no key text, or the key is of a type that is not known here.
+    pub fn of_log(text: &str) -> Result<Self> {
+        // base64 has `+` too, so only the first two separate
+        let mut fields = text.splitn(3, '+');
+        let (Some(name), Some(id), Some(typed)) = (fields.next(), fields.next(), fields.next()) else {
+            return Err(malformed("it has not the form <name>+<key id>+<base64>".into()));
+        };
+        let id = unhex(id).map_err(|e| malformed(format!("key id: {e}")))?;
+        let typed = STANDARD.decode(typed).map_err(|e| malformed(format!("key: {e}")))?;
+        let (&byte, key) = typed.split_first().ok_or_else(|| malformed("the key is empty".into()))?;
+        let kind = Kind::of(byte).ok_or_else(|| {
+            malformed(format!("key type {byte:#04x} is neither Ed25519 (0x01) nor a witness's (0x04)"))
+        })?;
+        let key: [u8; 32] =
+            key.try_into().map_err(|_| malformed(format!("the key has {} bytes, not 32", key.len())))?;
+        let key = VerifyingKey::from_bytes(&key).map_err(|_| malformed("the key is no point of the curve".into()))?;
+        let note_key = Self::of_kind(kind, name, key)?;
+        if note_key.id() != *id {
+            return Err(malformed(format!("key id is {}, expected {}", hex(&id), hex(&note_key.id()))));
+        }
+        Ok(note_key)
     }
 
     /// Reads a `release.pub` file: the key text, and at most one line end after it.
@@ -68,7 +119,7 @@ impl NoteKey {
 
 impl fmt::Display for NoteKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let typed = [&[ED25519], self.key.as_bytes().as_slice()].concat();
+        let typed = [&[self.kind as u8], self.key.as_bytes().as_slice()].concat();
         write!(f, "{}+{}+{}", self.name, hex(&self.id()), STANDARD.encode(typed))
     }
 }
@@ -76,27 +127,13 @@ impl fmt::Display for NoteKey {
 impl FromStr for NoteKey {
     type Err = Error;
 
+    /// A key that signs releases: of type Ed25519.
     fn from_str(text: &str) -> Result<Self> {
-        // base64 has `+` too, so only the first two separate
-        let mut fields = text.splitn(3, '+');
-        let (Some(name), Some(id), Some(typed)) = (fields.next(), fields.next(), fields.next()) else {
-            return Err(malformed("it has not the form <name>+<key id>+<base64>".into()));
-        };
-        let id = unhex(id).map_err(|e| malformed(format!("key id: {e}")))?;
-        let typed = STANDARD.decode(typed).map_err(|e| malformed(format!("key: {e}")))?;
-        let key = match typed.split_first() {
-            Some((&ED25519, key)) => key,
-            Some((kind, _)) => return Err(malformed(format!("key type {kind:#04x} is not Ed25519 (0x01)"))),
-            None => return Err(malformed("the key is empty".into())),
-        };
-        let key: [u8; 32] =
-            key.try_into().map_err(|_| malformed(format!("the key has {} bytes, not 32", key.len())))?;
-        let key = VerifyingKey::from_bytes(&key).map_err(|_| malformed("the key is no point of the curve".into()))?;
-        let note_key = Self::new(name, key)?;
-        if note_key.id() != *id {
-            return Err(malformed(format!("key id is {}, expected {}", hex(&id), hex(&note_key.id()))));
+        let key = Self::of_log(text)?;
+        match key.kind {
+            Kind::Note => Ok(key),
+            Kind::Cosignature => Err(malformed("key type 0x04 is a witness's, not Ed25519 (0x01)".into())),
         }
-        Ok(note_key)
     }
 }
 

@@ -14,6 +14,11 @@ pub struct Cidr {
 }
 
 impl Cidr {
+    /// One address as a network of its own.
+    pub fn host(address: IpAddr) -> Self {
+        Self { address, prefix: if address.is_ipv4() { 32 } else { 128 } }
+    }
+
     /// Whether the two networks share an address.
     pub fn overlaps(&self, other: &Self) -> bool {
         let (wide, narrow) = if self.prefix <= other.prefix { (self, other) } else { (other, self) };

@@ -8,6 +8,8 @@ pub const OCTET_STRING: u8 = 0x04;
 pub const OID: u8 = 0x06;
 pub const BOOLEAN: u8 = 0x01;
 pub const SEQUENCE: u8 = 0x30;
+pub const UTC_TIME: u8 = 0x17;
+pub const GENERALIZED_TIME: u8 = 0x18;
 /// `[3] EXPLICIT`: the extensions of a TBSCertificate (RFC 5280 §4.1).
 pub const EXTENSIONS: u8 = 0xA3;
 /// `[0] EXPLICIT`: the version of a TBSCertificate.
@@ -76,6 +78,46 @@ pub fn extension<'a>(certificate: &'a [u8], oid: &[u8]) -> Option<&'a [u8]> {
     })
 }
 
+/// The first and the last second of a certificate's validity, since 1970, UTC (RFC 5280 §4.1.2.5); none when they are not
+/// written as there: whole seconds and `Z`.
+pub fn validity(certificate: &[u8]) -> Option<(u64, u64)> {
+    let mut tbs = Elements(Elements(Elements(certificate).expect(SEQUENCE)?).expect(SEQUENCE)?);
+    tbs.expect(VERSION);
+    // serial number, signature algorithm, issuer
+    let mut times = Elements(tbs.nth(3).filter(|element| element.tag == SEQUENCE)?.content);
+    let both = (time(times.next()?)?, time(times.next()?)?);
+    times.0.is_empty().then_some(both)
+}
+
+fn time(element: Element<'_>) -> Option<u64> {
+    let text = std::str::from_utf8(element.content).ok()?.strip_suffix('Z')?;
+    if !text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    let (year, rest) = match (element.tag, text.len()) {
+        (UTC_TIME, 12) => {
+            let year: u64 = text[..2].parse().ok()?;
+            (if year < 50 { 2000 + year } else { 1900 + year }, &text[2..])
+        }
+        (GENERALIZED_TIME, 14) => (text[..4].parse().ok()?, &text[4..]),
+        _ => return None,
+    };
+    let field = |at: usize, range: std::ops::RangeInclusive<u64>| {
+        rest[at..at + 2].parse::<u64>().ok().filter(|value| range.contains(value))
+    };
+    let (month, day) = (field(0, 1..=12)?, field(2, 1..=31)?);
+    let (hour, minute, second) = (field(4, 0..=23)?, field(6, 0..=59)?, field(8, 0..=59)?);
+    Some(days(year, month, day)? * 86_400 + hour * 3600 + minute * 60 + second)
+}
+
+/// Days from 1970-01-01 in the Gregorian calendar; none before that day.
+fn days(year: u64, month: u64, day: u64) -> Option<u64> {
+    // years that begin in March, so that leap days come last; 400 of them have 146,097 days
+    let (shifted, years) = if month > 2 { (month - 3, year) } else { (month + 9, year.checked_sub(1)?) };
+    let days = years * 365 + years / 4 - years / 100 + years / 400 + (153 * shifted + 2) / 5 + day - 1;
+    days.checked_sub(719_468)
+}
+
 /// `SubjectPublicKeyInfo` of a certificate, whole (RFC 5280 §4.1): the sixth element, the version not counted.
 pub fn public_key_info(certificate: &[u8]) -> Option<&[u8]> {
     let mut tbs = Elements(Elements(Elements(certificate).expect(SEQUENCE)?).expect(SEQUENCE)?);
@@ -99,11 +141,41 @@ mod tests {
         }
     }
 
+    /// Values from `date -u -d … +%s`.
+    #[test]
+    fn times() {
+        let read = |tag, text: &str| time(Element { tag, content: text.as_bytes(), whole: &[] });
+        for (tag, text, seconds) in [
+            (UTC_TIME, "700101000000Z", 0),
+            (UTC_TIME, "491231235959Z", 2_524_607_999),
+            (UTC_TIME, "000229120000Z", 951_825_600),
+            (GENERALIZED_TIME, "20251120005320Z", 1_763_600_000),
+            (GENERALIZED_TIME, "21000301000000Z", 4_107_542_400),
+            (GENERALIZED_TIME, "99991231235959Z", 253_402_300_799),
+        ] {
+            assert_eq!(read(tag, text), Some(seconds), "{text}");
+        }
+        for (tag, bad) in [
+            (UTC_TIME, "500101000000Z"),
+            (UTC_TIME, "20251120005320Z"),
+            (GENERALIZED_TIME, "251120005320Z"),
+            (UTC_TIME, "251120005320"),
+            (UTC_TIME, "251120005320+"),
+            (UTC_TIME, "251320005320Z"),
+            (UTC_TIME, "25112000532-Z"),
+            (GENERALIZED_TIME, "20251120005320.5Z"),
+            (UTC_TIME, "251120245320Z"),
+            (SEQUENCE, "251120005320Z"),
+        ] {
+            assert_eq!(read(tag, bad), None, "{bad}");
+        }
+    }
+
     #[test]
     fn garbage_ends_quietly() {
         for length in 0..64u8 {
             let bytes: Vec<u8> = (0..length).map(|i| i.wrapping_mul(37) ^ 0x30).collect();
-            let _ = (extension(&bytes, &[1]), public_key_info(&bytes), split_sequence(&bytes));
+            let _ = (extension(&bytes, &[1]), public_key_info(&bytes), split_sequence(&bytes), validity(&bytes));
         }
     }
 }

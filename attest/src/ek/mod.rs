@@ -10,7 +10,8 @@
 //!
 //! Dates are enforced. Revocation is not looked up: nobody is asked about the server that is checked.
 
-mod der;
+mod chains;
+pub mod der;
 mod roots;
 
 pub use roots::{Roots, ROOTS_LIMIT};
@@ -19,7 +20,7 @@ use crate::tpm::{KeyKind, Public};
 use crate::Sha256;
 use rustls_pki_types::{CertificateDer, UnixTime};
 use std::time::Duration;
-use webpki::{anchor_from_trusted_cert, EndEntityCert, KeyUsage};
+use webpki::{EndEntityCert, KeyUsage};
 
 /// tcg-kp-EKCertificate, 2.23.133.8.1.
 const EK_USAGE: &[u8] = &[0x67, 0x81, 0x05, 0x08, 0x01];
@@ -86,12 +87,20 @@ pub struct Endorsement {
 /// Does not prove that the TPM holding this key made any quote: that is credential activation.
 pub fn verify(certificate: &[u8], ek: &Public, roots: &Roots, now: u64) -> Result<Endorsement, EkProblem> {
     let certificate = trim(certificate)?;
-    let root = chain(certificate, roots, now)?;
+    let digest = Sha256::of(certificate);
+    let root = match roots.chains().root_of(&digest, now) {
+        Some(root) => root,
+        None => {
+            let root = chain(certificate, roots, now)?;
+            roots.chains().keep(digest, root, der::validity(certificate));
+            root
+        }
+    };
     if !has_ek_usage(certificate) {
         return Err(EkProblem::Usage);
     }
     match same_key(certificate, ek) {
-        Some(true) => Ok(Endorsement { certificate: Sha256::of(certificate), root }),
+        Some(true) => Ok(Endorsement { certificate: digest, root }),
         Some(false) => Err(EkProblem::OtherKey),
         None => Err(EkProblem::Malformed("its public key cannot be read".into())),
     }
@@ -115,11 +124,10 @@ fn chain(certificate: &[u8], roots: &Roots, now: u64) -> Result<Sha256, EkProble
     let untrusted = |e: webpki::Error| EkProblem::Untrusted(e.to_string());
     let der = CertificateDer::from(certificate);
     let leaf = EndEntityCert::try_from(&der).map_err(|e| EkProblem::Malformed(e.to_string()))?;
-    let anchors = roots.0.iter().map(anchor_from_trusted_cert).collect::<Result<Vec<_>, _>>().map_err(untrusted)?;
     let path = leaf
         .verify_for_usage(
             webpki::ALL_VERIFICATION_ALGS,
-            &anchors,
+            roots.anchors(),
             &[],
             UnixTime::since_unix_epoch(Duration::from_secs(now)),
             KeyUsage::required_if_present(EK_USAGE),
@@ -127,7 +135,7 @@ fn chain(certificate: &[u8], roots: &Roots, now: u64) -> Result<Sha256, EkProble
             None,
         )
         .map_err(untrusted)?;
-    let used = anchors.iter().position(|anchor| anchor == path.anchor());
+    let used = roots.anchors().iter().position(|anchor| anchor == path.anchor());
     used.and_then(|index| roots.digests().nth(index))
         .ok_or_else(|| EkProblem::Untrusted("the chain ends in no given root".into()))
 }

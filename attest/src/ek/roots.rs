@@ -1,9 +1,12 @@
 //! Whom we believe about TPMs: certificates of endorsement CAs, given by the person who checks.
 
+use super::chains::Chains;
 use super::der;
 use crate::{Error, Result, Sha256};
 use rustls_pki_types::pem::PemObject as _;
-use rustls_pki_types::CertificateDer;
+use rustls_pki_types::{CertificateDer, TrustAnchor};
+use std::collections::BTreeSet;
+use std::sync::Arc;
 
 /// Largest roots file in bytes. All TPM vendors together publish about 300 certificates of 1–2 KiB.
 pub const ROOTS_LIMIT: usize = 2 << 20;
@@ -11,8 +14,19 @@ pub const ROOTS_LIMIT: usize = 2 << 20;
 const BASIC_CONSTRAINTS: &[u8] = &[0x55, 0x1d, 0x13];
 
 /// Trusted certificates. Each one counts as an issuer by itself: pin an intermediate alone, and its root is not needed.
+///
+/// Clones share what they have found out: a certificate that led to one of them once is not verified again (see
+/// `chains.rs`).
 #[derive(Debug, Clone)]
-pub struct Roots(pub(super) Vec<CertificateDer<'static>>);
+pub struct Roots(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    /// One for each certificate, in order; read once.
+    anchors: Vec<TrustAnchor<'static>>,
+    digests: Vec<Sha256>,
+    chains: Chains,
+}
 
 impl Roots {
     /// Reads one or many certificates, PEM or DER. Text around PEM blocks is ignored.
@@ -32,20 +46,49 @@ impl Roots {
         if certificates.is_empty() {
             return Err(unusable("no certificate in it".into()));
         }
-        for (certificate, number) in certificates.iter().zip(1..) {
-            check_authority(certificate).map_err(|why| unusable(format!("certificate {number} {why}")))?;
+        let anchors = certificates
+            .iter()
+            .zip(1..)
+            .map(|(certificate, number)| {
+                authority(certificate).map_err(|why| unusable(format!("certificate {number} {why}")))
+            })
+            .collect::<Result<_>>()?;
+        Ok(Self::of(anchors, certificates.iter().map(|certificate| Sha256::of(certificate)).collect()))
+    }
+
+    fn of(anchors: Vec<TrustAnchor<'static>>, digests: Vec<Sha256>) -> Self {
+        Self(Arc::new(Shared { anchors, digests, chains: Chains::default() }))
+    }
+
+    /// All of these, in order; what is there twice counts once. Nothing is read again.
+    pub fn joined(parts: &[Self]) -> Self {
+        let (mut anchors, mut digests) = (vec![], vec![]);
+        let mut seen = BTreeSet::new();
+        for Shared { anchors: more, digests: of, .. } in parts.iter().map(|part| &*part.0) {
+            for (anchor, digest) in more.iter().zip(of).filter(|(_, digest)| seen.insert(**digest)) {
+                anchors.push(anchor.clone());
+                digests.push(*digest);
+            }
         }
-        Ok(Self(certificates))
+        Self::of(anchors, digests)
     }
 
     /// How many certificates there are.
     pub fn count(&self) -> usize {
-        self.0.len()
+        self.0.digests.len()
     }
 
     /// SHA-256 of each certificate, in order.
     pub fn digests(&self) -> impl Iterator<Item = Sha256> + '_ {
-        self.0.iter().map(|certificate| Sha256::of(certificate))
+        self.0.digests.iter().copied()
+    }
+
+    pub(super) fn anchors(&self) -> &[TrustAnchor<'static>] {
+        &self.0.anchors
+    }
+
+    pub(super) fn chains(&self) -> &Chains {
+        &self.0.chains
     }
 }
 
@@ -61,15 +104,15 @@ fn all_der(mut bytes: &[u8]) -> Result<Vec<CertificateDer<'static>>> {
 }
 
 /// Version 1 certificates have no extensions and are taken; where basicConstraints is, it has to say CA.
-fn check_authority(certificate: &CertificateDer<'_>) -> std::result::Result<(), String> {
-    webpki::anchor_from_trusted_cert(certificate).map_err(|e| format!("cannot be read: {e}"))?;
-    let Some(constraints) = der::extension(certificate, BASIC_CONSTRAINTS) else { return Ok(()) };
+fn authority(certificate: &CertificateDer<'_>) -> std::result::Result<TrustAnchor<'static>, String> {
+    let anchor = webpki::anchor_from_trusted_cert(certificate).map_err(|e| format!("cannot be read: {e}"))?.to_owned();
+    let Some(constraints) = der::extension(certificate, BASIC_CONSTRAINTS) else { return Ok(anchor) };
     let authority = der::Elements(constraints)
         .expect(der::SEQUENCE)
         .and_then(|fields| der::Elements(fields).expect(der::BOOLEAN))
         .is_some_and(|value| value == [0xff]);
     if authority {
-        Ok(())
+        Ok(anchor)
     } else {
         Err("is not that of a CA".into())
     }

@@ -129,3 +129,77 @@ fn a_ca_of_the_same_name() {
     let error = verify(&one.leaf, &ek_of(&one.leaf), &two.roots, NOW).unwrap_err();
     assert_eq!(error.code(), "ek-chain-untrusted");
 }
+
+/// The usage is looked for by itself too: an extended key usage of another kind is none.
+#[test]
+fn the_usage_is_that_of_an_endorsement_key() {
+    assert!(has_ek_usage(&made(ek_usage()).leaf));
+    assert!(!has_ek_usage(&made(vec![ExtendedKeyUsagePurpose::ServerAuth]).leaf));
+    assert!(!has_ek_usage(&made(vec![]).leaf));
+}
+
+#[test]
+fn another_key_of_the_same_kind() {
+    let (one, two) = (made(ek_usage()), made(ek_usage()));
+    assert_eq!(verify(&one.leaf, &ek_of(&two.leaf), &one.roots, NOW), Err(EkProblem::OtherKey));
+    let ek = ek_of(&one.leaf);
+    assert_eq!(same_key(&one.leaf, &ek), Some(true));
+    // the same point under another algorithm, and on another curve
+    for oid in [EC_OID, P256_OID] {
+        let at = one.leaf.windows(oid.len()).position(|bytes| bytes == oid).unwrap();
+        // in the key's own algorithm: the signature's begins with the same bytes, and stands before it
+        let at = one.leaf[at + 1..].windows(oid.len()).position(|bytes| bytes == oid).map_or(at, |next| at + 1 + next);
+        let mut altered = one.leaf.clone();
+        altered[at + oid.len() - 1] ^= 0x08;
+        assert_eq!(same_key(&altered, &ek), Some(false), "{oid:x?}");
+    }
+}
+
+#[test]
+fn another_rsa_key() {
+    let Some(leaf) = vector("ek-certs/uca_tpm_rsa_enc_cert.pem") else { return };
+    let leaf = der_of(&leaf);
+    let ek = ek_of(&leaf);
+    assert_eq!(same_key(&leaf, &ek), Some(true));
+    let with = |change: fn(&mut u32, &mut Vec<u8>)| {
+        let mut other = ek.clone();
+        let KeyKind::Rsa { exponent, modulus, .. } = &mut other.kind else { panic!("it is RSA") };
+        change(exponent, modulus);
+        same_key(&leaf, &other)
+    };
+    assert_eq!(with(|exponent, _| *exponent = 3), Some(false));
+    assert_eq!(with(|_, modulus| modulus[100] ^= 1), Some(false));
+}
+
+/// Text around a certificate counts; at the limit it is read.
+#[test]
+fn the_limit_of_a_roots_file() {
+    use base64::{engine::general_purpose::STANDARD, Engine as _};
+    let mut ca = CertificateParams::default();
+    ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let root = ca.self_signed(&KeyPair::generate().unwrap()).unwrap();
+    let text = STANDARD.encode(root.der());
+    let mut file = format!("-----BEGIN CERTIFICATE-----\n{text}\n-----END CERTIFICATE-----\n").into_bytes();
+    file.resize(ROOTS_LIMIT, b'\n');
+    assert_eq!(Roots::parse(&file).unwrap().count(), 1);
+    file.push(b'\n');
+    assert!(Roots::parse(&file).unwrap_err().what.contains("more than 2097152 bytes"));
+}
+
+/// What is kept of a chain is what a new look would find, before, within and after the certificate's dates.
+#[test]
+fn a_kept_chain_ends_with_its_certificate() {
+    let Made { leaf, roots } = made(ek_usage());
+    let (ek, fresh) = (ek_of(&leaf), || Roots::joined(std::slice::from_ref(&roots)));
+    let (not_before, not_after) = der::validity(&leaf).unwrap();
+    verify(&leaf, &ek, &roots, NOW).unwrap();
+    for now in [0, not_before - 1, not_before, NOW, not_after, not_after + 1, u64::MAX / 2] {
+        let (kept, anew) = (verify(&leaf, &ek, &roots, now), verify(&leaf, &ek, &fresh(), now));
+        assert_eq!(kept, anew, "at {now}");
+        assert_eq!(kept.is_ok(), (not_before..=not_after).contains(&now), "at {now}");
+    }
+    // the chain is known, and the key is another one all the same
+    let other = made(ek_usage());
+    assert_eq!(verify(&leaf, &ek_of(&other.leaf), &roots, NOW), Err(EkProblem::OtherKey));
+    assert_eq!(verify(&leaf, &ek, &other.roots, NOW).unwrap_err().code(), "ek-chain-untrusted");
+}

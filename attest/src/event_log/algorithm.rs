@@ -35,7 +35,7 @@ impl Algorithm {
         }
         match self {
             Self::SHA1 => Some(with::<sha1::Sha1>(parts)),
-            Self::SHA256 => Some(with::<sha2::Sha256>(parts)),
+            Self::SHA256 => Some(crate::Sha256::of_parts(parts).0.to_vec()),
             Self::SHA384 => Some(with::<sha2::Sha384>(parts)),
             Self::SHA512 => Some(with::<sha2::Sha512>(parts)),
             _ => None,

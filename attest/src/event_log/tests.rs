@@ -330,3 +330,81 @@ fn altered_data_of_a_real_log_is_noticed() {
     let reparsed = EventLog::parse(&changed).unwrap();
     assert!(reparsed.events.iter().any(|e| e.data_fits() == Some(false)));
 }
+
+#[test]
+fn digests_have_the_length_of_their_algorithm() {
+    for (bank, size) in [(4, 21), (0x0b, 31), (0x0c, 47), (0x0d, 63), (0x12, 31)] {
+        let what = refusal(&header(&[(bank, size)]));
+        assert!(what.contains(&format!("with digests of {size} bytes")), "{what}");
+        assert!(EventLog::parse(&header(&[(bank, size + 1)])).is_ok() || bank == 4);
+    }
+    assert!(EventLog::parse(&header(&[(4, 20)])).is_ok());
+}
+
+/// FIPS 180-4's example, in two parts.
+#[test]
+fn hashes() {
+    for (algorithm, start) in [
+        (Algorithm::SHA1, "a9993e36"),
+        (Algorithm::SHA256, "ba7816bf"),
+        (Algorithm::SHA384, "cb00753f"),
+        (Algorithm::SHA512, "ddaf35a1"),
+    ] {
+        let hash = algorithm.hash(&[b"a", b"bc"]).unwrap();
+        assert!(hex(&hash).starts_with(start), "{algorithm}");
+        assert_eq!(Some(hash.len()), algorithm.size());
+    }
+    assert_eq!((Algorithm::SM3_256.hash(&[b"abc"]), Algorithm(0x77).hash(&[])), (None, None));
+}
+
+/// The greatest log that is read; its one event fills it.
+#[test]
+fn a_log_of_exactly_the_limit() {
+    let rest = LOG_LIMIT - small(&[event(4, EXTENDS, &[SHA256], b"")]).len();
+    let log = small(&[event(4, EXTENDS, &[SHA256], &vec![0; rest])]);
+    assert_eq!((log.len(), EventLog::parse(&log).unwrap().events.len()), (LOG_LIMIT, 1));
+}
+
+/// Refusals name the byte, counted from the log's beginning.
+#[test]
+fn refusals_of_the_header_name_the_byte() {
+    // 32 bytes before the data; 28 in it before the banks
+    let what = refusal(&header(&[]));
+    assert!(what.starts_with("event log, byte 60: 0 banks"), "{what}");
+    // cut after signature and platform class: the version's four bytes are two
+    let mut cut = header(&[(0x0b, 32)]);
+    cut.truncate(32 + 22);
+    cut[28..32].copy_from_slice(&22u32.to_le_bytes());
+    let what = refusal(&cut);
+    assert!(what.starts_with("event log, byte 52: the Spec ID header is cut off: 4 bytes"), "{what}");
+}
+
+#[test]
+fn the_header_is_for_pcr_0_with_a_zero_digest() {
+    let mut other = header(&[(0x0b, 32)]);
+    other[0] = 1;
+    assert!(refusal(&other).contains("not for PCR 0 with a zero digest"));
+    let mut digest = header(&[(0x0b, 32)]);
+    digest[8 + 19] = 1;
+    assert!(refusal(&digest).contains("not for PCR 0 with a zero digest"));
+}
+
+#[test]
+fn the_most_banks() {
+    let banks = |count: u16| -> Vec<(u16, u16)> { (0..count).map(|n| (0x100 + n, 1)).collect() };
+    assert_eq!(EventLog::parse(&header(&banks(16))).unwrap().algorithms.len(), 16);
+    assert!(refusal(&header(&banks(17))).contains("17 banks, 1 to 16"));
+}
+
+#[test]
+fn what_separators_and_odd_texts_say() {
+    for (kind, data, text) in [
+        (4, &[0, 0, 0, 0][..], "separator"),
+        (4, &[0xff, 0xff, 0xff, 0xff], ""),
+        (4, b"", ""),
+        (0x0d, b"a\0b", "a\\u{0}b"),
+    ] {
+        let bytes = small(&[event(4, kind, &[SHA256], data)]);
+        assert_eq!(EventLog::parse(&bytes).unwrap().events[0].text(), text, "{data:?}");
+    }
+}

@@ -30,8 +30,9 @@ pub(super) fn boot_loader(pair: &Pair<'_>) -> Words {
         }
         Some(what) if what.contains("of the kernel") => words("another kernel was started inside the image", REBUILD),
         None if program(got) => words(
-            "a further program was started after the image: Secure Boot is off, or another boot loader is in between",
-            "switch Secure Boot on, and boot the image itself without a boot loader",
+            "a further program was loaded after the image: Secure Boot is off, a signed add-on lies beside the image, or \
+             another boot loader is in between",
+            "switch Secure Boot on, remove *.addon.efi files, and boot the image itself without a boot loader",
         ),
         _ => words("the firmware took other steps before it started the image", only_one),
     }

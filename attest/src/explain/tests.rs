@@ -168,7 +168,7 @@ fn pcr4() {
 
     let mut lines = base.clone();
     lines.push(program.clone());
-    says(&only(&lines), 4, 3, "a further program was started after the image");
+    says(&only(&lines), 4, 3, "a further program was loaded after the image");
 
     let mut lines = base.clone();
     let returned = hashed(4, EventKind::EFI_ACTION, b"Returning from EFI Application from Boot Option");

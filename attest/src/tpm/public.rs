@@ -256,4 +256,50 @@ mod tests {
         area[bits] = 0x10;
         assert!(Public::parse(&area).unwrap_err().problem.contains("4096 bits"));
     }
+
+    /// Part 1, "Names": computed here with the hash alone.
+    #[test]
+    fn names_of_a_primary() {
+        let bytes = ecc_ak();
+        let public = Public::parse(&bytes).unwrap();
+        assert_eq!(public.as_bytes(), bytes);
+        let name = format!("000b{}", Sha256::of(&bytes));
+        assert_eq!(hex(&public.name().unwrap()), name);
+        let below = unhex(&format!("4000000b{name}")).unwrap();
+        assert_eq!(hex(&public.qualified_name().unwrap()), format!("000b{}", Sha256::of(&below)));
+        let sha384 = Public { name_alg: alg::SHA384, ..public };
+        assert_eq!((sha384.name(), sha384.qualified_name()), (None, None));
+    }
+
+    /// A modulus of n bits has its top bit set.
+    #[test]
+    fn the_top_bit_of_a_modulus() {
+        let area = |top: u8| {
+            let head = unhex("0001000b00050472000000100014000b080000000000").unwrap();
+            [head, vec![1, 0, top], vec![0x11; 255]].concat()
+        };
+        for (top, taken) in [(0x7f, false), (0x80, true), (0x81, true), (0xff, true), (0, false)] {
+            assert_eq!(Public::parse(&area(top)).is_ok(), taken, "{top:#x}");
+        }
+    }
+
+    /// Part 2, table 31: the bits are the standard's.
+    #[test]
+    fn bits_of_the_attributes() {
+        use attribute::*;
+        let bits = [
+            (FIXED_TPM, 0x2),
+            (FIXED_PARENT, 0x10),
+            (SENSITIVE_DATA_ORIGIN, 0x20),
+            (USER_WITH_AUTH, 0x40),
+            (ADMIN_WITH_POLICY, 0x80),
+            (NO_DA, 0x400),
+            (RESTRICTED, 0x1_0000),
+            (DECRYPT, 0x2_0000),
+            (SIGN, 0x4_0000),
+        ];
+        for (constant, value) in bits {
+            assert_eq!(constant, value);
+        }
+    }
 }

@@ -172,4 +172,20 @@ mod tests {
         bytes[26] = 2;
         assert!(Attest::parse(&bytes).is_err());
     }
+
+    /// What is at the limit is read.
+    #[test]
+    fn the_most_banks_and_the_longest_bitmap() {
+        let selection = [&[0, 0x0b, BITMAP_LIMIT][..], &vec![0xff; usize::from(BITMAP_LIMIT)]].concat();
+        let of = |count: u32| {
+            let selections = selection.repeat(usize::try_from(count).unwrap());
+            Attest::parse(&[head(), count.to_be_bytes().to_vec(), selections, vec![0, 0]].concat())
+        };
+        let quote = of(BANKS_LIMIT).unwrap().quote.unwrap();
+        assert_eq!(quote.selections.len(), usize::try_from(BANKS_LIMIT).unwrap());
+        assert_eq!(quote.selections[0].bitmap.len(), usize::from(BITMAP_LIMIT));
+        assert!(of(BANKS_LIMIT + 1).is_err());
+        let longer = [&[0, 0x0b, BITMAP_LIMIT + 1][..], &vec![0; usize::from(BITMAP_LIMIT) + 1]].concat();
+        assert!(Attest::parse(&[head(), vec![0, 0, 0, 1], longer, vec![0, 0]].concat()).is_err());
+    }
 }

@@ -161,4 +161,29 @@ mod tests {
         }
         panic!("no signature with a leading zero in 20,000");
     }
+
+    /// Where the key names no scheme, the rules are all that there is.
+    #[test]
+    fn a_key_without_a_scheme_of_its_own() {
+        let (Some(ak), Some(bytes)) = (vector("quote/keylime-ak.pub"), vector("quote/keylime-quotesig.out")) else {
+            return;
+        };
+        let named = Public::parse_sized(&ak).unwrap();
+        let mut any = named.clone();
+        any.scheme = None;
+        let good = Signature::parse(&bytes).unwrap();
+        assert!(good.fits(&named) && good.fits(&any));
+        assert!(!Signature { hash: alg::SHA1, ..good.clone() }.fits(&any));
+        assert!(!Signature { algorithm: alg::RSAPSS, ..good.clone() }.fits(&any));
+        let (r, s) = (vec![1], vec![1]);
+        let ecdsa = Signature { algorithm: alg::ECDSA, hash: alg::SHA256, scheme: Scheme::Ecdsa { r, s } };
+        assert!(!ecdsa.fits(&any), "an RSA key signs no ECDSA");
+        let short = |bits: u16| {
+            let mut other = any.clone();
+            let KeyKind::Rsa { bits: announced, .. } = &mut other.kind else { panic!("it is RSA") };
+            *announced = bits;
+            other
+        };
+        assert!(good.fits(&short(2048)) && !good.fits(&short(2047)) && !good.fits(&short(1024)));
+    }
 }

@@ -1,0 +1,275 @@
+//! Signed notes, and the checkpoints of transparency logs in them (C2SP signed-note, tlog-checkpoint, tlog-cosignature).
+//!
+//! ```text
+//! log.example/vitrine          origin
+//! 1482                         entries
+//! Zx9…=                        root over them, base64
+//!
+//! — log.example/vitrine bGVy…  signature of the log
+//! — witness.example/w1 d2l0…   cosignature of a witness, with its time
+//! ```
+
+use crate::vkey::{Kind, NoteKey};
+use crate::Sha256;
+use base64::{engine::general_purpose::STANDARD, Engine as _};
+use ed25519_dalek::Signature;
+
+/// Largest note in bytes. A checkpoint with sixteen signatures has 2 KiB.
+pub const NOTE_LIMIT: usize = 16 << 10;
+/// Most signatures that are read; the standard asks for at least 16.
+const SIGNATURES_LIMIT: usize = 64;
+/// U+2014, then a space.
+const DASH: &str = "\u{2014} ";
+
+/// A note whose form is right. Whose it is, [`Note::signers`] tells.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Note {
+    /// With its line end.
+    text: String,
+    signatures: Vec<NoteSignature>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct NoteSignature {
+    name: String,
+    id: [u8; 4],
+    bytes: Vec<u8>,
+}
+
+/// One of the person's keys that has signed a note.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Signer<'a> {
+    pub key: &'a NoteKey,
+    /// Seconds since 1970 at which a witness says that it saw the checkpoint; a log's signature has no time.
+    pub time: Option<u64>,
+}
+
+impl Note {
+    /// # Errors
+    /// What is wrong with its form. Nothing is repaired.
+    pub fn parse(bytes: &[u8]) -> Result<Self, String> {
+        if bytes.len() > NOTE_LIMIT {
+            return Err(format!("the note has more than {NOTE_LIMIT} bytes"));
+        }
+        let whole = std::str::from_utf8(bytes).map_err(|_| "the note is no UTF-8")?;
+        if whole.chars().any(|c| c.is_control() && c != '\n') {
+            return Err("there are control characters in the note".into());
+        }
+        let cut = whole.rfind("\n\n").ok_or("the note has no empty line before its signatures")?;
+        let (text, signatures) = (&whole[..=cut], &whole[cut + 2..]);
+        let lines = signatures.strip_suffix('\n').ok_or("the note has no line end")?;
+        if lines.split('\n').count() > SIGNATURES_LIMIT {
+            return Err(format!("the note has more than {SIGNATURES_LIMIT} signatures"));
+        }
+        let signatures = lines.split('\n').map(signature_line).collect::<Option<_>>();
+        Ok(Self { text: text.into(), signatures: signatures.ok_or("a signature line of the note cannot be read")? })
+    }
+
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Those of these keys that have signed it, each once. Signatures by others are left alone.
+    ///
+    /// # Errors
+    /// When a signature in the name of one of the keys does not hold: such a note is not used at all.
+    pub fn signers<'a>(&self, keys: &'a [NoteKey]) -> Result<Vec<Signer<'a>>, String> {
+        let mut signers: Vec<Signer<'a>> = Vec::new();
+        for signature in &self.signatures {
+            let ours = keys.iter().find(|key| key.name() == signature.name && key.id() == signature.id);
+            let Some(key) = ours else { continue };
+            let time = self
+                .verify(key, &signature.bytes)
+                .ok_or_else(|| format!("the signature of {} does not hold", key.name()))?;
+            if !signers.iter().any(|signer| signer.key == key) {
+                signers.push(Signer { key, time });
+            }
+        }
+        Ok(signers)
+    }
+
+    /// The signature's time, when it holds.
+    fn verify(&self, key: &NoteKey, bytes: &[u8]) -> Option<Option<u64>> {
+        let (time, signature) = match key.kind() {
+            Kind::Note => (None, bytes),
+            Kind::Cosignature => {
+                let (time, signature) = bytes.split_first_chunk()?;
+                (Some(u64::from_be_bytes(*time)), signature)
+            }
+        };
+        let message = match time {
+            None => self.text.clone(),
+            Some(time) => cosigned(time, &self.text),
+        };
+        key.key().verify_strict(message.as_bytes(), &Signature::from_slice(signature).ok()?).ok()?;
+        Some(time)
+    }
+}
+
+/// What a witness signs: that it saw this checkpoint at this time.
+pub fn cosigned(time: u64, text: &str) -> String {
+    format!("cosignature/v1\ntime {time}\n{text}")
+}
+
+/// `— <name> <base64(key id ‖ signature)>`.
+fn signature_line(line: &str) -> Option<NoteSignature> {
+    let (name, digits) = line.strip_prefix(DASH)?.split_once(' ')?;
+    if name.is_empty() || name.contains('+') || name.contains(char::is_whitespace) {
+        return None;
+    }
+    let bytes = STANDARD.decode(digits).ok()?;
+    let (id, bytes) = bytes.split_first_chunk()?;
+    Some(NoteSignature { name: name.into(), id: *id, bytes: bytes.to_vec() })
+}
+
+/// The state of a log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Checkpoint {
+    /// Which log: its address without scheme, and the name of its key.
+    pub origin: String,
+    pub size: u64,
+    pub root: Sha256,
+}
+
+impl Checkpoint {
+    /// Reads a note's text: exactly three lines.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let lines: Vec<&str> = text.strip_suffix('\n').unwrap_or(text).split('\n').collect();
+        let &[origin, size, root] = lines.as_slice() else {
+            return Err(format!("the checkpoint has {} lines, not 3", lines.len()));
+        };
+        if origin.is_empty() {
+            return Err("the checkpoint names no log".into());
+        }
+        let number = size.parse::<u64>().ok().filter(|number| number.to_string() == size);
+        let root = STANDARD.decode(root).ok().and_then(|root| root.try_into().ok()).map(Sha256);
+        Ok(Self {
+            origin: origin.into(),
+            size: number.ok_or("the checkpoint's size is no number")?,
+            root: root.ok_or("the checkpoint's root is no SHA-256 in base64")?,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ed25519_dalek::{Signer as _, SigningKey};
+
+    const TEXT: &str = "log.example/vitrine\n1482\nAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n";
+
+    fn secret(seed: u8) -> SigningKey {
+        SigningKey::from_bytes(&[seed; 32])
+    }
+
+    fn key(kind: Kind, name: &str, seed: u8) -> NoteKey {
+        NoteKey::of_kind(kind, name, secret(seed).verifying_key()).unwrap()
+    }
+
+    fn line(key: &NoteKey, bytes: &[u8]) -> String {
+        format!("{DASH}{} {}\n", key.name(), STANDARD.encode([&key.id()[..], bytes].concat()))
+    }
+
+    fn log() -> NoteKey {
+        key(Kind::Note, "log.example/vitrine", 1)
+    }
+
+    fn witness() -> NoteKey {
+        key(Kind::Cosignature, "witness.example/w1", 2)
+    }
+
+    fn by_log() -> String {
+        line(&log(), &secret(1).sign(TEXT.as_bytes()).to_bytes())
+    }
+
+    fn by_witness(time: u64) -> String {
+        let signature = secret(2).sign(cosigned(time, TEXT).as_bytes()).to_bytes();
+        line(&witness(), &[&time.to_be_bytes()[..], &signature].concat())
+    }
+
+    fn note(lines: &[String]) -> Result<Note, String> {
+        Note::parse(format!("{TEXT}\n{}", lines.concat()).as_bytes())
+    }
+
+    /// The example of golang.org/x/mod/sumdb/note: key, text and signature made by another program.
+    #[test]
+    fn another_programs_note() {
+        let key = NoteKey::of_log("PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW").unwrap();
+        let note = "If you think cryptography is the answer to your problem,\nthen you don't know what your problem is.\n\n\
+            \u{2014} PeterNeumann x08go/ZJkuBS9UG/SffcvIAQxVBtiFupLLr8pAcElZInNIuGUgYN1FFYC2pZSNXgKvqfqdngotpRZb6KE6RyyBwJnAM=\n";
+        let note = Note::parse(note.as_bytes()).unwrap();
+        assert_eq!(note.signers(std::slice::from_ref(&key)).unwrap(), [Signer { key: &key, time: None }]);
+    }
+
+    #[test]
+    fn signers_and_times() {
+        let keys = [log(), witness(), key(Kind::Cosignature, "witness.example/w2", 3)];
+        let note = note(&[by_log(), by_witness(1_763_600_000), by_witness(1_763_600_000)]).unwrap();
+        let signers = note.signers(&keys).unwrap();
+        let expected = [(&keys[0], None), (&keys[1], Some(1_763_600_000))].map(|(key, time)| Signer { key, time });
+        assert_eq!(signers, expected);
+        assert_eq!(note.signers(&keys[2..]).unwrap(), []);
+        let checkpoint = Checkpoint::parse(note.text()).unwrap();
+        assert_eq!((checkpoint.origin.as_str(), checkpoint.size), (log().name(), 1482));
+        assert_eq!(checkpoint.root, Sha256::ZERO);
+    }
+
+    /// One bad signature of a known key, and the note is not used, whatever else stands in it.
+    #[test]
+    fn signatures_that_do_not_hold() {
+        let later = by_witness(1_763_600_000).replace("Z", "Y");
+        let wrong = line(&log(), &secret(9).sign(TEXT.as_bytes()).to_bytes());
+        let short = line(&log(), &[0; 63]);
+        let as_note = line(&witness(), &secret(2).sign(TEXT.as_bytes()).to_bytes());
+        for bad in [later, wrong, short, as_note] {
+            if let Ok(note) = note(&[by_log(), by_witness(1), bad.clone()]) {
+                assert!(note.signers(&[log(), witness()]).is_err(), "{bad}");
+            }
+        }
+        let other_text = format!("{}\n{}", TEXT.replace("1482", "1483"), by_log());
+        assert!(Note::parse(other_text.as_bytes()).unwrap().signers(&[log()]).is_err());
+    }
+
+    #[test]
+    fn malformed_notes() {
+        let good = format!("{TEXT}\n{}", by_log());
+        assert!(Note::parse(good.as_bytes()).is_ok());
+        for bad in [
+            String::new(),
+            TEXT.into(),
+            format!("{TEXT}\n"),
+            good.trim_end().into(),
+            format!("{good}\n"),
+            good.replace(DASH, "- "),
+            good.replace(DASH, "\u{2014}"),
+            good.replace('\n', "\r\n"),
+            good.replace("vitrine ", "vitrine"),
+            format!("{TEXT}\n{DASH}log.example/vitrine AAA=\n"),
+            format!("{TEXT}\n{}", by_log().repeat(65)),
+            format!("{}{good}", "x".repeat(NOTE_LIMIT)),
+        ] {
+            assert!(Note::parse(bad.as_bytes()).is_err(), "{bad:?} was taken");
+        }
+        assert!(Note::parse(b"\xff\n\n\xe2\x80\x94 a AAAAAAA=\n").is_err());
+    }
+
+    #[test]
+    fn malformed_checkpoints() {
+        assert!(Checkpoint::parse(TEXT).is_ok());
+        for bad in [
+            String::new(),
+            TEXT.replace("1482", "01482"),
+            TEXT.replace("1482", "-1"),
+            TEXT.replace("1482", "18446744073709551616"),
+            TEXT.replace("log.example/vitrine", ""),
+            TEXT.replace("AAA=", "AA=="),
+            format!("{TEXT}more\n"),
+            TEXT.split_once('\n').unwrap().1.into(),
+        ] {
+            assert!(Checkpoint::parse(&bad).is_err(), "{bad:?} was taken");
+        }
+    }
+}
