@@ -7,6 +7,7 @@
 
 mod channel;
 mod fault;
+mod gather;
 mod http;
 mod init;
 mod keys;
@@ -18,10 +19,12 @@ mod tpm;
 
 use channel::{Channel, News};
 use fault::Failure;
+use gather::Gathering;
 use queue::{Limits, Queue};
 use service::Service;
 use std::os::fd::{FromRawFd as _, OwnedFd};
 use std::process::ExitCode;
+use std::sync::Arc;
 use tpm::{Identity, Tpm};
 use vitrine_attest::boot::{BootRecord, RuntimeEvent};
 use vitrine_attest::inside::Introduction;
@@ -105,7 +108,8 @@ fn serve(mut channel: Channel, measured: Measured) -> Result<std::convert::Infal
     let queue = Queue::start(tpm, Limits::SERVICE, withdraw)?;
     let init = channel.into_init(news, || std::process::exit(1))?;
     // lives as long as the process; leaking it says so
-    let service = Box::leak(Box::new(Service { introduction, identity, runtime_log, queue, init }));
+    let (introduction, gathering) = (Arc::new(introduction), Gathering::new());
+    let service = Box::leak(Box::new(Service { introduction, identity, runtime_log, queue, gathering, init }));
     server::serve(listener, service)?;
     loop {
         std::thread::park();

@@ -26,7 +26,7 @@ impl Limits {
     pub const SERVICE: Self = Self { wait: Duration::from_secs(5), hang: Duration::from_secs(60) };
 }
 
-type Job<T> = Box<dyn FnOnce(&mut T) -> Option<Fault> + Send>;
+pub type Job<T> = Box<dyn FnOnce(&mut T) -> Option<Fault> + Send>;
 
 /// Access to the TPM from any thread.
 pub struct Queue<T> {
@@ -57,7 +57,7 @@ impl<T: Send + 'static> Queue<T> {
         &self,
         job: impl FnOnce(&mut T) -> Result<R, Fault> + Send + 'static,
     ) -> Result<R, Fault> {
-        let deadline = Instant::now() + self.limits.wait;
+        let deadline = self.deadline();
         let (reply, result) = sync_channel(1);
         let job: Job<T> = Box::new(move |tpm| {
             if Instant::now() >= deadline {
@@ -69,11 +69,32 @@ impl<T: Send + 'static> Queue<T> {
             let _ = reply.send(done);
             fault
         });
-        self.jobs.try_send(job).map_err(|_| Fault::Busy)?;
+        self.submit(job)?;
+        self.wait(&result)
+    }
+
+    /// Has a job run when its turn comes. It says what went wrong with the TPM, and gives its result away by itself.
+    ///
+    /// # Errors
+    /// [`Fault::Busy`]: too many wait already.
+    pub fn submit(&self, job: Job<T>) -> Result<(), Fault> {
+        self.jobs.try_send(job).map_err(|_| Fault::Busy)
+    }
+
+    /// Waits for the result of a job.
+    ///
+    /// # Errors
+    /// [`Fault::Busy`] when the deadline passes first, or nobody will answer any more.
+    pub fn wait<R>(&self, result: &Receiver<Result<R, Fault>>) -> Result<R, Fault> {
         result.recv_timeout(self.limits.wait).map_err(|_| {
             self.watch();
             Fault::Busy
         })?
+    }
+
+    /// Until when a client who comes now waits.
+    pub fn deadline(&self) -> Instant {
+        Instant::now() + self.limits.wait
     }
 
     /// Withdraws the service when the TPM has been at one command for too long.

@@ -1,12 +1,15 @@
 //! What the three paths do.
 
 use crate::fault::Fault;
+use crate::gather::{Gathering, Quoted, Subject};
 use crate::http::{Refusal, Response};
 use crate::init::{Answer, Init};
 use crate::queue::Queue;
 use crate::server::Handler;
 use crate::tpm::{Identity, Quoter};
 use serde::Deserialize;
+use std::sync::Arc;
+use vitrine_attest::batch::Challenge;
 use vitrine_attest::boot::RuntimeEvent;
 use vitrine_attest::credential::proof;
 use vitrine_attest::evidence::{
@@ -17,16 +20,16 @@ use vitrine_attest::inside::Introduction;
 use vitrine_attest::order::ORDER_LIMIT;
 use vitrine_attest::rotation::RotatedKey;
 use vitrine_attest::watch::Rule;
-use vitrine_attest::Sha256;
 
 /// Everything a request can reach.
 pub struct Service<Q> {
     /// Its rotated keys are those of [`Self::init`].
-    pub introduction: Introduction,
+    pub introduction: Arc<Introduction>,
     pub identity: Identity,
     /// The events of PCR 15.
     pub runtime_log: Vec<RuntimeEvent>,
     pub queue: Queue<Q>,
+    pub gathering: Gathering,
     pub init: &'static Init,
 }
 
@@ -54,36 +57,25 @@ impl<Q: Quoter> Service<Q> {
     fn evidence(&self, body: &[u8]) -> Result<Response, Refusal> {
         let request: EvidenceRequest = message(body)?;
         right_version(request.v)?;
-        // taken once: what is quoted and what is sent are the same keys, whenever init rotates
-        let rotated = self.init.rotated();
-        // before the quote: init tells us once PCR 14 is extended, so what is known here is quoted
-        let violation = self.init.violation().map(Rule::event);
-        let extra_data = self.binding(&request.nonce, &rotated).extra_data();
-        let quote = self.queue.run(move |tpm| tpm.quote(&extra_data)).map_err(refusal)?;
+        let (introduction, init) = (Arc::clone(&self.introduction), self.init);
+        let subject = move |challenge| subject(&introduction, init, challenge);
+        let share = self.gathering.quote(&self.queue, request.nonce, subject).map_err(refusal)?;
+        let Quoted { quote, subject } = &*share.quoted;
         Ok(Response::json(&Evidence {
             v: VERSION,
             nonce: request.nonce,
             ek_cert: self.identity.ek_cert.clone(),
             ek_pub: self.identity.ek_pub.clone(),
             ak_pub: self.identity.ak_pub.clone(),
-            attest: quote.attest,
-            signature: quote.signature,
+            attest: quote.attest.clone(),
+            signature: quote.signature.clone(),
             firmware_log: self.introduction.firmware_log.clone(),
-            runtime_log: self.runtime_log.iter().cloned().chain(violation).collect(),
+            runtime_log: self.runtime_log.iter().cloned().chain(subject.violation.map(Rule::event)).collect(),
             keys: self.introduction.keys.clone(),
-            rotated,
+            rotated: subject.rotated.clone(),
             image_id: self.introduction.image_id.clone(),
+            batch: share.batch,
         }))
-    }
-
-    fn binding<'a>(&'a self, nonce: &'a Sha256, rotated: &'a [RotatedKey]) -> Binding<'a> {
-        Binding {
-            nonce,
-            keys: &self.introduction.keys,
-            rotated,
-            config_digest: &self.introduction.config_digest,
-            image_id: &self.introduction.image_id,
-        }
     }
 
     /// M3 → M4. Nothing is remembered between M1 and M3: the client's transcript goes into the proof as it is.
@@ -104,6 +96,26 @@ impl<Q: Quoter> Service<Q> {
             Answer::Refused(code) if is_code(&code) => Ok(Response::code(403, &code)),
             Answer::Refused(_) => Ok(Response::code(403, "order")),
         }
+    }
+}
+
+/// What is quoted right now.
+fn subject(introduction: &Introduction, init: &Init, challenge: Challenge) -> Subject {
+    // taken once: what is quoted and what is sent are the same keys, whenever init rotates
+    let rotated = init.rotated();
+    // before the quote: init tells us once PCR 14 is extended, so what is known here is quoted
+    let violation = init.violation();
+    let extra_data = binding(introduction, challenge, &rotated).extra_data();
+    Subject { extra_data, rotated, violation }
+}
+
+fn binding<'a>(introduction: &'a Introduction, challenge: Challenge, rotated: &'a [RotatedKey]) -> Binding<'a> {
+    Binding {
+        challenge,
+        keys: &introduction.keys,
+        rotated,
+        config_digest: &introduction.config_digest,
+        image_id: &introduction.image_id,
     }
 }
 

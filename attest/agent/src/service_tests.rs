@@ -11,6 +11,7 @@ use std::time::Duration;
 use vitrine_attest::boot::{BootFacts, BootKeys};
 use vitrine_attest::digest::Key32;
 use vitrine_attest::evidence::ACTIVATE_DOMAIN;
+use vitrine_attest::Sha256;
 use zeroize::Zeroizing;
 
 /// Signs nothing: hands back extraData as the attest, and opens only the credential `[1]`.
@@ -56,7 +57,8 @@ fn service(quoter: Mock) -> (Service<Mock>, UnixStream) {
     let queue = Queue::start(quoter, limits, || {}).unwrap();
     let init_line =
         Channel::new(ours).unwrap().into_init(News { rotated: vec![rotated_key()], violation: None }, || {}).unwrap();
-    (Service { introduction, identity, runtime_log: vec![], queue, init: init_line }, init)
+    let introduction = Arc::new(introduction);
+    (Service { introduction, identity, runtime_log: vec![], queue, gathering: Gathering::new(), init: init_line }, init)
 }
 
 fn ask(service: &Service<Mock>, path: &str, body: &str) -> (u16, String) {
@@ -72,8 +74,11 @@ fn evidence_binds_the_nonce_and_the_rotated_keys() {
     let evidence: Evidence = serde_json::from_str(&body).unwrap();
     assert_eq!((status, evidence.v, evidence.nonce), (200, 2, nonce));
     assert_eq!(evidence.rotated, [rotated_key()]);
-    assert_eq!(evidence.attest, service.binding(&nonce, &[rotated_key()]).extra_data().0);
-    assert_ne!(evidence.attest, service.binding(&nonce, &[]).extra_data().0);
+    assert_eq!(
+        evidence.attest,
+        binding(&service.introduction, Challenge::Nonce(nonce), &[rotated_key()]).extra_data().0
+    );
+    assert_ne!(evidence.attest, binding(&service.introduction, Challenge::Nonce(nonce), &[]).extra_data().0);
     assert_eq!((evidence.firmware_log, evidence.ek_cert, evidence.signature), (vec![9; 5], vec![1], vec![7]));
 }
 

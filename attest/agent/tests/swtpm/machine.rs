@@ -1,7 +1,8 @@
 //! One TPM in software: made once with an EK certificate of a local CA, copied fresh for each test.
 
 use std::fs;
-use std::net::{TcpListener, TcpStream};
+use std::io::{Read as _, Write as _};
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -42,6 +43,17 @@ impl Machine {
             std::thread::sleep(Duration::from_millis(20));
         }
         panic!("swtpm does not listen");
+    }
+
+    /// The same TPM, whose every answer comes this much later, as those of a chip do.
+    pub fn slowed(mut self, pause: Duration) -> Self {
+        let port: u16 = self.tcti.rsplit_once('=').unwrap().1.parse().unwrap();
+        let before = free_ports();
+        relay(before, port, pause);
+        // of the control port
+        relay(before + 1, port + 1, Duration::ZERO);
+        self.tcti = format!("swtpm:host=127.0.0.1,port={before}");
+        self
     }
 
     pub fn stop(&self) {
@@ -106,6 +118,30 @@ pub fn free_ports() -> u16 {
             return port;
         }
     }
+}
+
+/// Passes on whatever comes to `port`, and what comes back `pause` later.
+fn relay(port: u16, to: u16, pause: Duration) {
+    let listener = TcpListener::bind(("127.0.0.1", port)).unwrap();
+    std::thread::spawn(move || {
+        for client in listener.incoming().flatten() {
+            let server = TcpStream::connect(("127.0.0.1", to)).unwrap();
+            let (from_client, to_server) = (client.try_clone().unwrap(), server.try_clone().unwrap());
+            std::thread::spawn(move || pass(from_client, to_server, Duration::ZERO));
+            std::thread::spawn(move || pass(server, client, pause));
+        }
+    });
+}
+
+fn pass(mut from: TcpStream, mut to: TcpStream, pause: Duration) {
+    let mut bytes = [0; 4096];
+    while let Ok(count @ 1..) = from.read(&mut bytes) {
+        std::thread::sleep(pause);
+        if to.write_all(&bytes[..count]).is_err() {
+            break;
+        }
+    }
+    let _ = to.shutdown(Shutdown::Both);
 }
 
 fn unique(name: &str) -> PathBuf {

@@ -11,6 +11,9 @@ mod machine;
 use agent::{Agent, Init};
 use machine::{tool, Machine};
 use serde_json::{json, Value};
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 use vitrine_attest::boot::{BootFacts, BootKeys, BootRecord};
 use vitrine_attest::credential::{make_credential, proof};
@@ -62,7 +65,8 @@ fn check(evidence: &Evidence, nonce: &[u8]) {
     Signature::parse(&evidence.signature).unwrap().verify(&ak, &evidence.attest).unwrap();
     let (nonce, config_digest) = (Sha256::of(nonce), Sha256::of(b"config"));
     let rotated = &evidence.rotated;
-    let binding = Binding { nonce: &nonce, keys: &KEYS, rotated, config_digest: &config_digest, image_id: IMAGE };
+    let challenge = evidence.challenge(&nonce).expect("a place that cannot be");
+    let binding = Binding { challenge, keys: &KEYS, rotated, config_digest: &config_digest, image_id: IMAGE };
     assert_eq!(attest.extra_data, binding.extra_data().0);
     assert_eq!(
         Some(attest.qualified_signer.clone()),
@@ -282,6 +286,34 @@ fn many_at_once_each_get_their_own_nonce() {
     });
 }
 
+/// A hundred while the TPM does not move: whoever has a connection by then shares the next quote, each with a place of its
+/// own. Those who come in after that share the one behind it.
+#[test]
+fn a_hundred_at_once_share_quotes() {
+    let Some(machine) = Machine::start() else { return };
+    let mut agent = Agent::measured(&machine, &hello());
+    agent.serve();
+    machine.signal("STOP");
+    let agent = &agent;
+    let all: Vec<Evidence> = std::thread::scope(|scope| {
+        let ask = |i: u8| {
+            scope.spawn(move || {
+                let evidence = ask(agent, &[i]).2;
+                check(&evidence, &[i]);
+                evidence
+            })
+        };
+        let clients: Vec<_> = (0..100).map(ask).collect();
+        std::thread::sleep(Duration::from_secs(1));
+        machine.signal("CONT");
+        clients.into_iter().map(|client| client.join().unwrap()).collect()
+    });
+    let quotes: HashSet<&[u8]> = all.iter().map(|evidence| evidence.attest.as_slice()).collect();
+    let largest = all.iter().filter_map(|evidence| Some(evidence.batch.as_ref()?.size)).max();
+    println!("100 clients, {} quotes, at most {largest:?} under one", quotes.len());
+    assert!(quotes.len() < 100 && largest > Some(1), "nobody shares a quote");
+}
+
 #[test]
 fn orders_and_the_end_of_init() {
     let Some(machine) = Machine::start() else { return };
@@ -346,31 +378,45 @@ fn before_serve_nobody_is_listening() {
     assert_eq!(agent.exit_code(), 1);
 }
 
-/// Not a test of right or wrong: how many evidences a second one swtpm gives, for `make bench`.
+/// Not a test of right or wrong: how many evidences a second one TPM gives, for `make bench`; first swtpm as fast as it is,
+/// then as slow as a chip. A client that is alone has each quote for itself: that is what there would be without batches.
 /// `cargo test --release -p vitrine-agent --test swtpm -- --ignored --nocapture`
 #[test]
 #[ignore = "a measurement"]
 fn evidence_per_second() {
-    let Some(machine) = Machine::start() else { return };
-    let mut first_words = hello();
-    // a firmware log as long as OVMF's
-    first_words["firmware_log"] = "A".repeat(32 << 10).into();
-    let mut agent = Agent::measured(&machine, &first_words);
-    agent.serve();
-    let (agent, time) = (&agent, Duration::from_secs(5));
-    for clients in [1, 4, 32] {
-        let end = Instant::now() + time;
-        let count = std::sync::atomic::AtomicU32::new(0);
-        std::thread::scope(|scope| {
-            for _ in 0..clients {
-                scope.spawn(|| {
-                    while Instant::now() < end {
-                        ask(agent, b"one");
-                        count.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-                    }
-                });
-            }
-        });
-        println!("{clients} clients: {:.0} evidences/s", f64::from(count.into_inner()) / time.as_secs_f64());
+    for pause in [0, 300] {
+        let Some(machine) = Machine::start() else { return };
+        let mut first_words = hello();
+        // a firmware log as long as OVMF's
+        first_words["firmware_log"] = "A".repeat(32 << 10).into();
+        let machine = machine.slowed(Duration::from_millis(pause));
+        let mut agent = Agent::measured(&machine, &first_words);
+        agent.serve();
+        for clients in [1, 4, 32, 100] {
+            let (evidences, quotes) = per_second(&agent, clients, Duration::from_secs(6));
+            println!("{pause} ms a command, {clients} clients: {evidences:.1} evidences/s by {quotes:.1} quotes/s");
+        }
     }
+}
+
+/// Evidences and quotes.
+fn per_second(agent: &Agent, clients: u32, time: Duration) -> (f64, f64) {
+    let end = Instant::now() + time;
+    let (count, quotes) = (AtomicU32::new(0), Mutex::new(HashSet::new()));
+    let m1 = serde_json::to_string(&EvidenceRequest { v: VERSION, nonce: Sha256::ZERO }).unwrap();
+    std::thread::scope(|scope| {
+        for _ in 0..clients {
+            scope.spawn(|| {
+                while Instant::now() < end {
+                    // a busy answer is none
+                    let (200, m2) = agent.post(EVIDENCE_PATH, m1.as_bytes()) else { continue };
+                    count.fetch_add(1, Ordering::Relaxed);
+                    let evidence: Evidence = serde_json::from_str(&m2).unwrap();
+                    quotes.lock().unwrap().insert(evidence.attest);
+                }
+            });
+        }
+    });
+    let seconds = (time + end.elapsed()).as_secs_f64();
+    (f64::from(count.into_inner()) / seconds, quotes.into_inner().unwrap().len() as f64 / seconds)
 }
