@@ -5,24 +5,24 @@ use crate::demands::Demands;
 use crate::exchange::Exchange;
 use crate::memory::{Boot, ReleaseSeen, ServerId};
 use crate::outcome::Failure;
+use crate::promise::Promise;
+use std::cell::OnceCell;
+use std::sync::Arc;
 use subtle::ConstantTimeEq as _;
-use vitrine_attest::boot::{BootFacts, BootRecord};
+use vitrine_attest::boot::{BootFacts, BootRecord, RuntimeEvent};
 use vitrine_attest::digest::hex;
-use vitrine_attest::dsse::{self, Envelope};
 use vitrine_attest::ek::Roots;
 use vitrine_attest::event_log::EventLog;
 use vitrine_attest::evidence::Evidence;
-use vitrine_attest::pcr::{Pcr, PcrValues};
+use vitrine_attest::pcr::{extend, Pcr, PcrValues};
 use vitrine_attest::statement::{Release, Statement};
 use vitrine_attest::tpm::{Attest, Malformed, Public, Quote, Signature};
-use vitrine_attest::vkey::NoteKey;
 use vitrine_attest::{Error, Sha256};
 
 /// What a person gives.
 pub struct Inputs {
     pub exchange: Exchange,
-    pub envelope: Envelope,
-    pub key: NoteKey,
+    pub promise: Arc<Promise>,
     /// None: the EK's certificate is not looked at, and no more than level L1 is reached.
     pub roots: Option<Roots>,
     /// Seconds since 1970, UTC.
@@ -33,10 +33,21 @@ pub struct Inputs {
 pub struct Case {
     pub inputs: Inputs,
     pub demands: Demands,
-    /// The statement, when its signature holds.
-    statement: Result<Statement, Error>,
     evidence: Result<Evidence, String>,
     structures: Option<Structures>,
+    derived: Derived,
+}
+
+/// What several checks need: found out by the first of them that asks.
+#[derive(Default)]
+struct Derived {
+    /// Of the firmware's log.
+    firmware: OnceCell<Usable<PcrValues>>,
+    replayed: OnceCell<Usable<PcrValues>>,
+    recorded: OnceCell<Usable<Vec<RuntimeEvent>>>,
+    predicted: OnceCell<Usable<PcrValues>>,
+    differing: OnceCell<Usable<Vec<Pcr>>>,
+    server: OnceCell<Usable<ServerId>>,
 }
 
 /// The TPM structures inside the evidence.
@@ -51,7 +62,6 @@ type Usable<T> = Result<T, Failure>;
 
 impl Case {
     pub fn new(inputs: Inputs, demands: Demands) -> Self {
-        let statement = dsse::verify(&inputs.envelope, inputs.key.key());
         let evidence = serde_json::from_slice::<Evidence>(&inputs.exchange.evidence).map_err(|e| e.to_string());
         let structures = evidence.as_ref().ok().map(|evidence| Structures {
             ek: Public::parse(&evidence.ek_pub),
@@ -59,11 +69,11 @@ impl Case {
             attest: Attest::parse(&evidence.attest),
             signature: Signature::parse(&evidence.signature),
         });
-        Self { inputs, demands, statement, evidence, structures }
+        Self { inputs, demands, evidence, structures, derived: Derived::default() }
     }
 
     pub fn statement(&self) -> &Result<Statement, Error> {
-        &self.statement
+        self.inputs.promise.statement()
     }
 
     pub fn parsed_evidence(&self) -> &Result<Evidence, String> {
@@ -76,7 +86,7 @@ impl Case {
 
     /// The release, when the statement's signature holds.
     pub fn release(&self) -> Usable<&Release> {
-        self.statement
+        self.statement()
             .as_ref()
             .map(|statement| &statement.predicate)
             .map_err(|_| Failure::not_reached("the statement's signature does not hold (V21)"))
@@ -117,59 +127,74 @@ impl Case {
         self.ak()?.name().ok_or_else(|| Failure::not_reached("the AK's name is not a SHA-256 name (V05)"))
     }
 
-    /// What PCR 15 must record: the statement's configuration, the keys of the evidence, a sealed boot.
-    pub fn boot_record(&self) -> Usable<BootRecord> {
-        let (release, evidence) = (self.release()?, self.evidence()?);
-        Ok(BootRecord {
-            config_digest: release.config_digest,
-            keys: evidence.keys.clone(),
-            ak_name: self.ak_name()?,
-            facts: BootFacts::sealed(),
+    /// The events that PCR 15 must record: the statement's configuration, the keys of the evidence, a sealed boot.
+    pub fn recorded(&self) -> Usable<&[RuntimeEvent]> {
+        once(&self.derived.recorded, || {
+            let (release, evidence) = (self.release()?, self.evidence()?);
+            let record = BootRecord {
+                config_digest: release.config_digest,
+                keys: evidence.keys.clone(),
+                ak_name: self.ak_name()?,
+                facts: BootFacts::sealed(),
+            };
+            record.events().map_err(|e| Failure::not_reached(&e.what))
         })
+        .map(Vec::as_slice)
     }
 
     /// The values that every quoted register must have: the statement's, and PCR 15 recomputed.
-    pub fn predicted(&self) -> Usable<PcrValues> {
-        let mut values = self.release()?.boot.pcrs.clone();
-        let pcr15 = self.boot_record()?.pcr15().map_err(|e| Failure::not_reached(&e.what))?;
-        values.0.insert(Pcr::RUNTIME, pcr15);
-        Ok(values)
+    pub fn predicted(&self) -> Usable<&PcrValues> {
+        once(&self.derived.predicted, || {
+            let mut values = self.release()?.boot.pcrs.clone();
+            let extended = |value, event: &RuntimeEvent| extend(value, event.digest);
+            values.0.insert(Pcr::RUNTIME, self.recorded()?.iter().fold(Sha256::ZERO, extended));
+            Ok(values)
+        })
     }
 
     /// The quoted registers as the server's logs tell them: the firmware's log, then the runtime log for PCR 15 and the fuse.
     /// A register without events is zero. Untrusted, until V19 has compared them with the quote.
-    pub fn replayed(&self) -> Usable<PcrValues> {
-        let evidence = self.evidence()?;
-        let log = EventLog::parse(&evidence.firmware_log)
-            .and_then(|log| log.replay_sha256())
-            .map_err(|_| Failure::not_reached("the firmware's log cannot be replayed (V18)"))?;
-        let quoted = |&pcr: &Pcr| (pcr, log.get(pcr).unwrap_or(Sha256::ZERO));
-        let mut values = PcrValues(Pcr::QUOTED.iter().map(quoted).collect());
-        for event in &evidence.runtime_log {
-            let fuse = event.pcr == Pcr::FUSE.index();
-            values.extend(if fuse { Pcr::FUSE } else { Pcr::RUNTIME }, event.digest);
-        }
-        Ok(values)
+    pub fn replayed(&self) -> Usable<&PcrValues> {
+        once(&self.derived.replayed, || {
+            let (evidence, log) = (self.evidence()?, self.firmware_log_values()?);
+            let quoted = |&pcr: &Pcr| (pcr, log.get(pcr).unwrap_or(Sha256::ZERO));
+            let mut values = PcrValues(Pcr::QUOTED.iter().map(quoted).collect());
+            for event in &evidence.runtime_log {
+                let fuse = event.pcr == Pcr::FUSE.index();
+                values.extend(if fuse { Pcr::FUSE } else { Pcr::RUNTIME }, event.digest);
+            }
+            Ok(values)
+        })
     }
 
     /// The quoted registers whose predicted value the logs do not lead to. Whether the logs are true is V19's.
-    pub fn differing(&self) -> Usable<Vec<Pcr>> {
-        let (predicted, replayed) = (self.predicted()?, self.replayed()?);
-        let of = |values: &PcrValues, pcr| values.get(pcr).unwrap_or(Sha256::ZERO);
-        Ok(Pcr::QUOTED.into_iter().filter(|&pcr| of(&predicted, pcr) != of(&replayed, pcr)).collect())
+    pub fn differing(&self) -> Usable<&[Pcr]> {
+        once(&self.derived.differing, || {
+            let (predicted, replayed) = (self.predicted()?, self.replayed()?);
+            let of = |values: &PcrValues, pcr| values.get(pcr).unwrap_or(Sha256::ZERO);
+            Ok(Pcr::QUOTED.into_iter().filter(|&pcr| of(predicted, pcr) != of(replayed, pcr)).collect())
+        })
+        .map(Vec::as_slice)
     }
 
     /// PCR 0-3 as the firmware's log tells them. No quote holds them: whoever relays evidence can change them.
     pub fn firmware_registers(&self) -> Usable<PcrValues> {
-        let log = EventLog::parse(&self.evidence()?.firmware_log)
-            .and_then(|log| log.replay_sha256())
-            .map_err(|_| Failure::not_reached("the firmware's log cannot be replayed (V18)"))?;
+        let log = self.firmware_log_values()?;
         Ok(PcrValues(firmware_pcrs().map(|pcr| (pcr, log.get(pcr).unwrap_or(Sha256::ZERO))).collect()))
+    }
+
+    /// Every register that the firmware's log extends.
+    fn firmware_log_values(&self) -> Usable<&PcrValues> {
+        once(&self.derived.firmware, || {
+            EventLog::parse(&self.evidence()?.firmware_log)
+                .and_then(|log| log.replay_sha256())
+                .map_err(|_| Failure::not_reached("the firmware's log cannot be replayed (V18)"))
+        })
     }
 
     /// What is remembered of a server is kept under this.
     pub fn server_id(&self) -> Usable<ServerId> {
-        Ok(ServerId(Sha256::of(&self.evidence()?.ek_pub)))
+        once(&self.derived.server, || Ok(ServerId(Sha256::of(&self.evidence()?.ek_pub)))).copied()
     }
 
     /// What is remembered of its boot.
@@ -191,7 +216,7 @@ impl Case {
     pub fn release_seen(&self) -> Usable<ReleaseSeen> {
         let release = self.release()?;
         Ok(ReleaseSeen {
-            key: self.inputs.key.to_string(),
+            key: self.inputs.promise.key().to_string(),
             image: release.image.name.clone(),
             version: release.image.version.clone(),
             seq: release.seq,
@@ -203,6 +228,11 @@ impl Case {
     pub fn same(&self, a: &[u8], b: &[u8]) -> bool {
         a.ct_eq(b).into()
     }
+}
+
+/// What is in the cell, or what is found out now; a failure counts as found out, too.
+fn once<T>(cell: &OnceCell<Usable<T>>, find: impl FnOnce() -> Usable<T>) -> Usable<&T> {
+    cell.get_or_init(find).as_ref().map_err(Clone::clone)
 }
 
 /// PCR 0-3: what the firmware measures of itself.

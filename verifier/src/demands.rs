@@ -13,11 +13,21 @@ pub struct Demands {
     pub policy: Policy,
     /// When the evidence was asked for, seconds since 1970; none when nobody knows.
     pub asked: Option<u64>,
+    /// None: no level above L2 is reached.
+    #[cfg(feature = "cpu-evidence")]
+    pub cpu: Option<crate::cpu::CpuDemands>,
 }
 
 impl Demands {
     /// This level, no policy, and nothing remembered.
     pub fn at(level: Level) -> Self {
-        Self { level, memory: Memory::Off(Off::Declined), policy: Policy::default(), asked: None }
+        Self {
+            level,
+            memory: Memory::Off(Off::Declined),
+            policy: Policy::default(),
+            asked: None,
+            #[cfg(feature = "cpu-evidence")]
+            cpu: None,
+        }
     }
 }

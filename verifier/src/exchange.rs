@@ -8,9 +8,11 @@
 //! The secret is worth nothing any more: it lets the same verifier repeat check V06. Whoever made such a file could
 //! have made up all of it, so it convinces only the person who saved it.
 
+use crate::beacon::{self, Checked};
 use serde::{Deserialize, Serialize};
 use vitrine_attest::digest::base64_bytes;
 use vitrine_attest::evidence::{EvidenceRequest, EVIDENCE_LIMIT};
+use vitrine_attest::vkey::NoteKey;
 use vitrine_attest::{Error, Result, Sha256};
 
 /// Version of the file.
@@ -28,13 +30,15 @@ pub enum Source {
     Record(String),
     /// Bare evidence with a nonce given by the person.
     Evidence(String),
+    /// Evidence dated by a log's checkpoint.
+    Beacon(String),
 }
 
 impl Source {
     /// The server's address, or the file's name.
     pub fn name(&self) -> &str {
         match self {
-            Self::Server(name) | Self::Record(name) | Self::Evidence(name) => name,
+            Self::Server(name) | Self::Record(name) | Self::Evidence(name) | Self::Beacon(name) => name,
         }
     }
 }
@@ -48,6 +52,8 @@ pub struct Exchange {
     pub evidence: Vec<u8>,
     /// None for bare evidence, where there is nobody to activate a credential.
     pub activation: Option<Activation>,
+    /// What the person's keys say about the checkpoint that dates it, when it is a beacon.
+    pub beacon: Option<std::result::Result<Checked, String>>,
 }
 
 /// M1, M3, M4 and the secret of M3.
@@ -120,19 +126,28 @@ impl Exchange {
         vitrine_attest::canonical::to_canonical_json(&record)
     }
 
-    /// Reads a saved record, or bare evidence for which the person names the nonce.
-    pub fn from_file(name: &str, bytes: &[u8], nonce: Option<Sha256>) -> Result<Self> {
+    /// Reads a saved record, a beacon for which the person has keys, or bare evidence for which the person names the nonce.
+    pub fn from_file(name: &str, bytes: &[u8], nonce: Option<Sha256>, keys: Option<&[NoteKey]>) -> Result<Self> {
         if bytes.len() > FILE_LIMIT {
             return Err(unusable(name, format!("more than {FILE_LIMIT} bytes")));
         }
         let value: serde_json::Value = serde_json::from_slice(bytes).map_err(|e| unusable(name, e.to_string()))?;
-        match (value.get("m1").is_some(), nonce) {
-            (true, None) => Self::from_record(name, bytes),
-            (true, Some(_)) => {
-                Err(Error::input(format!("{name} holds its own nonce"), "leave --nonce out for a file made by --save"))
-            }
-            (false, Some(nonce)) => bare(name, bytes, nonce),
-            (false, None) => Err(Error::input(
+        let own =
+            |what: &str| Error::input(format!("{name} holds its own nonce"), format!("leave --nonce out for {what}"));
+        match (value.get("m1").is_some(), value.get("beacon").is_some(), nonce) {
+            (true, _, None) => Self::from_record(name, bytes),
+            (true, _, Some(_)) => Err(own("a file made by --save")),
+            (false, true, None) => beacon::from_file(
+                name,
+                bytes,
+                keys.ok_or_else(|| {
+                    let hint = "name the logs and witnesses that you trust with --log-keys FILE, one key a line";
+                    Error::input(format!("{name} is dated by a log's checkpoint, and you gave no log's key"), hint)
+                })?,
+            ),
+            (false, true, Some(_)) => Err(own("a beacon")),
+            (false, false, Some(nonce)) => bare(name, bytes, nonce),
+            (false, false, None) => Err(Error::input(
                 format!("{name} is bare evidence: its own nonce proves nothing"),
                 "name the nonce that you sent with --nonce HEX",
             )),
@@ -155,6 +170,7 @@ impl Exchange {
             nonce: m1.nonce,
             evidence: record.m2,
             activation: Some(Activation { m1: record.m1, answer }),
+            beacon: None,
         })
     }
 }
@@ -167,7 +183,13 @@ pub fn asked(bytes: &[u8]) -> Option<u64> {
 /// A file that is no evidence at all is the person's mistake, not the server's.
 fn bare(name: &str, bytes: &[u8], nonce: Sha256) -> Result<Exchange> {
     serde_json::from_slice::<vitrine_attest::evidence::Evidence>(bytes).map_err(|e| unusable(name, e.to_string()))?;
-    Ok(Exchange { source: Source::Evidence(name.into()), nonce, evidence: bytes.to_vec(), activation: None })
+    Ok(Exchange {
+        source: Source::Evidence(name.into()),
+        nonce,
+        evidence: bytes.to_vec(),
+        activation: None,
+        beacon: None,
+    })
 }
 
 fn unusable(name: &str, what: String) -> Error {
@@ -185,15 +207,16 @@ mod tests {
             nonce: Sha256::of(b"n"),
             evidence: b"{}".to_vec(),
             activation: Some(Activation { m1, answer }),
+            beacon: None,
         }
     }
 
     #[test]
     fn record_round_trip() {
         let given = exchange(Answer::Given { m3: vec![3], m4: vec![4], secret: [5; 32] });
-        assert_eq!(Exchange::from_file("x", &given.to_record(Some(7)).unwrap(), None).unwrap(), given);
+        assert_eq!(Exchange::from_file("x", &given.to_record(Some(7)).unwrap(), None, None).unwrap(), given);
         let refused = exchange(Answer::Refused("tpm-failed".into()));
-        assert_eq!(Exchange::from_file("x", &refused.to_record(Some(7)).unwrap(), None).unwrap(), refused);
+        assert_eq!(Exchange::from_file("x", &refused.to_record(Some(7)).unwrap(), None, None).unwrap(), refused);
     }
 
     #[test]
@@ -210,7 +233,7 @@ mod tests {
             (br#"{"m1":"","m2":"","v":1}"#, None),
             (&record, nonce),
         ] {
-            let error = Exchange::from_file("x", bytes, nonce).unwrap_err();
+            let error = Exchange::from_file("x", bytes, nonce, None).unwrap_err();
             assert_eq!(error.exit_code(), 2, "{error}");
         }
     }

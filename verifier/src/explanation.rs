@@ -27,13 +27,13 @@ pub fn explain(case: &Case) -> Explanation {
     let (Ok(release), Ok(evidence), Ok(predicted)) = (case.release(), case.evidence(), case.predicted()) else {
         return Explanation::only("statement or evidence cannot be used: there is nothing to compare");
     };
-    if quoted(case, &predicted) {
+    if quoted(case, predicted) {
         return Explanation::only("what was measured is as predicted; what failed lies elsewhere");
     }
     let Ok(log) = EventLog::parse(&evidence.firmware_log) else {
         return Explanation::only("the firmware's log cannot be read, so the cause stays unknown");
     };
-    if !case.replayed().is_ok_and(|replayed| quoted(case, &replayed)) {
+    if !case.replayed().is_ok_and(|replayed| quoted(case, replayed)) {
         return Explanation::only(
             "the logs do not lead to the quoted values: they are another boot's, or something was measured outside them",
         );

@@ -36,6 +36,11 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     replace(path, bytes, 0o666, "choose another place with --save")
 }
 
+/// The same for a file that others read while it is replaced again and again.
+pub fn publish(path: &Path, bytes: &[u8], hint: &str) -> Result<()> {
+    replace(path, bytes, 0o666, hint)
+}
+
 /// The same for a file that only its owner may read, from its first byte on.
 pub fn write_secret(path: &Path, bytes: &[u8]) -> Result<()> {
     replace(path, bytes, 0o600, "choose another place with --out")

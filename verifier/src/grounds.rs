@@ -53,7 +53,7 @@ pub fn of(case: &Case, checks: &[CheckReport]) -> Vec<Ground> {
     // the logs are true: then they tell which registers differ, and V15 adds nothing
     let registers = match case.differing() {
         Ok(registers) if !failed("V19") => registers,
-        _ => vec![],
+        _ => &[],
     };
     let other_configuration = reason("V22") == Some("runtime-config-differs");
     let mut grounds: BTreeSet<Ground> = registers.iter().filter_map(|pcr| register(*pcr)).collect();
@@ -91,7 +91,7 @@ fn single(code: &str, reason: &str) -> Ground {
         ("V24", _) => Ground::FirmwareChanged,
         ("V21", _) | (_, "prediction-incomplete" | "prediction-not-zero") => Ground::Statement,
         ("V03" | "V04" | "V05" | "V06" | "V13", _) => Ground::Tpm,
-        ("V17" | "V25" | "V26" | "V27", _) => Ground::Policy,
+        ("V17" | "V25" | "V26" | "V27", _) | ("V28", "cpu-tcb-too-old" | "cpu-measurement-refused") => Ground::Policy,
         _ => Ground::Evidence,
     }
 }

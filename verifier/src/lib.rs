@@ -4,21 +4,26 @@
 //! conversation can be judged again without a network.
 #![forbid(unsafe_code)]
 
+pub mod beacon;
 pub mod case;
 pub mod checks;
 pub mod cli;
 pub mod clock;
 pub mod commands;
+#[cfg(feature = "cpu-evidence")]
+pub mod cpu;
 pub mod demands;
 pub mod exchange;
 pub mod explanation;
 pub mod files;
+pub mod fleet;
 pub mod grounds;
 pub mod limits;
 pub mod lines;
 pub mod memory;
 pub mod outcome;
 pub mod policy;
+pub mod promise;
 pub mod report;
 pub mod roots;
 pub mod server;

@@ -1,18 +1,17 @@
 //! What a verdict does not prove. Printed with every report, accepted or not.
 
 use crate::case::Case;
-use crate::clock::date;
+use crate::clock::{date, timestamp};
 use crate::exchange::Source;
 use crate::memory::{Memory, Off};
 use crate::verdict::Level;
 
 /// For every verdict.
-const ALWAYS: [&str; 9] = [
+const ALWAYS: [&str; 8] = [
     "that nothing was broken into since boot: a quote shows what was started and what it recorded then",
     "what a hypervisor, a management controller or a router outside the server records",
     "that nobody with physical access reads or drives the bus to the TPM, or resets the TPM alone",
     "that a virtual TPM was not copied or rolled back: with a cloud's TPM you trust the cloud",
-    "that memory is hidden from the machine's owner: there is no CPU report (level L3)",
     "that the statement is in a public log, and that others are shown the same one",
     "that no newer release has replaced this one, and that this one was not revoked",
     "that the image does what its recipe says: read the recipe and rebuild it",
@@ -22,17 +21,48 @@ const ALWAYS: [&str; 9] = [
 /// The list for one verdict.
 pub fn not_proven(case: &Case, level: Option<Level>) -> Vec<String> {
     let mut list: Vec<String> = ALWAYS.iter().map(|line| (*line).into()).collect();
+    list.insert(4, cpu(case, level));
     list.push(firmware(case));
     list.extend(rollback(case));
-    if level != Some(Level::L2) {
+    if level.is_none_or(|level| level < Level::L2) {
         list.insert(0, "that there is a real TPM: the operator could run one in software".into());
     }
     match &case.inputs.exchange.source {
         Source::Server(_) => {}
         Source::Record(_) => list.insert(0, "that the server is still the same, and that the file is true".into()),
         Source::Evidence(_) => list.insert(0, "that the server exists now: the file may be old".into()),
+        Source::Beacon(_) => list.insert(0, after(case)),
     }
     list
+}
+
+/// How new a beacon is.
+fn after(case: &Case) -> String {
+    match case.demands.asked {
+        Some(time) => {
+            format!("that the server is still the same: the beacon was made at some time after {}", timestamp(time))
+        }
+        None => {
+            "that the server is still the same: no witness of yours says when the beacon's checkpoint was there".into()
+        }
+    }
+}
+
+/// What the processor has not said.
+fn cpu(case: &Case, level: Option<Level>) -> String {
+    #[cfg(feature = "cpu-evidence")]
+    if level == Some(Level::L3) {
+        return match case.demands.policy.cpu.measurements.as_slice() {
+            [] => {
+                "that the machine with the hidden memory is this server: its launch measurement was not judged".into()
+            }
+            _ => {
+                "that the TPM is in the machine with the hidden memory: only its launch measurement was compared".into()
+            }
+        };
+    }
+    let _ = (case, level);
+    "that memory is hidden from the machine's owner: there is no CPU report (level L3)".into()
 }
 
 /// What was asked for is not shown by a quote either.

@@ -141,7 +141,8 @@ fn release(case: &Case) -> Option<ReleaseReport> {
 
 fn remarks(case: &Case, checks: &[CheckReport], verdict: Verdict) -> Vec<String> {
     let mut remarks = Vec::new();
-    let skipped: Vec<&str> = checks.iter().filter(|c| c.status == Status::Skipped).map(|c| c.code).collect();
+    let skipped: Vec<&str> =
+        checks.iter().filter(|c| c.status == Status::Skipped && c.code != checks::CPU).map(|c| c.code).collect();
     if !skipped.is_empty() {
         let skipped = skipped.join(" and ");
         remarks.push(match verdict {
@@ -150,6 +151,10 @@ fn remarks(case: &Case, checks: &[CheckReport], verdict: Verdict) -> Vec<String>
             Verdict::CouldNotJudge => format!("{skipped} skipped: give what is missing, or --accept-level L1"),
         });
     }
+    #[cfg(feature = "cpu-evidence")]
+    if verdict == Verdict::CouldNotJudge && case.demands.level == Level::L3 && case.demands.cpu.is_none() {
+        remarks.push("level L3 was asked for: give --cpu-evidence and --cpu-roots".into());
+    }
     if matches!(case.demands.memory, Memory::Off(Off::Declined)) {
         remarks.push("nothing remembered, as asked".into());
     }
@@ -157,6 +162,7 @@ fn remarks(case: &Case, checks: &[CheckReport], verdict: Verdict) -> Vec<String>
         Source::Server(_) => {}
         Source::Record(name) => remarks.push(format!("from messages saved in {name}, not asked now")),
         Source::Evidence(name) => remarks.push(format!("from a file, {name}: as fresh as the nonce you gave")),
+        Source::Beacon(name) => remarks.push(format!("from a beacon, {name}: as fresh as its checkpoint")),
     }
     remarks
 }
@@ -198,7 +204,7 @@ impl Report {
         };
         match &self.source {
             Source::Server(name) => fact("Server", name.clone()),
-            Source::Record(name) | Source::Evidence(name) => fact("File", name.clone()),
+            Source::Record(name) | Source::Evidence(name) | Source::Beacon(name) => fact("File", name.clone()),
         }
         match &self.memory {
             MemoryReport::Off | MemoryReport::Unreadable => {}

@@ -20,6 +20,19 @@ pub struct Server {
     /// IPv6 addresses in brackets.
     host: String,
     agent: Agent,
+    deadline: Duration,
+}
+
+/// Connections that several [`Server`]s share: bounded in number, and nothing else is kept.
+pub fn agent() -> Agent {
+    Agent::new_with_config(
+        Agent::config_builder()
+            .max_redirects(0)
+            .http_status_as_error(false)
+            .proxy(None)
+            .user_agent("vitrine-verify")
+            .build(),
+    )
 }
 
 /// An answer with its status.
@@ -46,33 +59,16 @@ impl Server {
     /// # Errors
     /// When the address is not `http://host:port`, possibly with a final slash.
     pub fn new(url: &str, deadline: Duration) -> Result<Self> {
-        let bad = |why: &str| {
-            Error::input(
-                format!("{url}: {why}"),
-                "write the server's address as http://HOST:PORT or http://[IPV6]:PORT",
-            )
-        };
-        let uri: Uri = url.parse().map_err(|_| bad("this is no address"))?;
-        match uri.scheme_str() {
-            Some("http") => {}
-            Some("https") => return Err(bad("evidence is served over plain HTTP; it is signed, not secret")),
-            _ => return Err(bad("this is no http:// address")),
-        }
-        let authority = uri.authority().ok_or_else(|| bad("there is no host in it"))?;
-        if authority.as_str().contains('@') || !matches!(uri.path(), "" | "/") || uri.query().is_some() {
-            return Err(bad("only host and port can be named"));
-        }
-        let agent = Agent::new_with_config(
-            Agent::config_builder()
-                .timeout_connect(Some(CONNECT.min(deadline)))
-                .timeout_global(Some(deadline))
-                .max_redirects(0)
-                .http_status_as_error(false)
-                .proxy(None)
-                .user_agent("vitrine-verify")
-                .build(),
-        );
-        Ok(Self { base: format!("http://{authority}"), host: authority.host().to_owned(), agent })
+        Self::over(&agent(), url, deadline)
+    }
+
+    /// The same over shared connections.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn over(agent: &Agent, url: &str, deadline: Duration) -> Result<Self> {
+        let (base, host) = address(url)?;
+        Ok(Self { base, host, agent: agent.clone(), deadline })
     }
 
     /// As in the address, without the port.
@@ -90,8 +86,15 @@ impl Server {
     /// [`vitrine_attest::Blame::Host`] when the server cannot be reached, does not answer in time, or answers more.
     pub fn post(&self, path: &str, content_type: &str, body: &[u8], limit: usize) -> Result<Answer> {
         let url = format!("{}{path}", self.base);
-        let mut response =
-            self.agent.post(&url).header("content-type", content_type).send(body).map_err(|e| self.failed(&e))?;
+        let request = self
+            .agent
+            .post(&url)
+            .config()
+            .timeout_connect(Some(CONNECT.min(self.deadline)))
+            .timeout_global(Some(self.deadline))
+            .build()
+            .header("content-type", content_type);
+        let mut response = request.send(body).map_err(|e| self.failed(&e))?;
         let status = response.status().as_u16();
         let body = response.body_mut().with_config().limit(limit as u64).read_to_vec().map_err(|e| self.failed(&e))?;
         Ok(Answer { status, body })
@@ -107,6 +110,27 @@ impl Server {
         };
         Error::host(format!("{} {what}", self.base), hint)
     }
+}
+
+/// Base address without a final slash, and the host in it.
+///
+/// # Errors
+/// When it is not `http://host:port`, possibly with a final slash.
+pub fn address(url: &str) -> Result<(String, String)> {
+    let bad = |why: &str| {
+        Error::input(format!("{url}: {why}"), "write the server's address as http://HOST:PORT or http://[IPV6]:PORT")
+    };
+    let uri: Uri = url.parse().map_err(|_| bad("this is no address"))?;
+    match uri.scheme_str() {
+        Some("http") => {}
+        Some("https") => return Err(bad("evidence is served over plain HTTP; it is signed, not secret")),
+        _ => return Err(bad("this is no http:// address")),
+    }
+    let authority = uri.authority().ok_or_else(|| bad("there is no host in it"))?;
+    if authority.as_str().contains('@') || !matches!(uri.path(), "" | "/") || uri.query().is_some() {
+        return Err(bad("only host and port can be named"));
+    }
+    Ok((format!("http://{authority}"), authority.host().to_owned()))
 }
 
 /// 32 random bytes.

@@ -19,21 +19,49 @@ const JSON: &str = "application/json";
 /// When the server cannot be asked, or gives no evidence. Evidence that is wrong is no error here.
 pub fn converse(server: &Server) -> Result<Exchange> {
     let nonce = Sha256(random()?);
-    let m1 = to_canonical_json(&EvidenceRequest { v: VERSION, nonce })?;
-    let m2 = server.post(EVIDENCE_PATH, JSON, &m1, EVIDENCE_LIMIT)?;
+    let m1 = question(nonce)?;
+    let m2 = ask(server, &m1)?;
+    let answer = activate(server, &m1, &m2)?;
+    Ok(Exchange {
+        source: Source::Server(server.name().into()),
+        nonce,
+        evidence: m2,
+        activation: Some(Activation { m1, answer }),
+        beacon: None,
+    })
+}
+
+/// Evidence for this nonce, without an activation.
+///
+/// # Errors
+/// When the server cannot be asked, or gives none; also when what it gives is no evidence.
+pub fn evidence(server: &Server, nonce: Sha256) -> Result<Vec<u8>> {
+    let m2 = ask(server, &question(nonce)?)?;
+    let evidence: Evidence = serde_json::from_slice(&m2).map_err(|e| {
+        let hint = "check the address: this is no server of this protocol";
+        Error::host(format!("{} gives no evidence: {e}", server.name()), hint)
+    })?;
+    if evidence.nonce != nonce {
+        let what = format!("{} answers another nonce", server.name());
+        return Err(Error::host(what, "try again; if it stays, the server cannot prove anything"));
+    }
+    Ok(m2)
+}
+
+fn question(nonce: Sha256) -> Result<Vec<u8>> {
+    to_canonical_json(&EvidenceRequest { v: VERSION, nonce })
+}
+
+/// M1 → M2.
+fn ask(server: &Server, m1: &[u8]) -> Result<Vec<u8>> {
+    let m2 = server.post(EVIDENCE_PATH, JSON, m1, EVIDENCE_LIMIT)?;
     if m2.status != 200 {
         return Err(Error::host(
             format!("{} gives no evidence: {}", server.name(), m2.code()),
             "try again; if it stays, the server cannot prove anything",
         ));
     }
-    let answer = activate(server, &m1, &m2.body)?;
-    Ok(Exchange {
-        source: Source::Server(server.name().into()),
-        nonce,
-        evidence: m2.body,
-        activation: Some(Activation { m1, answer }),
-    })
+    Ok(m2.body)
 }
 
 fn activate(server: &Server, m1: &[u8], m2: &[u8]) -> Result<Answer> {

@@ -1,5 +1,6 @@
 //! From single checks to one verdict. The default is "rejected".
 
+use crate::checks::CPU;
 use crate::outcome::{CheckReport, Status};
 use serde::Serialize;
 use std::fmt;
@@ -13,6 +14,10 @@ pub enum Level {
     /// And a vendor vouches for the TPM, which was shown to hold that key.
     #[value(name = "L2")]
     L2,
+    /// And a processor signed the same digest, asked by a machine whose memory it hides from its owner.
+    #[cfg(feature = "cpu-evidence")]
+    #[value(name = "L3")]
+    L3,
 }
 
 impl fmt::Display for Level {
@@ -20,6 +25,8 @@ impl fmt::Display for Level {
         f.write_str(match self {
             Self::L1 => "L1",
             Self::L2 => "L2",
+            #[cfg(feature = "cpu-evidence")]
+            Self::L3 => "L3",
         })
     }
 }
@@ -30,6 +37,8 @@ impl Level {
         match self {
             Self::L1 => "a TPM quote; the operator could run a software TPM",
             Self::L2 => "a TPM quote; you trust the TPM's vendor (or the cloud that runs it), the firmware, the place",
+            #[cfg(feature = "cpu-evidence")]
+            Self::L3 => "a TPM quote and a processor's report; you trust both makers, the firmware, the place",
         }
     }
 }
@@ -45,13 +54,19 @@ pub enum Verdict {
 impl Verdict {
     /// Any failed check rejects. Skipped ones are accepted only when the person named the level that does without.
     pub fn of(checks: &[CheckReport], accept: Level) -> (Self, Option<Level>) {
-        let any = |status| checks.iter().any(|check| check.status == status);
+        let any = |status| checks.iter().any(|check| check.status == status && check.code != CPU);
+        let cpu = checks.iter().find(|check| check.code == CPU).map(|check| check.status);
+        let failed = any(Status::Failed) || cpu == Some(Status::Failed);
         let all_there = checks.len() == crate::checks::ALL.len();
-        match (any(Status::Failed) || !all_there, any(Status::Skipped)) {
-            (true, _) => (Self::Rejected, None),
-            (false, false) => (Self::Accepted, Some(Level::L2)),
-            (false, true) if accept == Level::L1 => (Self::Accepted, Some(Level::L1)),
-            (false, true) => (Self::CouldNotJudge, None),
+        let reached = match (failed || !all_there, any(Status::Skipped)) {
+            (true, _) => return (Self::Rejected, None),
+            (false, true) => Level::L1,
+            (false, false) => with_cpu(cpu),
+        };
+        if reached >= accept {
+            (Self::Accepted, Some(reached))
+        } else {
+            (Self::CouldNotJudge, None)
         }
     }
 
@@ -61,6 +76,15 @@ impl Verdict {
             Self::Rejected => 1,
             Self::CouldNotJudge => 2,
         }
+    }
+}
+
+/// The level when nothing was skipped but perhaps V28. A report that was not given raises nothing.
+fn with_cpu(cpu: Option<Status>) -> Level {
+    match cpu {
+        #[cfg(feature = "cpu-evidence")]
+        Some(Status::Passed) => Level::L3,
+        _ => Level::L2,
     }
 }
 
@@ -82,6 +106,10 @@ mod tests {
     fn checks(stop: Option<Stop>) -> Vec<CheckReport> {
         let mut checks: Vec<_> =
             crate::checks::ALL.iter().map(|c| CheckReport::new(c.code, c.title, Ok(String::new()))).collect();
+        #[cfg(feature = "cpu-evidence")]
+        {
+            *checks.last_mut().unwrap() = CheckReport::new(CPU, "x", Err(Stop::Skipped("x")));
+        }
         if let Some(stop) = stop {
             checks[3] = CheckReport::new("V04", "x", Err(stop));
         }

@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::process::Command;
 
-const VERBS: [&str; 18] = [
+const VERBS: [&str; 19] = [
     "",
     "check",
     "peers",
@@ -15,6 +15,7 @@ const VERBS: [&str; 18] = [
     "peers commitment",
     "wg-config",
     "watch",
+    "beacon",
     "policy",
     "policy example",
     "policy show",

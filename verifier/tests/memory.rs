@@ -223,7 +223,7 @@ fn a_verifier_that_was_overtaken() {
             alter(&mut record);
             Book { servers: [(server, record)].into() }
         };
-        let memory = Memory::Kept { before: book(before), now: book(now) };
+        let memory = Memory::Kept { before: book(before).into(), now: book(now).into() };
         let report = judge_with(scene.inputs(), Demands { memory, ..Demands::at(Level::L2) }).1;
         let failed = report.checks.iter().find(|check| check.status == Status::Failed);
         (report.verdict, failed.and_then(|check| check.reason))
@@ -249,7 +249,7 @@ fn an_overtaken_boot_with_other_keys() {
         release: case.release_seen().unwrap(),
     };
     let now = Book { servers: [(case.server_id().unwrap(), record)].into() };
-    let memory = Memory::Kept { before: Book::default(), now };
+    let memory = Memory::Kept { before: Book::default().into(), now: now.into() };
     let report = judge_with(scene.inputs(), Demands { memory, ..Demands::at(Level::L2) }).1;
     assert_eq!(report.verdict, Verdict::Rejected);
 }

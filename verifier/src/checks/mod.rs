@@ -30,6 +30,8 @@ mod v24_firmware;
 mod v25_release;
 mod v26_age;
 mod v27_memory;
+#[cfg(feature = "cpu-evidence")]
+mod v28_cpu;
 
 use crate::case::Case;
 use crate::outcome::{CheckReport, CheckResult};
@@ -50,7 +52,7 @@ impl Check {
 }
 
 /// All checks, in the order of the report.
-pub const ALL: [&Check; 27] = [
+pub const ALL: [&Check; if cfg!(feature = "cpu-evidence") { 28 } else { 27 }] = [
     &v01_sizes::CHECK,
     &v02_form::CHECK,
     &v03_ek_chain::CHECK,
@@ -78,8 +80,12 @@ pub const ALL: [&Check; 27] = [
     &v25_release::CHECK,
     &v26_age::CHECK,
     &v27_memory::CHECK,
+    #[cfg(feature = "cpu-evidence")]
+    &v28_cpu::CHECK,
 ];
 
+/// Code of the check that looks at the processor's own report; it is there with the feature `cpu-evidence` only.
+pub const CPU: &str = "V28";
 /// Code of the check that proves who made the TPM.
 pub const EK_CHAIN: &str = v03_ek_chain::CHECK.code;
 /// Code of the check that proves that this TPM made the quote.

@@ -13,7 +13,7 @@ pub const CHECK: Check = Check { code: "V15", title: "the quoted registers have 
 
 fn run(case: &Case) -> CheckResult {
     let (quote, predicted) = (case.quote()?, case.predicted()?);
-    let Some(expected) = pcr_digest(&predicted) else {
+    let Some(expected) = pcr_digest(predicted) else {
         return Err(Failure::not_reached("the statement predicts too few registers (V20)").into());
     };
     if case.same(&expected.0, &quote.digest) {

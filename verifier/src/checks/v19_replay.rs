@@ -11,7 +11,7 @@ pub const CHECK: Check = Check { code: "V19", title: "the logs lead to the quote
 
 fn run(case: &Case) -> CheckResult {
     let (replayed, quote) = (case.replayed()?, case.quote()?);
-    let Some(expected) = pcr_digest(&replayed) else { return Err(Failure::not_reached("no values").into()) };
+    let Some(expected) = pcr_digest(replayed) else { return Err(Failure::not_reached("no values").into()) };
     if case.same(&expected.0, &quote.digest) {
         return Ok(String::new());
     }

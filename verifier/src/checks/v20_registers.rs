@@ -28,7 +28,7 @@ fn run(case: &Case) -> CheckResult {
                     detail = format!("{detail}; {violation}");
                 }
             }
-            Err(Failure::differs(reason(first), detail, of(&predicted, first), of(&replayed, first)).into())
+            Err(Failure::differs(reason(first), detail, of(predicted, first), of(replayed, first)).into())
         }
     }
 }

@@ -9,15 +9,15 @@ use crate::case::Case;
 use crate::clock::date;
 use crate::memory::older_statement;
 use crate::outcome::{CheckResult, Failure};
-use vitrine_attest::fingerprint::Fingerprint;
-use vitrine_attest::statement::Release;
 
 pub const CHECK: Check = Check { code: "V21", title: "the statement is signed by the given key", run };
 
 fn run(case: &Case) -> CheckResult {
     let statement =
         case.statement().as_ref().map_err(|e| Failure::new("statement-signature-invalid", e.what.clone()))?;
-    agrees(&statement.predicate)?;
+    if let Some(contradiction) = case.inputs.promise.contradiction() {
+        return Err(contradiction.clone().into());
+    }
     let today = date(case.inputs.now);
     match &statement.predicate.not_after {
         Some(last) if !is_date(last) => {
@@ -26,7 +26,7 @@ fn run(case: &Case) -> CheckResult {
         Some(last) if *last < today => {
             Err(Failure::differs("statement-expired", "last day of the statement", last, today).into())
         }
-        _ => remembered(case).map(|words| format!("key {}{words}", case.inputs.key.name())),
+        _ => remembered(case).map(|words| format!("key {}{words}", case.inputs.promise.key().name())),
     }
 }
 
@@ -44,20 +44,6 @@ fn remembered(case: &Case) -> CheckResult {
             before.image, before.version, before.seq
         )),
     }
-}
-
-fn agrees(release: &Release) -> Result<(), Failure> {
-    let digest = release.config.digest().map_err(|e| Failure::new("statement-inconsistent", e.what))?;
-    if release.config_digest != digest {
-        let detail = "digest of the configuration in the statement";
-        return Err(Failure::differs("statement-inconsistent", detail, digest, release.config_digest));
-    }
-    let fingerprint = Fingerprint::new(release.image.authenticode, digest);
-    if release.fingerprint != fingerprint {
-        let detail = "fingerprint in the statement";
-        return Err(Failure::differs("statement-inconsistent", detail, fingerprint, release.fingerprint));
-    }
-    Ok(())
 }
 
 /// `YYYY-MM-DD`, so that dates compare as text.

@@ -31,7 +31,7 @@ fn run(case: &Case) -> CheckResult {
 }
 
 fn key(case: &Case, policy: &Policy) -> Option<Failure> {
-    let (keys, got) = (&policy.statement.keys, &case.inputs.key);
+    let (keys, got) = (&policy.statement.keys, case.inputs.promise.key());
     if keys.is_empty() || keys.iter().any(|key| key.key() == got.key()) {
         return None;
     }

@@ -1,11 +1,17 @@
 //! The command line, and nothing else.
 
+mod beacon;
+#[cfg(feature = "cpu-evidence")]
+mod cpu;
 mod peers;
 mod policy;
 mod state;
 mod watch;
 mod wg_config;
 
+pub use beacon::Beacon;
+#[cfg(feature = "cpu-evidence")]
+pub use cpu::CpuFiles;
 pub use peers::{AddPeer, CommitmentArgs, OnePeer, OwnerArgs, PeerAction, Peers, SyncPeers};
 pub use policy::{Policy, PolicyAction, ShowPolicy};
 pub use state::{ForgetArgs, ListArgs, Name, State, StateAction};
@@ -41,6 +47,7 @@ pub enum Command {
     Peers(Peers),
     WgConfig(WgConfig),
     Watch(Watch),
+    Beacon(Beacon),
     State(State),
     Policy(Policy),
     EventLog(EventLog),
@@ -60,14 +67,20 @@ Example:
   vitrine-verify check http://[2001:db8::7]:8787 \\
       --statement release.dsse.json --key release.pub --ek-roots tpm-ca.pem")]
 pub struct Check {
-    /// Server (http://HOST:PORT), or a file of saved evidence
+    /// Server (http://HOST:PORT), or a file: saved evidence, or a beacon
     #[arg(value_name = "URL|FILE")]
     pub target: String,
     #[command(flatten)]
     pub trust: Trust,
+    #[cfg(feature = "cpu-evidence")]
+    #[command(flatten)]
+    pub cpu: CpuFiles,
     /// Nonce that a file of bare evidence has to answer, 64 hex digits
     #[arg(long, value_name = "HEX")]
     pub nonce: Option<Sha256>,
+    /// Logs and witnesses whose checkpoints date a beacon, one key a line
+    #[arg(long, value_name = "FILE")]
+    pub log_keys: Option<PathBuf>,
     /// Print the report as JSON
     #[arg(long)]
     pub json: bool,
@@ -137,4 +150,13 @@ Example:
   vitrine-verify completions bash > /etc/bash_completion.d/vitrine-verify")]
 pub struct Completions {
     pub shell: clap_complete::Shell,
+}
+
+/// Time between two rounds.
+fn interval(text: &str) -> Result<vitrine_attest::config::Span, String> {
+    let span: vitrine_attest::config::Span = text.parse()?;
+    if span.as_seconds() == 0 {
+        return Err("at least 1s".into());
+    }
+    Ok(span)
 }

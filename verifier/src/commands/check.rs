@@ -1,5 +1,6 @@
 //! `vitrine-verify check`
 
+use super::beacon::read_keys;
 use super::judging::Judging;
 use super::Done;
 use crate::cli::Check;
@@ -35,6 +36,16 @@ fn live(args: &Check) -> Result<(Judging, Exchange)> {
             "leave --nonce out; it is for files of bare evidence",
         ));
     }
+    if args.log_keys.is_some() {
+        return Err(Error::input("a server dates nothing by a log", "leave --log-keys out; it is for beacons"));
+    }
+    #[cfg(feature = "cpu-evidence")]
+    if args.cpu.cpu_evidence.is_some() {
+        return Err(Error::input(
+            "a processor's report is made for one quote: none can be given before the server is asked",
+            "save the messages with --save FILE, then check that file with --cpu-evidence",
+        ));
+    }
     let server = Server::new(&args.target, Duration::from_secs(args.trust.timeout))?;
     let judging = Judging::begin(&args.trust, true)?;
     Ok((judging, session::converse(&server)?))
@@ -42,7 +53,15 @@ fn live(args: &Check) -> Result<(Judging, Exchange)> {
 
 fn saved(args: &Check) -> Result<(Judging, Exchange)> {
     let judging = Judging::begin(&args.trust, false)?;
+    #[cfg(feature = "cpu-evidence")]
+    let judging = judging.with_cpu(args.cpu.read()?);
     let bytes = files::read(Path::new(&args.target), FILE_LIMIT)?;
-    let exchange = Exchange::from_file(&args.target, &bytes, args.nonce)?;
-    Ok((judging.of_file(exchange::asked(&bytes)), exchange))
+    let keys = args.log_keys.as_deref().map(read_keys).transpose()?;
+    let exchange = Exchange::from_file(&args.target, &bytes, args.nonce, keys.as_deref())?;
+    // a beacon's nonce was there when its checkpoint was
+    let asked = match &exchange.beacon {
+        Some(beacon) => beacon.as_ref().ok().and_then(|checked| checked.not_before),
+        None => exchange::asked(&bytes),
+    };
+    Ok((judging.of_file(asked), exchange))
 }

@@ -6,10 +6,11 @@ use crate::checks::ACTIVATION;
 use crate::cli::Trust;
 use crate::demands::Demands;
 use crate::exchange::Exchange;
-use crate::memory::{place, Book, Kept, Locked, Memory, Off, Record, Store};
+use crate::memory::{place, Book, Kept, Locked, Memory, Off, Record, ServerId, Store};
 use crate::outcome::Status;
 use crate::report::{judge_with, Report};
-use crate::verdict::{Level, Verdict};
+use crate::verdict::Verdict;
+use std::sync::Arc;
 use vitrine_attest::{Error, Result};
 
 /// Begun before the server is asked: a state file that cannot be used costs no conversation, and what it held then
@@ -17,7 +18,8 @@ use vitrine_attest::{Error, Result};
 pub struct Judging {
     trusted: Trusted,
     memory: Remembered,
-    level: Level,
+    /// The level, and what the processor says.
+    demands: Demands,
     /// When the evidence was asked for.
     asked: Option<u64>,
 }
@@ -44,12 +46,19 @@ impl Judging {
                 Remembered::In(store, before)
             }
         };
-        Ok(Self { trusted, memory, level, asked: Some(now()?.as_secs()).filter(|_| live) })
+        Ok(Self { trusted, memory, demands: Demands::at(level), asked: Some(now()?.as_secs()).filter(|_| live) })
     }
 
     /// For a file: when it says that it was asked for.
     pub fn of_file(self, asked: Option<u64>) -> Self {
         Self { asked, ..self }
+    }
+
+    /// With a processor's report beside the evidence.
+    #[cfg(feature = "cpu-evidence")]
+    pub fn with_cpu(mut self, cpu: Option<crate::cpu::CpuDemands>) -> Self {
+        self.demands.cpu = cpu;
+        self
     }
 
     /// When the evidence was asked for, seconds since 1970.
@@ -62,8 +71,8 @@ impl Judging {
     /// # Errors
     /// When the state file cannot be read or replaced: then nothing is accepted.
     pub fn judge(self, exchange: Exchange) -> Result<(Case, Report)> {
-        let (level, policy, asked) = (self.level, self.trusted.policy().clone(), self.asked);
-        let demands = |memory| Demands { level, memory, policy, asked };
+        let (policy, asked) = (self.trusted.policy().clone(), self.asked);
+        let demands = |memory| Demands { memory, policy, asked, ..self.demands };
         let inputs = self.trusted.inputs(exchange)?;
         match self.memory {
             Remembered::Off(why) => Ok(judge_with(inputs, demands(Memory::Off(why)))),
@@ -71,7 +80,9 @@ impl Judging {
                 // nobody else judges by this file until what we find stands in it
                 let locked = store.lock()?;
                 let now = locked.read_after(&before)?.book;
-                let memory = Memory::Kept { before: before.book, now: now.clone() };
+                // a beacon was made whenever it was made, maybe before what is remembered
+                let before = if inputs.exchange.beacon.is_some() { Arc::default() } else { before.book };
+                let memory = Memory::Kept { before, now: now.clone() };
                 let (case, report) = judge_with(inputs, demands(memory));
                 if report.verdict == Verdict::Accepted && activated(&report) {
                     remember(&locked, now, &case)?;
@@ -83,11 +94,15 @@ impl Judging {
 }
 
 /// Without it, anybody could speak in the name of another's endorsement key, and push its counters forward.
-fn activated(report: &Report) -> bool {
+pub fn activated(report: &Report) -> bool {
     report.checks.iter().any(|check| check.code == ACTIVATION && check.status == Status::Passed)
 }
 
-fn remember(locked: &Locked<'_>, mut book: Book, case: &Case) -> Result<()> {
+/// What an accepted server said, and under which name it is remembered.
+///
+/// # Errors
+/// Never for a server that was accepted.
+pub fn seen_record(case: &Case) -> Result<(ServerId, Record)> {
     let unreadable = |_| Error::bug("a server was accepted whose evidence cannot be read");
     let server = case.server_id().map_err(unreadable)?;
     let seen = Record {
@@ -97,7 +112,13 @@ fn remember(locked: &Locked<'_>, mut book: Book, case: &Case) -> Result<()> {
         boot: case.boot().map_err(unreadable)?,
         release: case.release_seen().map_err(unreadable)?,
     };
+    Ok((server, seen))
+}
+
+fn remember(locked: &Locked<'_>, mut book: Arc<Book>, case: &Case) -> Result<()> {
+    let (server, seen) = seen_record(case)?;
+    let book = Arc::make_mut(&mut book);
     book.servers.entry(server).and_modify(|record| record.follow(&seen)).or_insert(seen);
     let unwritten = "the server passed all checks and is not accepted, because that cannot be remembered";
-    locked.write(&book).map_err(|e| Error::input(format!("{unwritten}: {}", e.what), e.hint))
+    locked.write(book).map_err(|e| Error::input(format!("{unwritten}: {}", e.what), e.hint))
 }

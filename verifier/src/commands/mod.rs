@@ -1,9 +1,11 @@
 //! One file for each verb.
 
 mod accepted;
+mod beacon;
 mod check;
 mod documents;
 mod event_log;
+mod fleet;
 mod judging;
 mod peers;
 mod policy;
@@ -34,6 +36,7 @@ pub fn run(cli: Cli) -> Result<Done> {
         Command::Peers(args) => peers::run(&args),
         Command::WgConfig(args) => wg_config::run(&args),
         Command::Watch(args) => watch::run(&args),
+        Command::Beacon(args) => beacon::run(&args),
         Command::Policy(args) => policy::run(&args),
         Command::State(args) => state::run(&args),
         Command::EventLog(args) => event_log::run(&args),

@@ -5,9 +5,11 @@ use crate::cli::Trust;
 use crate::exchange::Exchange;
 use crate::files;
 use crate::policy::{self, Policy};
+use crate::promise::Promise;
 use crate::roots;
 use crate::verdict::Level;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 use vitrine_attest::dsse::{self, Envelope, ENVELOPE_LIMIT};
 use vitrine_attest::ek::Roots;
@@ -16,8 +18,7 @@ use vitrine_attest::{Error, Result};
 
 /// The files, read before anybody is asked, so that a mistake costs no conversation.
 pub struct Trusted {
-    envelope: Envelope,
-    key: NoteKey,
+    promise: Arc<Promise>,
     policy: Policy,
     roots: Option<Roots>,
 }
@@ -25,17 +26,9 @@ pub struct Trusted {
 impl Trusted {
     pub fn read(args: &Trust) -> Result<Self> {
         let policy = args.policy.as_deref().map(policy::read).transpose()?.unwrap_or_default();
-        let envelope =
-            Envelope::from_json(&files::read(&args.statement, ENVELOPE_LIMIT)?).map_err(within(&args.statement))?;
-        Ok(Self {
-            key: match &args.key {
-                Some(path) => NoteKey::from_file(&files::read(path, TEXT_LIMIT)?).map_err(within(path))?,
-                None => signer(&policy, &envelope)?,
-            },
-            roots: args.ek_roots.as_deref().map(roots::read).transpose()?,
-            envelope,
-            policy,
-        })
+        let promise = promise(&args.statement, args.key.as_deref(), &policy)?;
+        let roots = args.ek_roots.as_deref().map(roots::read).transpose()?;
+        Ok(Self { promise, roots, policy })
     }
 
     /// The lowest level that is accepted.
@@ -43,31 +36,45 @@ impl Trusted {
     /// # Errors
     /// When the person asks for less than the person's policy.
     pub fn level(&self, asked: Option<Level>) -> Result<Level> {
-        match (asked, self.policy.level) {
-            (Some(asked), Some(least)) if asked < least => Err(Error::input(
-                format!("--accept-level {asked} is less than the policy's {least}"),
-                "leave --accept-level out, or change `level` in the policy",
-            )),
-            (Some(level), _) | (None, Some(level)) => Ok(level),
-            (None, None) => Ok(Level::L2),
-        }
+        level(&self.policy, asked)
     }
 
     pub fn policy(&self) -> &Policy {
         &self.policy
     }
 
-    pub fn envelope(&self) -> &Envelope {
-        &self.envelope
-    }
-
-    pub fn key(&self) -> &NoteKey {
-        &self.key
+    pub fn promise(&self) -> &Promise {
+        &self.promise
     }
 
     pub fn inputs(self, exchange: Exchange) -> Result<Inputs> {
         let now = now()?.as_secs();
-        Ok(Inputs { exchange, envelope: self.envelope, key: self.key, roots: self.roots, now })
+        Ok(Inputs { exchange, promise: self.promise, roots: self.roots, now })
+    }
+}
+
+/// The statement with the key that it has to be signed with: the given one, or one of the policy's.
+pub fn promise(statement: &Path, key: Option<&Path>, policy: &Policy) -> Result<Arc<Promise>> {
+    let envelope = Envelope::from_json(&files::read(statement, ENVELOPE_LIMIT)?).map_err(within(statement))?;
+    let key = match key {
+        Some(path) => NoteKey::from_file(&files::read(path, TEXT_LIMIT)?).map_err(within(path))?,
+        None => signer(policy, &envelope)?,
+    };
+    Ok(Arc::new(Promise::new(envelope, key)))
+}
+
+/// The lowest level that is accepted.
+///
+/// # Errors
+/// When the person asks for less than the person's policy.
+pub fn level(policy: &Policy, asked: Option<Level>) -> Result<Level> {
+    match (asked, policy.level) {
+        (Some(asked), Some(least)) if asked < least => Err(Error::input(
+            format!("--accept-level {asked} is less than the policy's {least}"),
+            "leave --accept-level out, or change `level` in the policy",
+        )),
+        (Some(level), _) | (None, Some(level)) => Ok(level),
+        (None, None) => Ok(Level::L2),
     }
 }
 

@@ -5,25 +5,29 @@
 //! time bounds what it can say now. `compare.rs` has the rules, [`Book`] is the file's form, [`Store`] the file.
 
 mod book;
+#[cfg(test)]
+pub(crate) use book::tests;
 mod compare;
 mod store;
 mod told;
 
 pub use book::{Book, Boot, Record, ReleaseSeen, ServerId, BOOK_LIMIT};
 pub use compare::{older_statement, problem, remarks, stood_still};
-pub use store::{place, Kept, Locked, Store};
+pub use store::{place, Kept, Locked, Stamp, Store};
 pub use told::MemoryReport;
 
-/// What a check can be compared with.
+use std::sync::Arc;
+
+/// What a check can be compared with. A book is shared: it may hold thousands of servers.
 #[derive(Debug, Clone)]
 pub enum Memory {
     /// Nothing is remembered, and nothing will be.
     Off(Off),
     Kept {
         /// As it was before the server was asked: all of it has to lie behind what the server says now.
-        before: Book,
+        before: Arc<Book>,
         /// As it is now; another verifier may have added to it since.
-        now: Book,
+        now: Arc<Book>,
     },
 }
 

@@ -13,6 +13,7 @@ use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::ErrorKind;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use vitrine_attest::{Error, Result};
 
@@ -111,18 +112,23 @@ impl Store {
     }
 }
 
+/// Tells one content of the file from another without reading it: it is replaced as a whole, so another content has another
+/// inode; one that was written in place has other times. None: there is no file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stamp(Option<(u64, u64, i64, i64, i64, i64)>);
+
 /// A file as it was read. [`Default`]: there is none.
 #[derive(Debug, Clone, Default)]
 pub struct Kept {
-    pub book: Book,
-    bytes: Vec<u8>,
+    pub book: Arc<Book>,
+    bytes: Arc<[u8]>,
 }
 
 impl Locked<'_> {
     /// # Errors
     /// When the file is there and is not whole, not ours to read, or of a newer version. It is left as it is.
     pub fn read(&self) -> Result<Book> {
-        self.read_after(&Kept::default()).map(|kept| kept.book)
+        self.read_after(&Kept::default()).map(|kept| Arc::unwrap_or_clone(kept.book))
     }
 
     /// The same, and nothing is parsed again when nobody has changed it since `earlier`.
@@ -131,11 +137,23 @@ impl Locked<'_> {
     /// As there.
     pub fn read_after(&self, earlier: &Kept) -> Result<Kept> {
         let Some(bytes) = self.bytes()? else { return Ok(Kept::default()) };
-        if !earlier.bytes.is_empty() && bytes == earlier.bytes {
+        if !earlier.bytes.is_empty() && *bytes == *earlier.bytes {
             return Ok(earlier.clone());
         }
         let book = Book::parse(&bytes).map_err(|unusable| self.unusable(unusable))?;
-        Ok(Kept { book, bytes })
+        Ok(Kept { book: book.into(), bytes: bytes.into() })
+    }
+
+    /// Under the lock, so that it belongs to what is read or was written under the same.
+    ///
+    /// # Errors
+    /// When nobody can say.
+    pub fn stamp(&self) -> Result<Stamp> {
+        match std::fs::metadata(&self.store.path) {
+            Ok(m) => Ok(Stamp(Some((m.ino(), m.len(), m.mtime(), m.mtime_nsec(), m.ctime(), m.ctime_nsec())))),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(Stamp(None)),
+            Err(error) => Err(failed(&self.store.path, &error)),
+        }
     }
 
     /// None: there is no file.

@@ -3,10 +3,14 @@
 //! Without a policy nothing of this is demanded. Each table of the file is a check of its own, so that all failures are
 //! reported: `[tpm]` is V17, `[firmware]` V24, `[statement]` and `[[image]]` V25, `[evidence]` V26, `[memory]` V27.
 
+#[cfg(feature = "cpu-evidence")]
+mod cpu;
 mod parse;
 mod version;
 mod words;
 
+#[cfg(feature = "cpu-evidence")]
+pub use cpu::CpuPolicy;
 pub use parse::{parse, read};
 pub use version::Dotted;
 
@@ -22,7 +26,11 @@ use vitrine_attest::Sha256;
 pub const POLICY_LIMIT: usize = 1 << 20;
 
 /// `vitrine-verify policy example`: everything that can be said, with the values that say nothing.
+#[cfg(not(feature = "cpu-evidence"))]
 pub const EXAMPLE: &str = include_str!("example.toml");
+/// `vitrine-verify policy example`: everything that can be said, with the values that say nothing.
+#[cfg(feature = "cpu-evidence")]
+pub const EXAMPLE: &str = concat!(include_str!("example.toml"), include_str!("example-cpu.toml"));
 
 /// A policy file. [`Self::default`] demands nothing.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -40,6 +48,8 @@ pub struct Policy {
     /// For PCR 0-3; a register that is not here is observed.
     pub firmware: BTreeMap<Pcr, Pin>,
     pub memory: MemoryPolicy,
+    #[cfg(feature = "cpu-evidence")]
+    pub cpu: CpuPolicy,
 }
 
 /// Which registers a quote has to hold (V14). There is one set today; a policy names it, so that another one can never

@@ -14,6 +14,12 @@ use vitrine_attest::digest::unhex;
 use vitrine_attest::{Result, Sha256};
 
 const VERSION: i64 = 1;
+const LEVELS: &[(&str, Level)] = &[
+    ("L1", Level::L1),
+    ("L2", Level::L2),
+    #[cfg(feature = "cpu-evidence")]
+    ("L3", Level::L3),
+];
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -34,6 +40,9 @@ struct File {
     firmware: FirmwareTable,
     #[serde(default)]
     memory: MemoryTable,
+    #[cfg(feature = "cpu-evidence")]
+    #[serde(default)]
+    cpu: super::cpu::CpuTable,
 }
 
 #[derive(Default, Deserialize)]
@@ -119,7 +128,7 @@ fn check_version(text: &str, lines: &Lines) -> std::result::Result<(), Vec<Probl
     Err(vec![lines.problem(version.span(), words)])
 }
 
-struct Reader {
+pub(super) struct Reader {
     lines: Lines,
     problems: Vec<Problem>,
 }
@@ -127,7 +136,7 @@ struct Reader {
 impl Reader {
     fn policy(&mut self, file: &File) -> Policy {
         Policy {
-            level: self.word(&file.level, "level", &[("L1", Level::L1), ("L2", Level::L2)]),
+            level: self.word(&file.level, "level", LEVELS),
             registers: self.word(&file.registers, "registers", &[("image", Profile::Image)]).unwrap_or_default(),
             statement: StatementPolicy {
                 keys: self.keys(&file.statement),
@@ -147,10 +156,12 @@ impl Reader {
                     )
                     .unwrap_or_default(),
             },
+            #[cfg(feature = "cpu-evidence")]
+            cpu: file.cpu.read(self),
         }
     }
 
-    fn wrong<T>(&mut self, at: &Spanned<T>, text: impl Into<String>) {
+    pub(super) fn wrong<T>(&mut self, at: &Spanned<T>, text: impl Into<String>) {
         self.problems.push(self.lines.problem(at.span(), text));
     }
 

@@ -66,7 +66,7 @@ fn unknown_fields_and_wrong_types_have_their_line() {
 #[test]
 fn all_wrong_values_at_once() {
     let found = problems(
-        r#"level = "L3"
+        r#"level = "L4"
 registers = "all"
 [statement]
 keys = [

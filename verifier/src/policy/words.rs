@@ -38,6 +38,8 @@ impl Policy {
             line(&pcr.to_string(), pinned(self.firmware.get(&pcr)));
         }
         line("Memory", self.memory_words());
+        #[cfg(feature = "cpu-evidence")]
+        line("Processor", self.cpu.words());
         text
     }
 
@@ -65,7 +67,8 @@ impl Policy {
             };
             (format!("pcr{}", pcr.index()), value)
         });
-        json!({
+        #[allow(unused_mut)] // the feature adds to it
+        let mut all = json!({
             "version": 1,
             "level": self.level,
             "registers": self.registers.name(),
@@ -78,7 +81,12 @@ impl Policy {
             "tpm": { "min_firmware": self.min_firmware.map(|version| format!("{version:016x}")) },
             "firmware": pins.collect::<serde_json::Map<_, _>>(),
             "memory": { "required": self.memory.required, "first_seen": self.memory.first_seen },
-        })
+        });
+        #[cfg(feature = "cpu-evidence")]
+        {
+            all["cpu"] = self.cpu.json();
+        }
+        all
     }
 }
 

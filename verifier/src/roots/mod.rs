@@ -20,28 +20,42 @@ const ENTRIES_LIMIT: usize = 4096;
 /// # Errors
 /// When there is none, or one of them is no certificate of a CA: a mistake here must not go unnoticed.
 pub fn read(path: &Path) -> Result<Roots> {
-    let files = if path.is_dir() { folder(path)? } else { vec![path.to_owned()] };
-    let mut all: Vec<Vec<u8>> = vec![];
-    let mut left = ROOTS_LIMIT;
-    for path in &files {
-        let bytes = files::read(path, left)?;
-        left -= bytes.len();
-        for certificate in certificates(&bytes).map_err(|e| e.within(path.display()))? {
-            if !all.contains(&certificate) {
-                all.push(certificate);
-            }
-        }
-    }
-    Roots::parse(&all.concat())
+    Ok(Roots::joined(&each(path, |certificates| Roots::parse(&certificates.concat()))?))
 }
 
+/// [`read`], as DER: for the roots of other makers than those of TPMs.
+///
 /// # Errors
-/// When there is none, or one of them is no certificate of a CA.
-fn certificates(bytes: &[u8]) -> Result<Vec<Vec<u8>>> {
-    let found = bundle::certificates(bytes).map_err(|why| Error::input(format!("EK roots: {why}"), HINT))?;
-    // judged file by file, so that an error has its name
-    Roots::parse(&found.concat())?;
-    Ok(found)
+/// As [`read`].
+#[cfg(feature = "cpu-evidence")]
+pub fn ders(path: &Path) -> Result<Vec<Vec<u8>>> {
+    let judged = |certificates: Vec<Vec<u8>>| Roots::parse(&certificates.concat()).map(|_| certificates);
+    Ok(each(path, judged)?.concat())
+}
+
+/// What becomes of the certificates of each file, so that an error has the file's name.
+fn each<T>(path: &Path, judge: impl Fn(Vec<Vec<u8>>) -> Result<T>) -> Result<Vec<T>> {
+    let mut all = vec![];
+    let mut left = ROOTS_LIMIT;
+    for path in &files_of(path)? {
+        let bytes = files::read(path, left)?;
+        left -= bytes.len();
+        let found = bundle::certificates(&bytes).map_err(|why| Error::input(format!("EK roots: {why}"), HINT));
+        all.push(found.and_then(&judge).map_err(|e| e.within(path.display()))?);
+    }
+    Ok(all)
+}
+
+/// The file itself, or the files of a folder that are read.
+///
+/// # Errors
+/// When the folder cannot be read, or has none.
+pub fn files_of(path: &Path) -> Result<Vec<PathBuf>> {
+    if path.is_dir() {
+        folder(path)
+    } else {
+        Ok(vec![path.to_owned()])
+    }
 }
 
 fn folder(path: &Path) -> Result<Vec<PathBuf>> {

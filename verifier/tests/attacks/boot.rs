@@ -4,6 +4,8 @@ use crate::mock::{Scene, SigningKey};
 use crate::{failures, refused, report, sent, staged};
 use vitrine_attest::pcr::Pcr;
 use vitrine_attest::Sha256;
+use vitrine_verifier::case::Inputs;
+use vitrine_verifier::promise::Promise;
 
 #[test]
 fn v18_altered_logs() {
@@ -107,13 +109,14 @@ fn v21_statements() {
         "V22 not-reached",
         "V23 not-reached",
     ];
-    let mut inputs = Scene::good().inputs();
-    inputs.envelope.payload[40] ^= 1;
-    refused(inputs, &without_release);
-    let mut inputs = Scene::good().inputs();
+    let scene = Scene::good();
+    let mut altered = scene.envelope();
+    altered.payload[40] ^= 1;
+    let promise = Promise::new(altered, scene.key()).into();
+    refused(Inputs { promise, ..scene.inputs() }, &without_release);
     let other = Scene { release_key: SigningKey::from_bytes(&[7; 32]), ..Scene::good() };
-    inputs.key = other.key();
-    refused(inputs, &without_release);
+    let promise = Promise::new(scene.envelope(), other.key()).into();
+    refused(Inputs { promise, ..scene.inputs() }, &without_release);
     staged(
         |s| s.statement.predicate.fingerprint = vitrine_attest::fingerprint::Fingerprint(Sha256::ZERO),
         &["V21 statement-inconsistent"],

@@ -2,7 +2,9 @@
 
 use crate::mock::{Scene, Tpm};
 use crate::{failures, refused, report, sent, signed, staged};
+use vitrine_attest::evidence::Evidence;
 use vitrine_verifier::exchange::Answer;
+use vitrine_verifier::outcome::Status;
 
 #[test]
 fn v01_sizes() {
@@ -98,4 +100,51 @@ fn v07_algorithms() {
         |e| e.signature = [&[0, 0x14, 0, 0x0b, 1, 0][..], &[1; 256]].concat(),
         &["V07 signature-algorithm-refused", "V08 not-reached"],
     );
+}
+
+/// What is exactly at a limit is not too much.
+#[test]
+fn v01_limits_are_allowed() {
+    let passes = |inputs| report(inputs).checks.iter().any(|c| c.code == "V01" && c.status == Status::Passed);
+    let scene = Scene::good();
+    let of = |change: &dyn Fn(&mut Evidence)| {
+        let mut evidence = scene.evidence();
+        change(&mut evidence);
+        scene.inputs_of(evidence)
+    };
+    assert!(passes(of(&|e| e.firmware_log = vec![0; 1 << 20])));
+    assert!(passes(of(&|e| e.runtime_log = vec![e.runtime_log[0].clone(); 64])));
+    let mut inputs = scene.inputs();
+    inputs.exchange.evidence.resize(4 << 20, b' ');
+    assert!(passes(inputs));
+}
+
+/// Each field of the template by itself: V04 alone sees it, whatever else fails.
+#[test]
+fn v04_every_field_of_the_template() {
+    // type[2] name algorithm[2] attributes[4] policy[2 + 32] symmetric[2] bits[2] mode[2] scheme[2] curve[2] …
+    let with = |change: &dyn Fn(&mut Vec<u8>)| {
+        let scene = Scene::good();
+        let mut evidence = scene.evidence();
+        change(&mut evidence.ek_pub);
+        let checks = report(scene.inputs_of(evidence)).checks;
+        checks.into_iter().find(|check| check.code == "V04").unwrap()
+    };
+    let differs = |change: &dyn Fn(&mut Vec<u8>), got: &str| {
+        let check = with(change);
+        assert_eq!((check.status, check.reason), (Status::Failed, Some("ek-template-differs")), "{got}");
+        assert!(check.got.as_ref().unwrap().contains(got), "{check:?}");
+        assert!(check.expected.as_ref().is_some_and(|expected| !expected.contains(got)), "{check:?}");
+    };
+    assert_eq!(with(&|_| {}).status, Status::Passed);
+    differs(&|area| area[3] = 0x0c, "SHA-384");
+    differs(&|area| area[10] ^= 1, "827197674484");
+    differs(&|area| area[44..46].copy_from_slice(&[1, 0]), "bits: 256");
+    differs(&|area| area[47] = 0x40, "mode: 64");
+    differs(&|area| drop(area.splice(48..50, [0, 0x18, 0, 0x0b])), "(24, 11)");
+    differs(&|area| area[51] = 4, "curve 0x0004");
+    for bit in 0..32 {
+        let check = with(&|area| area[4 + bit / 8] ^= 1 << (bit % 8));
+        assert_eq!(check.status, Status::Failed, "attribute bit {bit}");
+    }
 }

@@ -2,9 +2,11 @@
 
 mod boot;
 mod form;
+mod limits;
 #[path = "../mock/mod.rs"]
 mod mock;
 mod quote;
+mod remembered;
 mod runtime;
 
 use mock::{Parts, Scene};

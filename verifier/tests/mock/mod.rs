@@ -10,6 +10,7 @@ mod tpm;
 pub use pid1::Pid1;
 use std::time::{SystemTime, UNIX_EPOCH};
 pub use tpm::{Parts, Tpm};
+use vitrine_attest::batch::Challenge;
 use vitrine_attest::boot::{BootKeys, BootRecord};
 use vitrine_attest::canonical::to_canonical_json;
 use vitrine_attest::config::Config;
@@ -28,6 +29,7 @@ use vitrine_attest::watch::Rule;
 use vitrine_attest::Sha256;
 use vitrine_verifier::case::Inputs;
 use vitrine_verifier::exchange::{Activation, Answer, Exchange, Source};
+use vitrine_verifier::promise::Promise;
 
 pub use ed25519_dalek::SigningKey;
 
@@ -138,7 +140,7 @@ impl Scene {
     /// M2.
     pub fn evidence(&self) -> Evidence {
         let binding = Binding {
-            nonce: &self.nonce,
+            challenge: Challenge::Nonce(self.nonce),
             keys: &self.record.keys,
             rotated: &self.rotated,
             config_digest: &self.record.config_digest,
@@ -158,6 +160,7 @@ impl Scene {
             keys: self.record.keys.clone(),
             rotated: self.rotated.clone(),
             image_id: self.image_id.clone(),
+            batch: None,
         }
     }
 
@@ -190,9 +193,9 @@ impl Scene {
                 nonce: self.nonce,
                 evidence: m2,
                 activation: Some(Activation { m1, answer }),
+                beacon: None,
             },
-            envelope: self.envelope(),
-            key: self.key(),
+            promise: Promise::new(self.envelope(), self.key()).into(),
             roots: Some(self.tpm.roots()),
             now: SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs(),
         }

@@ -14,7 +14,11 @@ pub type Reply = (u16, Vec<u8>);
 
 /// Serves until the test ends; each connection is one request.
 pub fn serve(answer: impl Fn(&str, &[u8]) -> Option<Reply> + Send + 'static) -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    serve_on(TcpListener::bind("127.0.0.1:0").unwrap(), answer)
+}
+
+/// The same on a socket of the test's.
+pub fn serve_on(listener: TcpListener, answer: impl Fn(&str, &[u8]) -> Option<Reply> + Send + 'static) -> String {
     let address = format!("http://{}", listener.local_addr().unwrap());
     std::thread::spawn(move || {
         let mut silent = vec![];
@@ -41,7 +45,7 @@ pub fn forward(url: &str, path: &str, body: &[u8]) -> Reply {
     (answer.status, answer.body)
 }
 
-fn request(stream: &mut TcpStream) -> (String, Vec<u8>) {
+pub fn request(stream: &mut TcpStream) -> (String, Vec<u8>) {
     let mut bytes = vec![];
     let mut chunk = [0; 4096];
     loop {
@@ -107,11 +111,15 @@ impl Inside {
 }
 
 pub fn serve_scene(scene: Scene) -> Served {
+    serve_scene_on(TcpListener::bind("127.0.0.1:0").unwrap(), scene)
+}
+
+pub fn serve_scene_on(listener: TcpListener, scene: Scene) -> Served {
     let most = scene.statement.predicate.config.peers.most as usize;
     let pid1 = Pid1::new(&scene.owner_key, most);
     let inside = Arc::new(Mutex::new(Inside { scene, pid1, lies: vec![], answers: vec![], looks: 0, before: |_| {} }));
     let served = inside.clone();
-    let url = serve(move |path, body| {
+    let url = serve_on(listener, move |path, body| {
         let mut inside = served.lock().unwrap();
         Some(match path {
             "/v1/evidence" => {

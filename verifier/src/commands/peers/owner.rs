@@ -11,7 +11,7 @@ use vitrine_attest::digest::Key32;
 use vitrine_attest::event_log::printable;
 use vitrine_attest::evidence::{ORDER_PATH, REQUEST_LIMIT};
 use vitrine_attest::order::{seal_order, Answer, Operation, Order, VERSION};
-use vitrine_attest::{dsse, peers, private_key, Error, Result};
+use vitrine_attest::{peers, private_key, Error, Result};
 
 /// Longest key file: a PKCS#8 PEM of Ed25519 has 119 bytes.
 const KEY_LIMIT: usize = 4096;
@@ -47,8 +47,8 @@ fn read_key(path: &Path) -> Result<SigningKey> {
 
 fn stated(trust: &Trust) -> Result<Option<Config>> {
     let trusted = Trusted::read(trust)?;
-    let statement = dsse::verify(trusted.envelope(), trusted.key().key());
-    Ok(statement.ok().map(|statement| statement.predicate.config))
+    let statement = trusted.promise().statement().as_ref();
+    Ok(statement.ok().map(|statement| statement.predicate.config.clone()))
 }
 
 fn check_named(config: &Config, key: &SigningKey) -> Result<()> {

@@ -1,12 +1,13 @@
 //! `vitrine-verify watch`: the same check again and again; one line for each change.
 
 mod hook;
-mod state;
+pub(super) mod state;
 
+use super::fleet;
 use super::judging::Judging;
 use super::trust::now;
 use super::Done;
-use crate::cli::Watch;
+use crate::cli::{Trust, Watch};
 use crate::clock::timestamp;
 use crate::outcome::Status;
 use crate::report::Report;
@@ -21,17 +22,28 @@ use vitrine_attest::canonical::to_canonical_json;
 use vitrine_attest::event_log::printable;
 use vitrine_attest::{Blame, Error, Result};
 
-/// Returns after `--count` checks, or when a line cannot be written.
+/// A fleet, or one server: then it returns after `--count` checks, or when a line cannot be written.
 pub fn run(args: &Watch) -> Result<Done> {
-    let server = Server::new(&args.server, Duration::from_secs(args.trust.timeout))?;
+    match (&args.fleet, &args.server, &args.trust) {
+        (Some(file), ..) => fleet::run(args, file),
+        (None, Some(server), Some(trust)) => one(args, server, trust),
+        // the command line asks for one or the other
+        _ => {
+            Err(Error::input("neither a fleet nor a server was named", "give FLEET.toml, or --server and --statement"))
+        }
+    }
+}
+
+fn one(args: &Watch, server: &str, trust: &Trust) -> Result<Done> {
+    let server = Server::new(server, Duration::from_secs(trust.timeout))?;
     // mistakes in files are said at once; later, each check reads them again, so that a new statement is taken up
-    Judging::begin(&args.trust, true)?;
+    Judging::begin(trust, true)?;
     let mut state = State::default();
     let mut checks = 0;
     let mut hook_failed = false;
     loop {
         let begun = Instant::now();
-        let seen = look(args, &server);
+        let seen = look(trust, &server);
         if let Some(event) = state.change(&seen) {
             say(args, &server, &event, &seen)?;
             if let (Event::Rebooted, Seen::Accepted(keys), true) = (&event, &seen, args.on_reboot) {
@@ -50,9 +62,9 @@ pub fn run(args: &Watch) -> Result<Done> {
 }
 
 /// One check, whatever comes of it.
-fn look(args: &Watch, server: &Server) -> Seen {
+fn look(trust: &Trust, server: &Server) -> Seen {
     let looked = || -> Result<Report> {
-        let judging = Judging::begin(&args.trust, true)?;
+        let judging = Judging::begin(trust, true)?;
         Ok(judging.judge(session::converse(server)?)?.1)
     };
     match looked() {
@@ -62,7 +74,7 @@ fn look(args: &Watch, server: &Server) -> Seen {
     }
 }
 
-fn from_report(report: Report) -> Seen {
+pub(super) fn from_report(report: Report) -> Seen {
     let of = |status| move |check: &&crate::outcome::CheckReport| check.status == status;
     match (report.verdict, report.keys) {
         (Verdict::Accepted, Some(keys)) => Seen::Accepted(keys),

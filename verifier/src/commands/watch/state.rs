@@ -25,7 +25,7 @@ impl Seen {
     }
 
     /// Two looks of one kind are one state; only rejections differ by their reasons.
-    fn same_state(&self, other: &Self) -> bool {
+    pub fn same_state(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Rejected(a), Self::Rejected(b)) => a == b,
             _ => std::mem::discriminant(self) == std::mem::discriminant(other),

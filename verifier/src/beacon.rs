@@ -1,0 +1,123 @@
+//! Beacons: evidence for nobody in particular, whose nonce is the checkpoint of a transparency log.
+//!
+//! Sample of the file (`m2` in base64, the checkpoint's lines shortened):
+//! ```json
+//! {"v":1,"beacon":"log.example/vitrine\n1482\nZx9…=\n\n— log.example/vitrine bGVy…\n— witness.example/w1 d2l0…\n",
+//!  "m2":"eyJha…"}
+//! ```
+//! The checkpoint cannot be known before it is made, so the quote was made after it: "not before". Anybody can make such
+//! a file, nobody has to be trusted for it, and it can lie on any web server. Whether the server still is the same, a
+//! beacon tells only as well as it is new.
+
+use crate::exchange::{Exchange, Source};
+use serde::{Deserialize, Serialize};
+use vitrine_attest::canonical::to_canonical_json;
+use vitrine_attest::digest::base64_bytes;
+use vitrine_attest::evidence::beacon_nonce;
+use vitrine_attest::note::{Checkpoint, Note};
+use vitrine_attest::vkey::{Kind, NoteKey};
+use vitrine_attest::{Error, Result};
+
+/// Version of the file.
+const VERSION: u32 = 1;
+/// Most keys of logs and witnesses in a file.
+const KEYS_LIMIT: usize = 64;
+/// Largest file of keys in bytes.
+pub const KEYS_FILE_LIMIT: usize = 64 << 10;
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    v: u32,
+    /// The signed checkpoint, as it was.
+    beacon: String,
+    #[serde(with = "base64_bytes")]
+    m2: Vec<u8>,
+}
+
+/// The file's bytes.
+///
+/// # Errors
+/// Never for a checkpoint that [`Note::parse`] has read.
+pub fn to_file(checkpoint: &str, m2: &[u8]) -> Result<Vec<u8>> {
+    to_canonical_json(&File { v: VERSION, beacon: checkpoint.into(), m2: m2.to_vec() })
+}
+
+/// What the person's keys say about a beacon's checkpoint.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Checked {
+    pub log: String,
+    pub size: u64,
+    /// Names of the keys that have signed.
+    pub signers: Vec<String>,
+    /// The earliest time of a witness among them, seconds since 1970: the quote is not older. None: no witness signed.
+    pub not_before: Option<u64>,
+}
+
+/// Reads a beacon's file. What its checkpoint is worth is judged with the evidence (V11).
+///
+/// # Errors
+/// When the file has not the form of one.
+pub fn from_file(name: &str, bytes: &[u8], keys: &[NoteKey]) -> Result<Exchange> {
+    let unusable = |what: String| {
+        Error::input(format!("{name} is no usable beacon: {what}"), "give a file made by `vitrine-verify beacon`")
+    };
+    let file: File = serde_json::from_slice(bytes).map_err(|e| unusable(e.to_string()))?;
+    if file.v != VERSION {
+        return Err(unusable(format!("version {} is unknown", file.v)));
+    }
+    Ok(Exchange {
+        source: Source::Beacon(name.into()),
+        nonce: beacon_nonce(file.beacon.as_bytes()),
+        evidence: file.m2,
+        activation: None,
+        beacon: Some(checked(file.beacon.as_bytes(), keys)),
+    })
+}
+
+/// Whether a note is a checkpoint, whoever has signed it.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn has_form(note: &[u8]) -> std::result::Result<(), String> {
+    Checkpoint::parse(Note::parse(note)?.text()).map(|_| ())
+}
+
+/// Whether a checkpoint is one, and signed by one of these keys.
+pub fn checked(note: &[u8], keys: &[NoteKey]) -> std::result::Result<Checked, String> {
+    let note = Note::parse(note)?;
+    let checkpoint = Checkpoint::parse(note.text())?;
+    let signers = note.signers(keys)?;
+    // a log signs for itself only
+    let others = |key: &NoteKey| key.kind() == Kind::Note && key.name() != checkpoint.origin;
+    let signers: Vec<_> = signers.into_iter().filter(|signer| !others(signer.key)).collect();
+    if signers.is_empty() {
+        return Err("none of your keys has signed the checkpoint".into());
+    }
+    Ok(Checked {
+        not_before: signers.iter().filter_map(|signer| signer.time).min(),
+        signers: signers.iter().map(|signer| signer.key.name().into()).collect(),
+        log: checkpoint.origin,
+        size: checkpoint.size,
+    })
+}
+
+/// Keys of logs and witnesses: one key text a line; empty lines and those that begin with `#` are left out.
+///
+/// # Errors
+/// When there is none, or a line is no key.
+pub fn keys(bytes: &[u8]) -> Result<Vec<NoteKey>> {
+    let hint = "give one key of a log or witness a line, as <name>+<key id>+<base64>";
+    let text = std::str::from_utf8(bytes).map_err(|_| Error::input("the keys are no text", hint))?;
+    let lines = (1..).zip(text.lines()).filter(|(_, line)| !line.trim().is_empty() && !line.starts_with('#'));
+    let keys: Vec<NoteKey> = lines
+        .map(|(number, line)| {
+            NoteKey::of_log(line.trim()).map_err(|e| Error::input(e.within(format!("line {number}")).what, hint))
+        })
+        .collect::<Result<_>>()?;
+    match keys.len() {
+        0 => Err(Error::input("there is no key in it", hint)),
+        1..=KEYS_LIMIT => Ok(keys),
+        more => Err(Error::input(format!("{more} keys, more than {KEYS_LIMIT}"), hint)),
+    }
+}
