@@ -17,15 +17,15 @@ import tempfile
 import tomllib
 
 KIT = pathlib.Path(sys.argv[1])
-KEYLIME = sys.argv[2] == "keylime"
+KEYLIME = sys.argv[2:3] == ["keylime"]
 REGISTERS = (4, 7, 9, 11, 12, 13, 14, 15)
 # What a quote check looks at. Everything else (certificates, activation, statements, logs, hierarchy, attributes of the
 # key) is other code in those projects, or nobody's.
 QUOTE = re.compile(r"V02 (attest|signature|ak)-malformed|V0[5789] |V1[012345] ")
 # Judged by whoever gives the key to a quote check: what kind of key it is, and where in the TPM it lives
 NOT_CLAIMED = re.compile(r"V05|V07|V13")
-# Sessions of other tables: the quote is right for what was measured
-ELSEWHERE = ("log-", "sha256-bank", "relay-", "fuse-", "rotated-", "register-15-extended", "genuine-rotated")
+# Sessions of other tables: the quote is right for what was measured; and batches, which are this protocol's own
+ELSEWHERE = ("batch-", "genuine-batch", "log-", "sha256-bank", "relay-", "fuse-", "rotated-", "register-15-extended", "genuine-rotated")
 # Here the list of registers says that 16 and 23 are 4 and 11
 RELABELLED = {
     "registers-16-and-23-for-4-and-11": (1, (4, 11)),
@@ -195,4 +195,5 @@ def main():
         print("\n".join(logs(cases, pathlib.Path(name))))
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -37,7 +37,7 @@ Read this with care. These programs check one thing each, and none of them claim
 Each gets what an adversary would give it. The list of register values is signed by nobody: it claims the predicted
 values, and for the two \`registers-16-and-23-…\` files it calls these registers 4 and 11. "Not claimed": which kind of
 key is good enough, what it may do and where it lives is for whoever calls a quote check. Certificates, activation,
-statements, and what the image recorded are outside of all three and not in the tables.
+statements, what the image recorded, and several nonces under one quote are outside of all three and not in the tables.
 
 TEXT
 "$python" tools/testkit/peers.py attest/testkit "$asked" 2>/dev/null >> "$out"

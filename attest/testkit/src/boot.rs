@@ -2,6 +2,7 @@
 
 use crate::firmware::{self, Log, SHA256};
 use ed25519_dalek::SigningKey;
+use vitrine_attest::batch::Challenge;
 use vitrine_attest::boot::{BootFacts, BootKeys, BootRecord, RuntimeEvent};
 use vitrine_attest::digest::Key32;
 use vitrine_attest::evidence::{Binding, Evidence, ImageId, VERSION};
@@ -51,9 +52,9 @@ impl Boot {
         Ok([self.record.events()?, self.later.clone()].concat())
     }
 
-    pub fn binding<'a>(&'a self, nonce: &'a Sha256) -> Binding<'a> {
+    pub fn binding(&self, challenge: Challenge) -> Binding<'_> {
         Binding {
-            nonce,
+            challenge,
             keys: &self.record.keys,
             rotated: &self.rotated,
             config_digest: &self.record.config_digest,
@@ -91,6 +92,7 @@ impl Boot {
             keys: self.record.keys.clone(),
             rotated: self.rotated.clone(),
             image_id: self.image_id.clone(),
+            batch: None,
         })
     }
 

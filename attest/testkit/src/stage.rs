@@ -10,6 +10,7 @@ use crate::session::{Draft, Opener};
 use crate::swtpm::Factory;
 use ed25519_dalek::SigningKey;
 use std::rc::Rc;
+use vitrine_attest::batch::Challenge;
 use vitrine_attest::config::Config;
 use vitrine_attest::digest::Key32;
 use vitrine_attest::dsse;
@@ -118,7 +119,7 @@ impl Stage {
 
     /// A session in which the machine's own key signed something else than the agent's quote.
     pub fn signed_otherwise(&self, sign: impl FnOnce(&Machine, &Key, &[u8]) -> Result<Signed>) -> Result<Draft> {
-        let extra_data = self.boot.binding(&nonce()).extra_data();
+        let extra_data = self.boot.binding(Challenge::Nonce(nonce())).extra_data();
         let signed = sign(&self.machine, &self.machine.ak, &extra_data.0)?;
         self.draft(&self.machine, &self.boot, self.machine.ak.clone(), signed)
     }
@@ -151,12 +152,12 @@ impl Stage {
 
     /// The attest that a TPM would make of this boot with the key of this area.
     pub fn attest(&self, boot: &Boot, area: &[u8]) -> Result<Attest> {
-        Ok(Attest::quote(area, &boot.binding(&nonce()).extra_data(), &boot.registers()?))
+        Ok(Attest::quote(area, &boot.binding(Challenge::Nonce(nonce())).extra_data(), &boot.registers()?))
     }
 
     /// The session of a machine after this boot.
     pub fn session(&self, machine: &Rc<Machine>, boot: &Boot) -> Result<Draft> {
-        let extra_data = boot.binding(&nonce()).extra_data();
+        let extra_data = boot.binding(Challenge::Nonce(nonce())).extra_data();
         let signed = machine.quote(&machine.ak, QUOTED, &extra_data.0, "sha256")?;
         self.draft(machine, boot, machine.ak.clone(), signed)
     }

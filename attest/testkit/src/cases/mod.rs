@@ -1,6 +1,7 @@
 //! The cases: one function for each file of the kit.
 
 mod activation;
+mod batch;
 mod boot;
 mod controls;
 mod form;
@@ -37,6 +38,7 @@ const GROUPS: &[Group] = &[
     activation::ALL,
     signature::ALL,
     quote::ALL,
+    batch::ALL,
     log_form::ALL,
     log::ALL,
     boot::ALL,
