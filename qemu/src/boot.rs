@@ -11,7 +11,7 @@ use crate::qmp::Qmp;
 use crate::scratch::Scratch;
 use crate::text;
 use crate::tpm::{Pristine, Tpm, EK_ROOTS};
-use crate::vars;
+use crate::vars::{self, Variable};
 use std::fs::File;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
 use std::path::{Path, PathBuf};
@@ -61,6 +61,8 @@ pub struct Options {
     pub guest_ports: Ports,
     /// More files on the boot disk.
     pub esp_files: Vec<EspFile>,
+    /// More variables in the firmware's store, such as boot entries.
+    pub variables: Vec<Variable>,
     /// More QEMU arguments.
     pub extra: Vec<String>,
     /// Which TPM: two names are two different TPMs, with different makers. None: the machine has no TPM.
@@ -82,6 +84,7 @@ impl Options {
             attestation_port: None,
             guest_ports: Ports::default(),
             esp_files: Vec::new(),
+            variables: Vec::new(),
             extra: Vec::new(),
             tpm: Some("default".into()),
             keep: false,
@@ -266,7 +269,7 @@ fn prepare(options: &Options, firmware: &Firmware, scratch: &Scratch) -> Result<
         SecureBoot::On(keys) => vars::enroll(&firmware.empty_vars, keys)?,
         SecureBoot::Off => firmware.empty_vars.clone(),
     };
-    let vars = scratch.write("vars.fd", &vars)?;
+    let vars = scratch.write("vars.fd", &vars::with(&vars, &options.variables)?)?;
     let mut machine = Machine::new(firmware, vars, scratch.join("qmp.sock"), scratch.join("console.log"));
     machine.disk = Some(scratch.write("esp.img", &esp::build(&options.image, &options.esp_files)?)?);
     machine.memory_mib = options.memory_mib;

@@ -83,6 +83,17 @@ pub struct Tpm {
 }
 
 impl Tpm {
+    /// The TPM whose files lie in `scratch` since [`Pristine::start`], with what it remembers: as after a power cut.
+    ///
+    /// # Errors
+    /// When swtpm does not start.
+    pub fn resume(scratch: &Scratch) -> Result<Self> {
+        let socket = scratch.join("tpm.sock");
+        // swtpm leaves it behind when it is killed
+        let _ = fs::remove_file(&socket);
+        Self::start(&scratch.join("tpm"), socket, scratch.join("tpm.log"))
+    }
+
     fn start(state: &Path, socket: PathBuf, log: PathBuf) -> Result<Self> {
         let mut command = Command::new("swtpm");
         command

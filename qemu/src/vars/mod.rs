@@ -45,6 +45,18 @@ pub fn enroll(empty: &[u8], keys: &Variables) -> Result<Vec<u8>> {
     store.to_bytes()
 }
 
+/// A `VARS` file with these variables besides those that it holds.
+///
+/// # Errors
+/// When the bytes are no variable store, or the variables are there already or do not fit.
+pub fn with(vars: &[u8], more: &[Variable]) -> Result<Vec<u8>> {
+    let mut store = Store::parse(vars)?;
+    for variable in more {
+        store.add(variable.clone())?;
+    }
+    store.to_bytes()
+}
+
 /// The keys that a `VARS` file holds; variables that it lacks are empty.
 ///
 /// # Errors
@@ -78,6 +90,17 @@ mod tests {
         assert_eq!(enrolled(&vars).unwrap(), keys());
         assert_eq!(enrolled(&empty).unwrap(), Variables::none());
         assert_eq!(vars, enroll(&empty, &keys()).unwrap(), "the same keys gave another file");
+    }
+
+    #[test]
+    fn more_variables_stand_beside_the_keys() {
+        let vars = enroll(&store::tests::empty(), &keys()).unwrap();
+        let order = Variable::new(EFI_GLOBAL_VARIABLE, "BootOrder", 7, vec![0, 0]);
+        let both = with(&vars, std::slice::from_ref(&order)).unwrap();
+        assert_eq!(enrolled(&both).unwrap(), keys());
+        assert_eq!(Store::parse(&both).unwrap().get(EFI_GLOBAL_VARIABLE, "BootOrder"), Some(&order));
+        assert!(with(&both, &[order]).unwrap_err().what.contains("already"));
+        assert_eq!(with(&vars, &[]).unwrap(), vars);
     }
 
     #[test]

@@ -21,6 +21,11 @@ impl ClientKey {
         Ok(Self(StaticSecret::from(crate::random::bytes::<32>()?)))
     }
 
+    /// The pair of a private key that stands in a configuration.
+    pub fn of(private: Key32) -> Self {
+        Self(StaticSecret::from(private.0))
+    }
+
     pub fn public(&self) -> Key32 {
         Key32(PublicKey::from(&self.0).to_bytes())
     }

@@ -51,6 +51,7 @@ fn shipped_image_is_accepted() {
     assert_eq!(quoted_digest(&evidence), predicted, "the TPM's values are not the predicted ones");
     assert!(!running.guest.console().contains("vitrine"), "a production image spoke on the console");
     offline(&images, &judged, running.guest.ek_roots());
+    crate::crosscheck::tpm2_tools(&evidence);
     tunnel(&images, &running.guest, judged.report.keys.as_ref().unwrap().wireguard);
 }
 
@@ -83,6 +84,7 @@ fn prediction_holds_without_secure_boot() {
     let evidence = judged.evidence();
     let predicted = predicted_digest(&images, &images.prediction(), Platform::NoSecureBoot, &evidence);
     assert_eq!(quoted_digest(&evidence), predicted, "the TPM's values are not the predicted ones");
+    crate::crosscheck::tpm2_tools(&evidence);
 }
 
 /// A machine without a TPM powers itself off: no tunnel without evidence.

@@ -3,8 +3,8 @@
 use crate::images::Images;
 use serde_json::json;
 use std::ffi::OsString;
-use std::path::PathBuf;
-use std::sync::{Condvar, Mutex};
+use std::path::{Path, PathBuf};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use vitrine_attest::digest::base64_bytes;
 use vitrine_attest::evidence::Evidence;
@@ -35,9 +35,24 @@ impl Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        *RUNNING.lock().unwrap_or_else(std::sync::PoisonError::into_inner) -= 1;
+        *RUNNING.lock().unwrap_or_else(PoisonError::into_inner) -= 1;
         ENDED.notify_one();
     }
+}
+
+/// To be held by a test with two machines: two such tests with one machine each would wait for each other for ever.
+pub fn two_machines() -> MutexGuard<'static, ()> {
+    static ONE_TEST: Mutex<()> = Mutex::new(());
+    ONE_TEST.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The machine gets a TPM that somebody else keeps, at this control socket.
+pub fn with_tpm(mut options: Options, socket: &Path) -> Options {
+    options.tpm = None;
+    let chardev = format!("socket,id=tpm,path={}", socket.display());
+    let device = ["-tpmdev", "emulator,id=tpm0,chardev=tpm", "-device", "tpm-crb,tpmdev=tpm0"];
+    options.extra.extend(["-chardev", &chardev].into_iter().chain(device).map(String::from));
+    options
 }
 
 /// A machine that answers.

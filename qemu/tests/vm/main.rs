@@ -4,10 +4,14 @@
 //! absent these tests say so and skip at home, and fail in CI. At most two machines run at a time.
 
 mod accepted;
+mod crosscheck;
+mod evidence;
+mod faults;
 mod images;
 mod lease;
 mod machine;
 mod metal;
+mod platform;
 mod prove;
 mod refused;
 mod relay;

@@ -88,11 +88,24 @@ const ALLOWED: [&str; 8] = [
 /// All that it starts: what makes files below /run and /tmp, and the unit by which the machine ends with its server.
 const STARTED: [&str; 2] = ["systemd-tmpfiles-setup.service", "vitrine.service"];
 
+/// Firmware and host offer a unit that systemd would start, and a drop-in by which it is wanted (systemd-debug-generator(8)).
+fn with_credentials(options: Options) -> Options {
+    let unit = "[Service]\nType=oneshot\nExecStart=/usr/bin/true\n";
+    let options = options.smbios_string(&format!("io.systemd.credential:systemd.extra-unit.evil.service={unit}"));
+    let mut options = options.smbios_string(
+        "io.systemd.credential:systemd.unit-dropin.multi-user.target=[Unit]\nWants=evil.service x.service\n",
+    );
+    // QEMU takes names of up to 55 bytes
+    let name = "opt/io.systemd.credentials/systemd.extra-unit.x.service";
+    options.extra.extend(["-fw_cfg".into(), format!("name={name},string={unit}")]);
+    options
+}
+
 #[test]
 fn systemd_is_refused_nearly_everything_and_starts_nearly_nothing() {
     let Some(images) = Images::find() else { return };
     let _place = Place::take();
-    let options = Options::new(images.read("userland/image.efi"), images.secure_boot());
+    let options = with_credentials(Options::new(images.read("userland/image.efi"), images.secure_boot()));
     let mut guest = Guest::start(&options, &mut |line| eprintln!("{line}")).unwrap();
     guest.wait_for_console("Startup finished", PATIENCE).unwrap();
     let console = guest.console();

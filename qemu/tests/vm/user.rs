@@ -2,6 +2,7 @@
 
 use crate::images::Images;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::time::Duration;
 use vitrine_attest::config::Cidr;
 use vitrine_attest::digest::Key32;
@@ -36,11 +37,18 @@ impl<'a> User<'a> {
 
     /// The owner adds them.
     pub fn add(&self, guest: &Guest) {
-        self.order(guest, &["add", "--peer", &self.key.public().to_string(), "--allowed-ips", &ADDRESSES.join(",")]);
+        self.add_at(guest, &guest.ek_roots());
+    }
+
+    /// The same, where the TPM is not the guest's own.
+    pub fn add_at(&self, guest: &Guest, roots: &Path) {
+        let (key, addresses) = (self.key.public().to_string(), ADDRESSES.join(","));
+        order(self.images, self.image, guest, roots, &["add", "--peer", &key, "--allowed-ips", &addresses]);
     }
 
     pub fn remove(&self, guest: &Guest) {
-        self.order(guest, &["remove", "--peer", &self.key.public().to_string()]);
+        let words = ["remove", "--peer", &self.key.public().to_string()];
+        order(self.images, self.image, guest, &guest.ek_roots(), &words);
     }
 
     /// Who was not added, or was removed, gets no answer.
@@ -60,19 +68,20 @@ impl<'a> User<'a> {
         assert!(String::from_utf8(page.body).unwrap().starts_with(web.token()));
         client
     }
+}
 
-    fn order(&self, guest: &Guest, words: &[&str]) {
-        let verifier = Verifier::find().unwrap();
-        let mut arguments = vec!["peers".to_string(), words[0].to_string(), "--server".into(), guest.url()];
-        let statement = format!("{}/release.dsse.json", self.image);
-        for (flag, file) in
-            [("--statement", statement.as_str()), ("--key", "keys/release.pub"), ("--owner-key", "keys/owner.key")]
-        {
-            arguments.extend([flag.to_string(), self.images.path(file).display().to_string()]);
-        }
-        arguments.extend(["--ek-roots".to_string(), guest.ek_roots().display().to_string()]);
-        arguments.extend(words[1..].iter().map(ToString::to_string));
-        let outcome = verifier.run(arguments).unwrap();
-        assert_eq!(outcome.exit_code, 0, "{outcome:?}");
+/// `vitrine-verify peers WORDS …` by the owner.
+pub fn order(images: &Images, image: &str, guest: &Guest, roots: &Path, words: &[&str]) {
+    let verifier = Verifier::find().unwrap();
+    let mut arguments = vec!["peers".to_string(), words[0].to_string(), "--server".into(), guest.url()];
+    let statement = format!("{image}/release.dsse.json");
+    for (flag, file) in
+        [("--statement", statement.as_str()), ("--key", "keys/release.pub"), ("--owner-key", "keys/owner.key")]
+    {
+        arguments.extend([flag.to_string(), images.path(file).display().to_string()]);
     }
+    arguments.extend(["--ek-roots".to_string(), roots.display().to_string()]);
+    arguments.extend(words[1..].iter().map(ToString::to_string));
+    let outcome = verifier.run(arguments).unwrap();
+    assert_eq!(outcome.exit_code, 0, "{outcome:?}");
 }

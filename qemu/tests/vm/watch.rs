@@ -100,7 +100,8 @@ fn sabotage(deed: &str, rule: Rule) {
     });
 }
 
-fn tagged(mut options: Options, deed: &str) -> Options {
+/// The machine on which the saboteur does this.
+pub fn tagged(mut options: Options, deed: &str) -> Options {
     options.extra.extend(["-smbios".into(), format!("type=3,asset=sabotage:{deed}")]);
     options
 }

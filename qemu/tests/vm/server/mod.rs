@@ -18,4 +18,4 @@ mod rough;
 mod shared;
 mod traffic;
 
-pub use provision::{provision, provision_by_lease, provision_with, Provisioned};
+pub use provision::{accepted, provision, provision_by_lease, provision_with, start, Provisioned};

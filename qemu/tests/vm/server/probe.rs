@@ -66,7 +66,7 @@ fn nothing_is_allowed_and_children_come_back() {
     });
 }
 
-/// Each processor has had its handshake; when the machine is too busy, at another time.
+/// Each processor has its handshake every time.
 fn stacks_are_overwritten(console: &str) {
     let lines: Vec<_> = console.lines().filter(|line| line.contains("probe: stacks: ")).collect();
     lines.iter().take(3).for_each(|line| eprintln!("{line}"));

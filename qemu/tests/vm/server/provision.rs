@@ -44,7 +44,8 @@ pub fn provision_by_lease<'w>(world: &World, images: &'w Images, image: &'static
     accepted(images, image, start(world, images, image, |options| options))
 }
 
-fn accepted<'w>(images: &'w Images, image: &'static str, running: Running) -> Provisioned<'w> {
+/// A server that runs already.
+pub fn accepted<'w>(images: &'w Images, image: &'static str, running: Running) -> Provisioned<'w> {
     let judged = judge(images, image, &running);
     judged.assert_accepted();
     let keys = judged.report.keys.clone().unwrap();
