@@ -15,8 +15,8 @@ export CARGO_TARGET_DIR := $(abspath $(TARGET))
 export PATH := $(abspath $(TARGET))/release:$(PATH)
 BUILT := $(CARGO_TARGET_DIR)/static/$(TRIPLE)/image
 
-# $(call cargo_static,PACKAGES AND FEATURES)
-cargo_static = RUSTFLAGS='$(STATIC) $(REMAP)' cargo build --locked --profile image --target $(TRIPLE) \
+# $(call cargo_static,PACKAGES AND FEATURES[,PROFILE])
+cargo_static = RUSTFLAGS='$(STATIC) $(REMAP)' cargo build --locked --profile $(or $(2),image) --target $(TRIPLE) \
 	--target-dir $(CARGO_TARGET_DIR)/static $(1)
 # $(call static,FEATURES): PID 1, resolver and metrics
 static = $(call cargo_static,-p vitrine-guest -p vitrine-resolver -p vitrine-metrics $(1))
@@ -24,7 +24,7 @@ static = $(call cargo_static,-p vitrine-guest -p vitrine-resolver -p vitrine-met
 beside = mkdir -p $(CARGO_TARGET_DIR)/$(1) && install -m 0755 -t $(CARGO_TARGET_DIR)/$(1) $(PROGRAMS)/vitrine-* && \
 	install -m 0755 -t $(CARGO_TARGET_DIR)/$(1) $(addprefix $(BUILT)/vitrine-,$(2)) || exit 1
 
-.PHONY: help deps build programs verifier probe saboteur controls images demo test prove check bench fuzz clean
+.PHONY: help deps build programs verifier probe saboteur controls images demo test prove check bench fuzz mutants clean
 
 help:
 	@echo "make demo    the main job from nothing: lock, build, boot, tunnel, verdict, three refusals"
@@ -34,6 +34,7 @@ help:
 	@echo "make check   format, lint, licences, documentation"
 	@echo "make bench   times, sizes and memory, written as a table"
 	@echo "make fuzz    every parser of foreign bytes, FUZZ_SECONDS each (60)"
+	@echo "make mutants changes one thing at a time in checks and parsers and asks if a test notices (hours)"
 	@echo "make build   the three programs: vitrine, vitrine-verify, vitrine-qemu"
 
 deps:
@@ -53,9 +54,9 @@ programs: deps
 
 # What an outsider downloads: one static file
 verifier: deps
-	$(call cargo_static,-p vitrine-verifier)
+	$(call cargo_static,-p vitrine-verifier --bin vitrine-verify,verifier)
 	@mkdir -p $(CARGO_TARGET_DIR)/release
-	@install -m 0755 $(BUILT)/vitrine-verify $(CARGO_TARGET_DIR)/release/vitrine-verify
+	@install -m 0755 $(CARGO_TARGET_DIR)/static/$(TRIPLE)/verifier/vitrine-verify $(CARGO_TARGET_DIR)/release/
 
 demo: build
 	@tools/demo.sh
@@ -86,6 +87,7 @@ images: build probe saboteur
 test: images
 	VITRINE_AGENT_BINARY=$(abspath $(PROGRAMS))/vitrine-agent \
 		VITRINE_RESOLVER_BINARY=$(abspath $(PROGRAMS))/vitrine-resolver cargo test --workspace --locked --no-fail-fast
+	cargo test -p vitrine-verifier --features cpu-evidence --lib --test cpu --locked
 	@echo "all tests passed"
 
 # What make test leaves out for its length
@@ -96,6 +98,7 @@ prove: images
 check: deps
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
+	cargo clippy -p vitrine-verifier --features cpu-evidence --all-targets --locked -- -D warnings
 	@tools/deny.sh
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked --document-private-items
 	@tools/check-tree.sh
@@ -104,11 +107,14 @@ bench: build probe
 	@tools/deps.sh bench
 	cargo build --release --locked -p vitrine-qemu --example bench_tunnel --example bench_scan
 	cargo build --release --locked -p vitrine-resolver --example native
+	$(call cargo_static,-p vitrine-verifier --example bench_check,verifier)
 	@tools/bench/build.sh
 	@tools/bench/tunnel.sh
 	@tools/bench/dns.sh
 	@tools/bench/scan.sh
 	@tools/bench/watch.sh
+	@tools/bench/verify.sh
+	@tools/bench/evidence.sh
 
 # See fuzz/README.md; a stable compiler takes the sanitizer's flags with RUSTC_BOOTSTRAP
 FUZZ_SECONDS ?= 60
@@ -116,6 +122,12 @@ fuzz:
 	cd fuzz && cargo run --locked --example seeds
 	cd fuzz && export RUSTC_BOOTSTRAP=1 && cargo fuzz build && for target in $$(cargo fuzz list); do \
 		cargo fuzz run $$target -- -max_total_time=$(FUZZ_SECONDS) || exit 1; done
+
+# See docs/mutants.md and .cargo/mutants.toml: what is mutated and why; MUTANTS takes more flags, such as --shard 1/8
+MUTANTS ?=
+mutants:
+	@command -v cargo-mutants >/dev/null || { echo "cargo install --locked cargo-mutants" >&2; exit 2; }
+	CARGO_PROFILE_DEV_DEBUG=0 cargo mutants --jobs 1 $(MUTANTS)
 
 clean:
 	cargo clean

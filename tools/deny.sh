@@ -3,4 +3,4 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 command -v cargo-deny >/dev/null || env -u CARGO_TARGET_DIR cargo install --quiet --locked cargo-deny
-cargo deny --locked --offline check licenses bans sources
+cargo deny --locked --offline --all-features check licenses bans sources

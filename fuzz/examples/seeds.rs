@@ -10,13 +10,21 @@ use std::path::Path;
 use vitrine_attest::secure_boot::signature_list;
 
 fn main() -> std::io::Result<()> {
-    for (number, (target, seed)) in seeds().into_iter().chain(kernel_tables()).chain(library()).enumerate() {
+    for (number, (target, seed)) in
+        seeds().into_iter().chain(processors()).chain(kernel_tables()).chain(library()).enumerate()
+    {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus").join(target);
         fs::create_dir_all(&folder)?;
         fs::write(folder.join(format!("seed-{number}")), seed)?;
     }
     Ok(())
 }
+
+/// The example of golang.org/x/mod/sumdb/note.
+const NOTE: &str = "If you think cryptography is the answer to your problem,\nthen you don't know what your problem is.\n\n\
+    \u{2014} PeterNeumann x08go/ZJkuBS9UG/SffcvIAQxVBtiFupLLr8pAcElZInNIuGUgYN1FFYC2pZSNXgKvqfqdngotpRZb6KE6RyyBwJnAM=\n";
+
+const FLEET: &str = "version = 1\n[defaults]\nstatement = [\"a\", \"b\"]\nkey = \"k\"\npolicy = \"p\"\nek_roots = \"r\"\naccept_level = \"L2\"\ninterval = \"5m\"\ntimeout = \"30s\"\nconcurrency = 8\nstate = \"s\"\n[[server]]\nname = \"one\"\nurl = \"http://[2001:db8::7]:8787\"\ninterval = \"1m\"\n[[server]]\nname = \"two\"\nurl = \"http://203.0.113.7:8787\"\nstatement = \"c\"\n";
 
 fn seeds() -> Vec<(&'static str, Vec<u8>)> {
     let key = "A".repeat(43) + "=";
@@ -31,7 +39,7 @@ fn seeds() -> Vec<(&'static str, Vec<u8>)> {
     let inside = format!(r#"{{"rotated":[{rotated}]}}"#);
     let watch = serde_json::to_string(&vitrine_attest::watch::Rule::Files.event()).expect("an event has a JSON form");
     let evidence = format!(
-        r#"{{"v":2,"nonce":"{zero}","ek_cert":"","ek_pub":"AAE=","ak_pub":"AAE=","attest":"AAE=","signature":"AAE=","firmware_log":"","runtime_log":[{{"seq":0,"pcr":15,"digest":"{zero}","body":"AA=="}},{watch}],"keys":{keys},"rotated":[{rotated}],"image_id":"exit 1 {zero}"}}"#
+        r#"{{"v":2,"nonce":"{zero}","ek_cert":"","ek_pub":"AAE=","ak_pub":"AAE=","attest":"AAE=","signature":"AAE=","firmware_log":"","runtime_log":[{{"seq":0,"pcr":15,"digest":"{zero}","body":"AA=="}},{watch}],"keys":{keys},"rotated":[{rotated}],"image_id":"exit 1 {zero}","batch":{{"size":3,"index":2,"path":["{zero}"]}}}}"#
     );
     let lock = format!(
         "version = 1\nrecipe = \"{zero}\"\n[[release]]\narchive = \"debian\"\nsuite = \"trixie\"\ninrelease_sha256 = \"{zero}\"\nsigned_by = \"ab\"\ndate = \"x\"\n[[package]]\nname = \"libc6\"\nversion = \"2.41-12\"\narchitecture = \"amd64\"\narchive = \"debian\"\nfile = \"pool/libc6.deb\"\nsize = 5\nsha256 = \"{zero}\"\n"
@@ -50,6 +58,7 @@ fn seeds() -> Vec<(&'static str, Vec<u8>)> {
         ("dhcp", lease()),
         ("evidence", evidence.into()),
         ("firewall", firewall(config)),
+        ("fleet", FLEET.into()),
         ("foreign", cpio()),
         ("frames", record()),
         ("guest_text", b"\x1b[2J\x1b[01;01HBdsDxe: \x1b[1mfailed\x1b[0m\r\nvitrine-init: serving\r\n".to_vec()),
@@ -57,12 +66,14 @@ fn seeds() -> Vec<(&'static str, Vec<u8>)> {
         ("inside", inside.into()),
         ("lock", lock.into()),
         ("needles", b"\x01\x80aAbBabz\x00bAbBabzaAbBabzbAbBabz".to_vec()),
+        ("note", NOTE.as_bytes().to_vec()),
+        ("note", format!("{{\"v\":1,\"beacon\":{:?},\"m2\":\"\"}}", NOTE.replace('\u{2014}', "-")).into()),
         ("order", order.into()),
         ("os_release", os_release.into()),
         ("packages", index.into()),
         ("pe", uki()),
         ("read_back", cpio()),
-        ("policy", include_bytes!("../../verifier/src/policy/example.toml").to_vec()),
+        ("policy", vitrine_verifier::policy::EXAMPLE.into()),
         ("question", b"\x12\x34\x01\x20\0\x01\0\0\0\0\0\x01\x03www\x04good\x07vitrine\0\0\x01\0\x01\0\0\x29\x04\xd0\0\0\x80\0\0\0".to_vec()),
         ("recipe", recipe.into()),
         ("release", release.into()),
@@ -74,6 +85,19 @@ fn seeds() -> Vec<(&'static str, Vec<u8>)> {
         ("sysusers", b"u root 0:0 \"Super User\" /root\ng tty 5\nu sshd -:65534\nm sshd tty\nr - 500-900\n".to_vec()),
         ("vars", vars()),
     ]
+}
+
+/// Reports of real processors, each behind the number by which the target chooses the reader.
+fn processors() -> Vec<(&'static str, Vec<u8>)> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../verifier/tests/cpu/vectors");
+    let read = |name: &str| fs::read(folder.join(name)).expect("a file of the repository");
+    let report: Vec<u8> = read("report_milan.hex")
+        .chunks(2)
+        .filter_map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok())
+        .collect();
+    let file = br#"{"v":1,"kind":"sev-snp","report":"AAAA","chain":["MAA="]}"#.to_vec();
+    let behind = |number: u8, bytes: Vec<u8>| ("cpu_evidence", [vec![number], bytes].concat());
+    vec![behind(0, file), behind(1, report), behind(2, read("vcek_milan.der")), behind(3, read("tdx_quote"))]
 }
 
 /// A state file with one server.

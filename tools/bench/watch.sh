@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# What the watch costs, and overwriting stacks: processor time, in the dev image with the test build of PID 1, which says it three
-# times for six looks each (one of six is a thorough one). The guest is idle, and the tick is the default. Everything is
-# emulated where there is no KVM, and other work on the machine tells: a guest's processor time goes on while the host
-# does not let it run. So the load of the machine is said beside it. Called by `make bench`, which has built the programs. Prints a row of its table.
+# What the watch costs, and overwriting stacks: processor time, in the dev image with the test build of PID 1, which says
+# it three times for six looks each (one of six is a thorough one). The guest is idle, and the tick is the default.
+# Everything is emulated where there is no KVM, and other work on the machine tells: a guest's processor time goes on
+# while the host does not let it run. So the load of the machine is said beside it. Called by `make bench`, which has
+# built the programs. Prints two rows of its table.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 target=${CARGO_TARGET_DIR:-target}
