@@ -6,6 +6,7 @@
 
 pub mod batch;
 pub mod boot;
+pub mod calendar;
 pub mod canonical;
 pub mod config;
 pub mod credential;

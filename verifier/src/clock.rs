@@ -1,4 +1,18 @@
-//! Days from seconds, without a time zone database.
+//! The clock, and days from seconds without a time zone database.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use vitrine_attest::calendar::days;
+use vitrine_attest::{Error, Result};
+
+/// Time since 1970.
+///
+/// # Errors
+/// When the clock stands before that.
+pub fn now() -> Result<Duration> {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_err(|_| Error::host("this computer's clock stands before 1970", "set the clock"))
+}
 
 /// The date in UTC, `2025-11-20`, of a number of seconds since 1970 (proleptic Gregorian calendar).
 pub fn date(seconds: u64) -> String {
@@ -27,12 +41,7 @@ pub fn day_of(text: &str) -> Option<u64> {
     if !(1970..=9999).contains(&year) || !(1..=12).contains(&month) || !(1..=31).contains(&day) {
         return None;
     }
-    // the same calendar as in `date`, the other way round
-    let (shifted, years) = if month > 2 { (month - 3, year) } else { (month + 9, year - 1) };
-    let (era, of_era) = (years / 400, years % 400);
-    let of_year = (153 * shifted + 2) / 5 + day - 1;
-    let days = era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year;
-    let days = days.checked_sub(719_468)?;
+    let days = days(year, month, day)?;
     (date(days * 86_400) == text).then_some(days)
 }
 

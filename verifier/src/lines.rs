@@ -1,8 +1,11 @@
 //! Mistakes in files that people write, each with its line.
 
+use serde::de::DeserializeOwned;
+use serde::Deserialize;
 use std::fmt::Write as _;
 use std::ops::Range;
 use std::path::Path;
+use toml::Spanned;
 use vitrine_attest::event_log::printable;
 use vitrine_attest::{Error, Result};
 
@@ -38,6 +41,25 @@ impl Lines {
     pub fn toml(&self, error: &toml::de::Error) -> Problem {
         self.problem(error.span().unwrap_or(0..0), error.message().replace('\n', " "))
     }
+}
+
+/// TOML of a form of this version. The version comes before all else: another one has other fields.
+///
+/// # Errors
+/// Of TOML itself and of unknown fields, the first.
+pub fn toml<T: DeserializeOwned>(text: &str, known: i64) -> std::result::Result<(Lines, T), Vec<Problem>> {
+    #[derive(Deserialize)]
+    struct Version {
+        version: Spanned<i64>,
+    }
+    let lines = Lines::of(text);
+    let Version { version } = toml::from_str(text).map_err(|e| vec![lines.toml(&e)])?;
+    if *version.get_ref() != known {
+        let words = format!("version {} of the form is unknown; this program knows {known}", version.get_ref());
+        return Err(vec![lines.problem(version.span(), words)]);
+    }
+    let form = toml::from_str(text).map_err(|e| vec![lines.toml(&e)])?;
+    Ok((lines, form))
 }
 
 /// The file as text.

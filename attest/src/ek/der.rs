@@ -2,6 +2,8 @@
 //!
 //! Everything read here is read again, more strictly, by webpki; this reader only has to be bounded.
 
+use crate::calendar::days;
+
 pub const INTEGER: u8 = 0x02;
 pub const BIT_STRING: u8 = 0x03;
 pub const OCTET_STRING: u8 = 0x04;
@@ -108,14 +110,6 @@ fn time(element: Element<'_>) -> Option<u64> {
     let (month, day) = (field(0, 1..=12)?, field(2, 1..=31)?);
     let (hour, minute, second) = (field(4, 0..=23)?, field(6, 0..=59)?, field(8, 0..=59)?);
     Some(days(year, month, day)? * 86_400 + hour * 3600 + minute * 60 + second)
-}
-
-/// Days from 1970-01-01 in the Gregorian calendar; none before that day.
-fn days(year: u64, month: u64, day: u64) -> Option<u64> {
-    // years that begin in March, so that leap days come last; 400 of them have 146,097 days
-    let (shifted, years) = if month > 2 { (month - 3, year) } else { (month + 9, year.checked_sub(1)?) };
-    let days = years * 365 + years / 4 - years / 100 + years / 400 + (153 * shifted + 2) / 5 + day - 1;
-    days.checked_sub(719_468)
 }
 
 /// `SubjectPublicKeyInfo` of a certificate, whole (RFC 5280 §4.1): the sixth element, the version not counted.

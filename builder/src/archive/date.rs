@@ -1,6 +1,7 @@
 //! Dates of release files: `Sat, 12 Sep 2026 07:55:41 UTC`.
 
 use std::time::{SystemTime, UNIX_EPOCH};
+use vitrine_attest::calendar::days;
 
 const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
@@ -14,14 +15,7 @@ pub fn parse_date(text: &str) -> Option<u64> {
     let parts: Vec<&str> = time.split(':').collect();
     let [hour, minute, second] = parts[..] else { return None };
     let (hour, minute, second) = (number(hour, 0, 23)?, number(minute, 0, 59)?, number(second, 0, 60)?);
-    Some(days_since_1970(year, month, day) * 86_400 + hour * 3600 + minute * 60 + second)
-}
-
-/// Days of the Gregorian calendar, for years from 1970 on: a year begins in March, so that the leap day is its last.
-fn days_since_1970(year: u64, month: u64, day: u64) -> u64 {
-    let (year, month) = if month <= 2 { (year - 1, month + 9) } else { (year, month - 3) };
-    let leap_days = year / 4 - year / 100 + year / 400;
-    year * 365 + leap_days + (month * 153 + 2) / 5 + day - 1 - 719_468
+    Some(days(year, month, day)? * 86_400 + hour * 3600 + minute * 60 + second)
 }
 
 /// Seconds since 1970.

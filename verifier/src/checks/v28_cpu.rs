@@ -6,7 +6,7 @@
 
 use super::{Check, CPU};
 use crate::case::Case;
-use crate::cpu::{self, Problem};
+use crate::cpu;
 use crate::outcome::{CheckResult, Failure, Stop};
 use vitrine_attest::digest::hex;
 
@@ -16,7 +16,7 @@ fn run(case: &Case) -> CheckResult {
     let Some(given) = &case.demands.cpu else {
         return Err(Stop::Skipped("not given: no processor's report (--cpu-evidence)"));
     };
-    let verified = cpu::verify(given, &case.demands.policy.cpu, case.inputs.now).map_err(failure)?;
+    let verified = cpu::verify(given, &case.demands.policy.cpu, case.inputs.now)?;
     let attest = case.attest()?;
     let Some(expected) = cpu::report_data(&attest.extra_data) else {
         return Err(Failure::not_reached("the quote's extraData is no digest (V11)").into());
@@ -28,9 +28,4 @@ fn run(case: &Case) -> CheckResult {
         );
     }
     Ok(format!("{}; launch measurement {}", verified.words, hex(&verified.measurement)))
-}
-
-fn failure(problem: Problem) -> Failure {
-    let Problem { code, what, expected, got } = problem;
-    Failure { expected, got, ..Failure::new(code, what) }
 }

@@ -12,28 +12,9 @@ pub mod tdx;
 pub use demands::{CpuDemands, TdxStatus};
 pub use file::{CpuEvidence, Kind, FILE_LIMIT};
 
+use crate::outcome::Failure;
 use crate::policy::CpuPolicy;
 use vitrine_attest::digest::hex;
-
-/// Why CPU evidence was not taken.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Problem {
-    /// Stable reason code of V28.
-    pub code: &'static str,
-    pub what: String,
-    pub expected: Option<String>,
-    pub got: Option<String>,
-}
-
-impl Problem {
-    pub fn new(code: &'static str, what: impl Into<String>) -> Self {
-        Self { code, what: what.into(), expected: None, got: None }
-    }
-
-    pub fn differs(code: &'static str, what: impl Into<String>, expected: String, got: String) -> Self {
-        Self { expected: Some(expected), got: Some(got), ..Self::new(code, what) }
-    }
-}
 
 /// What the evidence says, its signatures verified.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,7 +32,7 @@ pub struct Verified {
 ///
 /// # Errors
 /// The first thing that does not hold.
-pub fn verify(given: &CpuDemands, policy: &CpuPolicy, now: u64) -> Result<Verified, Problem> {
+pub fn verify(given: &CpuDemands, policy: &CpuPolicy, now: u64) -> Result<Verified, Failure> {
     let verified = match &given.evidence {
         CpuEvidence::SevSnp { report, chain } => snp::verify(report, chain, &given.roots, policy, now)?,
         CpuEvidence::Tdx { quote, collateral } => tdx::verify(quote, collateral, &given.roots, policy, now)?,
@@ -60,7 +41,7 @@ pub fn verify(given: &CpuDemands, policy: &CpuPolicy, now: u64) -> Result<Verifi
         let allowed: Vec<String> = policy.measurements.iter().map(|measurement| hex(measurement)).collect();
         let what = "launch measurement of the protected machine";
         let got = hex(&verified.measurement);
-        return Err(Problem::differs("cpu-measurement-refused", what, allowed.join(" or "), got));
+        return Err(Failure::differs("cpu-measurement-refused", what, allowed.join(" or "), got));
     }
     Ok(verified)
 }

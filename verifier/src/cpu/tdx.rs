@@ -3,7 +3,8 @@
 //! Chains, revocation lists, the quoting enclave and the platform's security version are the `dcap-qvl` crate's to judge,
 //! at the root that the person gives. Nobody is asked over the network.
 
-use super::{Problem, Verified};
+use super::Verified;
+use crate::outcome::Failure;
 use crate::policy::CpuPolicy;
 use dcap_qvl::quote::Report;
 use dcap_qvl::verify::QuoteVerifier;
@@ -21,7 +22,7 @@ pub fn verify(
     roots: &[Vec<u8>],
     policy: &CpuPolicy,
     now: u64,
-) -> Result<Verified, Problem> {
+) -> Result<Verified, Failure> {
     if quote.len() > QUOTE_LIMIT {
         return Err(refused(format!("{} bytes, at most {QUOTE_LIMIT} are read", quote.len())));
     }
@@ -35,20 +36,20 @@ pub fn verify(
     Err(last)
 }
 
-fn judge(report: &Report, status: &str, policy: &CpuPolicy) -> Result<Verified, Problem> {
+fn judge(report: &Report, status: &str, policy: &CpuPolicy) -> Result<Verified, Failure> {
     let td = report.as_td10().ok_or_else(|| refused("it is of an SGX enclave, not of a TDX machine".into()))?;
     // TUD, the first byte: any bit of it, and a TD is not to be trusted (Intel TDX Module ABI, ATTRIBUTES)
     if td.td_attributes[0] != 0 {
-        return Err(Problem::new("cpu-debug-allowed", "the machine's owner may debug the guest and read its memory"));
+        return Err(Failure::new("cpu-debug-allowed", "the machine's owner may debug the guest and read its memory"));
     }
     let allowed: Vec<&str> = policy.tdx_status.iter().map(|status| status.name()).collect();
     if !allowed.contains(&status) {
         let what = "what Intel says of the platform's security version";
-        return Err(Problem::differs("cpu-tcb-too-old", what, allowed.join(" or "), status.into()));
+        return Err(Failure::differs("cpu-tcb-too-old", what, allowed.join(" or "), status.into()));
     }
     Ok(Verified { report_data: td.report_data, measurement: td.mr_td, words: format!("Intel TDX, {status}") })
 }
 
-fn refused(what: String) -> Problem {
-    Problem::new("cpu-quote-refused", format!("TDX quote: {what}"))
+fn refused(what: String) -> Failure {
+    Failure::new("cpu-quote-refused", format!("TDX quote: {what}"))
 }

@@ -112,29 +112,13 @@ pub fn read(path: &Path) -> Result<Fleet> {
 /// # Errors
 /// All mistakes; of TOML itself and of unknown fields, the first.
 pub fn parse(text: &str, folder: &Path) -> std::result::Result<Fleet, Vec<Problem>> {
-    let lines = Lines::of(text);
-    check_version(text, &lines)?;
-    let file: File = toml::from_str(text).map_err(|e| vec![lines.toml(&e)])?;
+    let (lines, file) = lines::toml::<File>(text, VERSION)?;
     let mut reader = Reader { lines, folder, problems: vec![], sources: BTreeMap::new() };
     let fleet = reader.fleet(&file);
     match fleet {
         Some(fleet) if reader.problems.is_empty() => Ok(fleet),
         _ => Err(reader.problems),
     }
-}
-
-/// Before all else: another version has other fields.
-fn check_version(text: &str, lines: &Lines) -> std::result::Result<(), Vec<Problem>> {
-    #[derive(Deserialize)]
-    struct Version {
-        version: Spanned<i64>,
-    }
-    let Version { version } = toml::from_str(text).map_err(|e| vec![lines.toml(&e)])?;
-    if *version.get_ref() == VERSION {
-        return Ok(());
-    }
-    let words = format!("version {} of the form is unknown; this program knows {VERSION}", version.get_ref());
-    Err(vec![lines.problem(version.span(), words)])
 }
 
 struct Reader<'t> {

@@ -3,7 +3,8 @@
 
 use super::*;
 use vitrine_verifier::cpu::snp::{self, Leaf, Product, Report as SnpReport, Signer, Tcb, SIGNED_LENGTH};
-use vitrine_verifier::cpu::{tdx, Problem, TdxStatus, Verified};
+use vitrine_verifier::cpu::{tdx, TdxStatus, Verified};
+use vitrine_verifier::outcome::Failure;
 use vitrine_verifier::roots::bundle::certificates;
 
 /// 2025-11-20, and within the dates of the TDX collateral, 2025-06-20.
@@ -24,7 +25,7 @@ fn chain(leaf: &[u8], others: &[u8]) -> (Vec<Vec<u8>>, Vec<Vec<u8>>) {
     (vec![leaf.to_vec(), others[0].clone()], vec![others[1].clone()])
 }
 
-fn milan(report: &[u8], now: u64) -> Result<Verified, Problem> {
+fn milan(report: &[u8], now: u64) -> Result<Verified, Failure> {
     let (chain, roots) = milan_chain();
     snp::verify(report, &chain, &roots, &CpuPolicy::default(), now)
 }
@@ -63,7 +64,7 @@ fn no_altered_byte_of_a_real_report_is_taken() {
 #[test]
 fn amd_chains() {
     let (chain, roots) = milan_chain();
-    let code = |chain: &[Vec<u8>], roots: &[Vec<u8>], now| Leaf::verify(chain, roots, now).unwrap_err().code;
+    let code = |chain: &[Vec<u8>], roots: &[Vec<u8>], now| Leaf::verify(chain, roots, now).unwrap_err().reason;
     assert_eq!(code(&chain[..1], &roots, NOW), "cpu-chain-untrusted");
     // 2031: the leaf is over; 2019: nothing began
     assert_eq!(code(&chain, &roots, 1_925_000_000), "cpu-chain-untrusted");
@@ -85,11 +86,11 @@ fn amd_turin() {
     assert_eq!((leaf.product, leaf.signer), (Product::Turin, Signer::Vcek));
     assert_eq!(leaf.chip_id.as_ref().map(Vec::len), Some(8));
     let (_, milan) = milan_chain();
-    assert_eq!(Leaf::verify(&own, &milan, NOW).unwrap_err().code, "cpu-chain-untrusted");
+    assert_eq!(Leaf::verify(&own, &milan, NOW).unwrap_err().reason, "cpu-chain-untrusted");
     // the report is another chip's
     let bytes = milan_report();
     let refused = snp::verify(&bytes, &own, &roots, &CpuPolicy::default(), NOW).unwrap_err();
-    assert_eq!(refused.code, "cpu-signature-invalid");
+    assert_eq!(refused.reason, "cpu-signature-invalid");
 }
 
 const QUOTE: &[u8] = include_bytes!("vectors/tdx_quote");
@@ -103,7 +104,7 @@ fn tdx_evidence(quote: &[u8]) -> CpuEvidence {
     CpuEvidence::parse(text.as_bytes()).unwrap()
 }
 
-fn intel(quote: &[u8], roots: &[Vec<u8>], policy: &CpuPolicy, now: u64) -> Result<Verified, Problem> {
+fn intel(quote: &[u8], roots: &[Vec<u8>], policy: &CpuPolicy, now: u64) -> Result<Verified, Failure> {
     let CpuEvidence::Tdx { quote, collateral } = tdx_evidence(quote) else { panic!("it is of TDX") };
     tdx::verify(&quote, &collateral, roots, policy, now)
 }
@@ -114,7 +115,7 @@ fn intel_tdx() {
     let all = CpuPolicy { tdx_status: TdxStatus::ALL.to_vec(), ..CpuPolicy::default() };
     let verified = intel(QUOTE, &roots, &all, COLLATERAL_NOW).unwrap();
     assert!(verified.words.starts_with("Intel TDX, "), "{}", verified.words);
-    let code = |quote: &[u8], roots: &[Vec<u8>], now| intel(quote, roots, &all, now).unwrap_err().code;
+    let code = |quote: &[u8], roots: &[Vec<u8>], now| intel(quote, roots, &all, now).unwrap_err().reason;
     assert_eq!(code(QUOTE, &[], COLLATERAL_NOW), "cpu-quote-refused");
     let (_, amd) = milan_chain();
     assert_eq!(code(QUOTE, &amd, COLLATERAL_NOW), "cpu-quote-refused");
@@ -125,10 +126,10 @@ fn intel_tdx() {
     let status = verified.words.strip_prefix("Intel TDX, ").unwrap();
     match intel(QUOTE, &roots, &policy, COLLATERAL_NOW) {
         Ok(_) => assert_eq!(status, "UpToDate"),
-        Err(problem) => assert_eq!((problem.code, problem.got.as_deref()), ("cpu-tcb-too-old", Some(status))),
+        Err(failure) => assert_eq!((failure.reason, failure.got.as_deref()), ("cpu-tcb-too-old", Some(status))),
     }
     let none = CpuPolicy { tdx_status: vec![TdxStatus::TDRelaunchAdvised], ..CpuPolicy::default() };
-    assert_eq!(intel(QUOTE, &roots, &none, COLLATERAL_NOW).unwrap_err().code, "cpu-tcb-too-old");
+    assert_eq!(intel(QUOTE, &roots, &none, COLLATERAL_NOW).unwrap_err().reason, "cpu-tcb-too-old");
 }
 
 /// Header, body, signature and certificates; what stands behind them is nobody's.

@@ -4,7 +4,7 @@
 //! on P-384. Path, names, dates, CA bits and signatures are webpki's to check; the root is given by the person.
 
 use super::report::Signer;
-use crate::cpu::Problem;
+use crate::outcome::Failure;
 use ring::signature::{UnparsedPublicKey, ECDSA_P384_SHA384_FIXED, RSA_PSS_2048_8192_SHA384};
 use rustls_pki_types::{
     alg_id, AlgorithmIdentifier, CertificateDer, InvalidSignature, SignatureVerificationAlgorithm, UnixTime,
@@ -124,7 +124,7 @@ impl Leaf {
     ///
     /// # Errors
     /// When there is no path, or the leaf is none of AMD's form.
-    pub fn verify(chain: &[Vec<u8>], roots: &[Vec<u8>], now: u64) -> Result<Self, Problem> {
+    pub fn verify(chain: &[Vec<u8>], roots: &[Vec<u8>], now: u64) -> Result<Self, Failure> {
         let Some((leaf, others)) = chain.split_first() else { return Err(malformed("there is none".into())) };
         let (der, roots) = (CertificateDer::from(leaf.as_slice()), ders(roots));
         let certificate = EndEntityCert::try_from(&der).map_err(|e| malformed(e.to_string()))?;
@@ -135,12 +135,12 @@ impl Leaf {
         Self::read(leaf)
     }
 
-    fn read(certificate: &[u8]) -> Result<Self, Problem> {
+    fn read(certificate: &[u8]) -> Result<Self, Failure> {
         let name = extension(certificate, PRODUCT).and_then(text).ok_or_else(|| malformed("no product".into()))?;
         let product = match name.split('-').next() {
             Some("Milan" | "Genoa") => Product::MilanGenoa,
             Some("Turin") => Product::Turin,
-            _ => return Err(Problem::new("cpu-product-unknown", format!("the certificate is for \"{name}\""))),
+            _ => return Err(Failure::new("cpu-product-unknown", format!("the certificate is for \"{name}\""))),
         };
         let version = |number: &'static [u8]| {
             extension(certificate, number).and_then(byte).ok_or_else(|| malformed("a version is missing".into()))
@@ -200,10 +200,10 @@ fn point(certificate: &[u8]) -> Option<&[u8]> {
     (known && unused_bits == 0 && key.len() == 97 && key[0] == 4).then_some(key)
 }
 
-fn malformed(what: String) -> Problem {
-    Problem::new("cpu-certificate-malformed", format!("certificate of the report's key: {what}"))
+fn malformed(what: String) -> Failure {
+    Failure::new("cpu-certificate-malformed", format!("certificate of the report's key: {what}"))
 }
 
-fn untrusted(error: webpki::Error) -> Problem {
-    Problem::new("cpu-chain-untrusted", format!("the certificates do not lead to a root of --cpu-roots: {error}"))
+fn untrusted(error: webpki::Error) -> Failure {
+    Failure::new("cpu-chain-untrusted", format!("the certificates do not lead to a root of --cpu-roots: {error}"))
 }

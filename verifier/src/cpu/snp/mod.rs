@@ -6,7 +6,8 @@ mod report;
 pub use chain::{Leaf, Product, Tcb};
 pub use report::{Report, Signer, REPORT_LENGTH, SIGNED_LENGTH};
 
-use super::{Problem, Verified};
+use super::Verified;
+use crate::outcome::Failure;
 use crate::policy::CpuPolicy;
 
 /// Chain, signature, and that certificate and report speak of the same chip and versions (AMD publication 57230, §4); then
@@ -20,14 +21,14 @@ pub fn verify(
     roots: &[Vec<u8>],
     policy: &CpuPolicy,
     now: u64,
-) -> Result<Verified, Problem> {
+) -> Result<Verified, Failure> {
     let report = Report::parse(bytes)?;
     let leaf = Leaf::verify(chain, roots, now)?;
     if leaf.signer != report.signer {
-        return Err(Problem::new("cpu-signer-differs", "the certificate is for another kind of key than the report's"));
+        return Err(Failure::new("cpu-signer-differs", "the certificate is for another kind of key than the report's"));
     }
     if !leaf.signed(&bytes[..SIGNED_LENGTH], &Report::signature(bytes)?) {
-        return Err(Problem::new("cpu-signature-invalid", "the certificate's key did not sign the report"));
+        return Err(Failure::new("cpu-signature-invalid", "the certificate's key did not sign the report"));
     }
     same_platform(&report, &leaf)?;
     forbidden(&report)?;
@@ -49,11 +50,11 @@ pub fn verify(
 }
 
 /// The key is derived from the chip and the versions, so what the certificate says of both has to be what the report says.
-fn same_platform(report: &Report, leaf: &Leaf) -> Result<(), Problem> {
+fn same_platform(report: &Report, leaf: &Leaf) -> Result<(), Failure> {
     let reported = Tcb::of(leaf.product, report.reported_tcb);
     if reported != leaf.tcb {
         let what = "security versions of the report's key";
-        return Err(Problem::differs("cpu-tcb-differs", what, leaf.tcb.to_string(), reported.to_string()));
+        return Err(Failure::differs("cpu-tcb-differs", what, leaf.tcb.to_string(), reported.to_string()));
     }
     let same_chip = match (&leaf.chip_id, report.chip()) {
         (Some(id), Some(_)) => {
@@ -64,28 +65,28 @@ fn same_platform(report: &Report, leaf: &Leaf) -> Result<(), Problem> {
         (_, None) | (None, _) => true,
     };
     if !same_chip {
-        return Err(Problem::new("cpu-chip-differs", "the certificate is for another chip than the report names"));
+        return Err(Failure::new("cpu-chip-differs", "the certificate is for another chip than the report names"));
     }
     Ok(())
 }
 
 /// Whoever may debug a guest, or take it along, reads its memory.
-fn forbidden(report: &Report) -> Result<(), Problem> {
+fn forbidden(report: &Report) -> Result<(), Failure> {
     if report.debuggable() {
-        return Err(Problem::new("cpu-debug-allowed", "the machine's owner may debug the guest and read its memory"));
+        return Err(Failure::new("cpu-debug-allowed", "the machine's owner may debug the guest and read its memory"));
     }
     if report.migratable() {
-        return Err(Problem::new("cpu-migration-allowed", "a migration agent may take the guest's memory elsewhere"));
+        return Err(Failure::new("cpu-migration-allowed", "a migration agent may take the guest's memory elsewhere"));
     }
     Ok(())
 }
 
-fn minimum(tcb: &Tcb, policy: &CpuPolicy) -> Result<(), Problem> {
+fn minimum(tcb: &Tcb, policy: &CpuPolicy) -> Result<(), Failure> {
     let below = tcb.parts().into_iter().zip(policy.min_tcb.parts()).any(|((_, got), (_, least))| got < least);
     if below {
         let least = format!("{} or later", policy.min_tcb);
         let what = "security versions of the processor's firmware";
-        return Err(Problem::differs("cpu-tcb-too-old", what, least, tcb.to_string()));
+        return Err(Failure::differs("cpu-tcb-too-old", what, least, tcb.to_string()));
     }
     Ok(())
 }

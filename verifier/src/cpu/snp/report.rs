@@ -2,7 +2,7 @@
 //!
 //! All numbers are little-endian. 1184 bytes: 672 that are signed, then a field of 512 bytes for the signature.
 
-use crate::cpu::Problem;
+use crate::outcome::Failure;
 use vitrine_attest::digest::hex;
 
 /// Bytes of a report, with its signature.
@@ -60,7 +60,7 @@ impl Report {
     ///
     /// # Errors
     /// When its length, version or algorithm is another, a field that must be zero is not, or no key signed it.
-    pub fn parse(bytes: &[u8]) -> Result<Self, Problem> {
+    pub fn parse(bytes: &[u8]) -> Result<Self, Failure> {
         if bytes.len() != REPORT_LENGTH {
             return Err(malformed(format!("{} bytes instead of {REPORT_LENGTH}", bytes.len())));
         }
@@ -92,7 +92,7 @@ impl Report {
     ///
     /// # Errors
     /// When a number does not fit into P-384, or something stands behind the signature.
-    pub fn signature(bytes: &[u8]) -> Result<[u8; 2 * P384_LENGTH], Problem> {
+    pub fn signature(bytes: &[u8]) -> Result<[u8; 2 * P384_LENGTH], Failure> {
         let place = bytes.get(SIGNED_LENGTH..REPORT_LENGTH).ok_or_else(|| malformed("it has no signature".into()))?;
         let mut out = [0; 2 * P384_LENGTH];
         for (half, number) in out.chunks_exact_mut(P384_LENGTH).zip(place.chunks_exact(NUMBER_LENGTH)) {
@@ -128,7 +128,7 @@ impl Report {
 }
 
 /// AUTHOR_KEY_EN is bit 0, MASK_CHIP_KEY bit 1, SIGNING_KEY bits 4:2. With MASK_CHIP_KEY nothing is signed.
-fn signer(flags: u32) -> Result<Signer, Problem> {
+fn signer(flags: u32) -> Result<Signer, Failure> {
     if flags >> 5 != 0 {
         return Err(malformed(format!("flags {flags:#x} are unknown")));
     }
@@ -147,6 +147,6 @@ fn field<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {
     out
 }
 
-fn malformed(what: String) -> Problem {
-    Problem::new("cpu-report-malformed", format!("SEV-SNP report: {what}"))
+fn malformed(what: String) -> Failure {
+    Failure::new("cpu-report-malformed", format!("SEV-SNP report: {what}"))
 }
