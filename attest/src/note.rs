@@ -12,7 +12,7 @@
 use crate::vkey::{Kind, NoteKey};
 use crate::Sha256;
 use base64::{engine::general_purpose::STANDARD, Engine as _};
-use ed25519_dalek::Signature;
+use ed25519_dalek::{Signature, Signer as _, SigningKey};
 
 /// Largest note in bytes. A checkpoint with sixteen signatures has 2 KiB.
 pub const NOTE_LIMIT: usize = 16 << 10;
@@ -106,12 +106,30 @@ impl Note {
     }
 }
 
-/// What a witness signs: that it saw this checkpoint at this time.
-pub fn cosigned(time: u64, text: &str) -> String {
-    format!("cosignature/v1\ntime {time}\n{text}")
+/// The line by which a log signs a note's text; with a time, in seconds since 1970, the line of a witness.
+///
+/// # Errors
+/// When this cannot be the name of a key.
+pub fn sign(text: &str, name: &str, secret: &SigningKey, time: Option<u64>) -> crate::Result<String> {
+    let (kind, message, stamp) = match time {
+        None => (Kind::Note, text.into(), vec![]),
+        Some(time) => (Kind::Cosignature, cosigned(time, text), time.to_be_bytes().to_vec()),
+    };
+    let key = NoteKey::of_kind(kind, name, secret.verifying_key())?;
+    Ok(line(&key, &[stamp, secret.sign(message.as_bytes()).to_vec()].concat()))
 }
 
 /// `— <name> <base64(key id ‖ signature)>`.
+fn line(key: &NoteKey, bytes: &[u8]) -> String {
+    format!("{DASH}{} {}\n", key.name(), STANDARD.encode([&key.id()[..], bytes].concat()))
+}
+
+/// What a witness signs: that it saw this checkpoint at this time.
+fn cosigned(time: u64, text: &str) -> String {
+    format!("cosignature/v1\ntime {time}\n{text}")
+}
+
+/// Reads [`line`], without its end.
 fn signature_line(line: &str) -> Option<NoteSignature> {
     let (name, digits) = line.strip_prefix(DASH)?.split_once(' ')?;
     if name.is_empty() || name.contains('+') || name.contains(char::is_whitespace) {
@@ -157,7 +175,6 @@ impl Checkpoint {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ed25519_dalek::{Signer as _, SigningKey};
 
     const TEXT: &str = "log.example/vitrine\n1482\nAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n";
 
@@ -169,10 +186,6 @@ mod tests {
         NoteKey::of_kind(kind, name, secret(seed).verifying_key()).unwrap()
     }
 
-    fn line(key: &NoteKey, bytes: &[u8]) -> String {
-        format!("{DASH}{} {}\n", key.name(), STANDARD.encode([&key.id()[..], bytes].concat()))
-    }
-
     fn log() -> NoteKey {
         key(Kind::Note, "log.example/vitrine", 1)
     }
@@ -182,12 +195,11 @@ mod tests {
     }
 
     fn by_log() -> String {
-        line(&log(), &secret(1).sign(TEXT.as_bytes()).to_bytes())
+        sign(TEXT, log().name(), &secret(1), None).unwrap()
     }
 
     fn by_witness(time: u64) -> String {
-        let signature = secret(2).sign(cosigned(time, TEXT).as_bytes()).to_bytes();
-        line(&witness(), &[&time.to_be_bytes()[..], &signature].concat())
+        sign(TEXT, witness().name(), &secret(2), Some(time)).unwrap()
     }
 
     fn note(lines: &[String]) -> Result<Note, String> {
@@ -221,7 +233,7 @@ mod tests {
     #[test]
     fn signatures_that_do_not_hold() {
         let later = by_witness(1_763_600_000).replace("Z", "Y");
-        let wrong = line(&log(), &secret(9).sign(TEXT.as_bytes()).to_bytes());
+        let wrong = line(&log(), &secret(9).sign(TEXT.as_bytes()).to_bytes()); // with the id of the right key
         let short = line(&log(), &[0; 63]);
         let as_note = line(&witness(), &secret(2).sign(TEXT.as_bytes()).to_bytes());
         for bad in [later, wrong, short, as_note] {

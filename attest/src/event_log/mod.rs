@@ -108,4 +108,6 @@ impl<'a> EventLog<'a> {
 }
 
 #[cfg(test)]
+mod peer_tests;
+#[cfg(test)]
 mod tests;

@@ -34,9 +34,12 @@ fn log(name: &str) -> Option<Vec<u8>> {
     vector(&format!("eventlog/{name}"))
 }
 
-/// The `pcrs:` part of tpm2-tools' YAML: bank → PCR → hex digits.
-fn expected_pcrs(yaml: &str) -> BTreeMap<String, BTreeMap<u8, String>> {
-    let mut banks = BTreeMap::<_, BTreeMap<_, _>>::new();
+/// Bank → PCR → hex digits.
+pub type Banks = BTreeMap<String, BTreeMap<u8, String>>;
+
+/// The `pcrs:` part of tpm2-tools' YAML.
+pub fn expected_pcrs(yaml: &str) -> Banks {
+    let mut banks = Banks::new();
     let mut bank = String::new();
     for line in yaml.lines().skip_while(|line| *line != "pcrs:").skip(1) {
         match line.split_once(':') {

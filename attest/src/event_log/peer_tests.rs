@@ -1,14 +1,11 @@
-//! Another program judges: `tpm2_eventlog` replays the same logs of real machines. The logs are those of the folder
-//! `VITRINE_VECTORS`; without it, or without tpm2-tools, this says that it was skipped.
+//! Another program judges: `tpm2_eventlog` replays the same logs of real machines.
 
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use super::tests::{expected_pcrs, Banks};
+use super::EventLog;
+use crate::digest::hex;
+use crate::testing::vectors;
+use std::path::Path;
 use std::process::Command;
-use vitrine_attest::digest::hex;
-use vitrine_attest::event_log::EventLog;
-
-/// Bank → PCR → hex digits.
-type Banks = BTreeMap<String, BTreeMap<u8, String>>;
 
 /// Logs that `tpm2_eventlog` of tpm2-tools 5.4 does not read: on the first it ends with SIGSEGV, the second (49 bytes, one
 /// event that extends nothing) it refuses. Another version may read them.
@@ -16,11 +13,14 @@ const UNREAD: [&str; 2] = ["go-attestation-option_rom_eventlog", "go-attestation
 
 #[test]
 fn logs_of_real_machines_replay_to_the_same_values() {
-    let Some(folder) = folder() else { return };
-    let (mut banks, mut unread) = (0, Vec::new());
-    let mut files: Vec<PathBuf> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    if Command::new("tpm2_eventlog").arg("--version").output().is_err() {
+        assert!(std::env::var_os("CI").is_none(), "tpm2-tools are needed in CI");
+        eprintln!("skipped: install tpm2-tools");
+        return;
+    }
+    let Some(mut files) = vectors("eventlog") else { return };
     files.retain(|file| file.extension().is_none_or(|end| end != "yaml"));
-    files.sort();
+    let (mut banks, mut unread) = (0, Vec::new());
     for file in &files {
         let name = file.file_name().unwrap().to_str().unwrap();
         let Some(theirs) = theirs(file) else {
@@ -36,19 +36,6 @@ fn logs_of_real_machines_replay_to_the_same_values() {
     assert!(new.is_empty(), "tpm2_eventlog does not read {new:?}");
 }
 
-fn folder() -> Option<PathBuf> {
-    let Some(vectors) = std::env::var_os("VITRINE_VECTORS") else {
-        eprintln!("skipped: no vectors; name their folder in VITRINE_VECTORS");
-        return None;
-    };
-    if Command::new("tpm2_eventlog").arg("--version").output().is_err() {
-        assert!(std::env::var_os("CI").is_none(), "tpm2-tools are needed in CI");
-        eprintln!("skipped: install tpm2-tools");
-        return None;
-    }
-    Some(PathBuf::from(vectors).join("eventlog"))
-}
-
 /// The banks that the log is complete in. We give no value for others; `tpm2_eventlog` does not name them.
 fn ours(file: &Path) -> Banks {
     let bytes = std::fs::read(file).unwrap();
@@ -57,25 +44,12 @@ fn ours(file: &Path) -> Banks {
     replayed.map(|(bank, values)| (bank, values.into_iter().map(|(pcr, value)| (pcr, hex(&value))).collect())).collect()
 }
 
-/// The part `pcrs:` of what it prints. None: it gave up.
+/// None: it gave up.
 fn theirs(file: &Path) -> Option<Banks> {
     let output = Command::new("tpm2_eventlog").arg(file).output().unwrap();
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
     if !output.status.success() {
         eprintln!("{}: {}", file.display(), String::from_utf8_lossy(&output.stderr).trim());
         return None;
     }
-    let mut banks = Banks::new();
-    let mut bank = String::new();
-    for line in text.lines().skip_while(|line| *line != "pcrs:").skip(1) {
-        match line.split_once(':') {
-            Some((name, "")) => bank = name.trim().to_owned(),
-            Some((pcr, value)) => {
-                let value = value.trim().strip_prefix("0x").expect("values begin with 0x").to_owned();
-                banks.entry(bank.clone()).or_default().insert(pcr.trim().parse().expect("a PCR index"), value);
-            }
-            None => {}
-        }
-    }
-    Some(banks)
+    Some(expected_pcrs(&String::from_utf8_lossy(&output.stdout)))
 }
