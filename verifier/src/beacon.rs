@@ -66,12 +66,15 @@ pub fn from_file(name: &str, bytes: &[u8], keys: &[NoteKey]) -> Result<Exchange>
     if file.v != VERSION {
         return Err(unusable(format!("version {} is unknown", file.v)));
     }
+    let checked = checked(file.beacon.as_bytes(), keys);
     Ok(Exchange {
         source: Source::Beacon(name.into()),
+        // its nonce was there when its checkpoint was
+        asked: checked.as_ref().ok().and_then(|checked| checked.not_before),
         nonce: beacon_nonce(file.beacon.as_bytes()),
         evidence: file.m2,
         activation: None,
-        beacon: Some(checked(file.beacon.as_bytes(), keys)),
+        beacon: Some(checked),
     })
 }
 

@@ -11,8 +11,6 @@ pub struct Demands {
     pub memory: Memory,
     /// Its level is in `level` already.
     pub policy: Policy,
-    /// When the evidence was asked for, seconds since 1970; none when nobody knows.
-    pub asked: Option<u64>,
     /// None: no level above L2 is reached.
     #[cfg(feature = "cpu-evidence")]
     pub cpu: Option<crate::cpu::CpuDemands>,
@@ -25,7 +23,6 @@ impl Demands {
             level,
             memory: Memory::Off(Off::Declined),
             policy: Policy::default(),
-            asked: None,
             #[cfg(feature = "cpu-evidence")]
             cpu: None,
         }

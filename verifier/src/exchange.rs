@@ -9,6 +9,7 @@
 //! have made up all of it, so it convinces only the person who saved it.
 
 use crate::beacon::{self, Checked};
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use vitrine_attest::digest::base64_bytes;
 use vitrine_attest::evidence::{EvidenceRequest, EVIDENCE_LIMIT};
@@ -47,6 +48,8 @@ impl Source {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Exchange {
     pub source: Source,
+    /// When it was asked for, seconds since 1970; none when nobody knows.
+    pub asked: Option<u64>,
     pub nonce: Sha256,
     /// M2, the very bytes.
     pub evidence: Vec<u8>,
@@ -105,12 +108,19 @@ struct Activated {
     secret: Sha256,
 }
 
+/// What tells the kinds of files apart.
+#[derive(Deserialize)]
+struct What {
+    m1: Option<IgnoredAny>,
+    beacon: Option<IgnoredAny>,
+}
+
 impl Exchange {
-    /// The file's bytes; `asked` in seconds since 1970, when it is known.
+    /// The file's bytes.
     ///
     /// # Errors
     /// For bare evidence: there is nothing to save that is not already in a file.
-    pub fn to_record(&self, asked: Option<u64>) -> Result<Vec<u8>> {
+    pub fn to_record(&self) -> Result<Vec<u8>> {
         let activation = self
             .activation
             .as_ref()
@@ -122,7 +132,7 @@ impl Exchange {
             Answer::Refused(why) | Answer::NotAsked(why) => (None, Some(why.clone())),
         };
         let (m1, m2) = (activation.m1.clone(), self.evidence.clone());
-        let record = Record { v: VERSION, m1, m2, activated, refused, asked };
+        let record = Record { v: VERSION, m1, m2, activated, refused, asked: self.asked };
         vitrine_attest::canonical::to_canonical_json(&record)
     }
 
@@ -131,10 +141,10 @@ impl Exchange {
         if bytes.len() > FILE_LIMIT {
             return Err(unusable(name, format!("more than {FILE_LIMIT} bytes")));
         }
-        let value: serde_json::Value = serde_json::from_slice(bytes).map_err(|e| unusable(name, e.to_string()))?;
+        let what: What = serde_json::from_slice(bytes).map_err(|e| unusable(name, e.to_string()))?;
         let own =
             |what: &str| Error::input(format!("{name} holds its own nonce"), format!("leave --nonce out for {what}"));
-        match (value.get("m1").is_some(), value.get("beacon").is_some(), nonce) {
+        match (what.m1.is_some(), what.beacon.is_some(), nonce) {
             (true, _, None) => Self::from_record(name, bytes),
             (true, _, Some(_)) => Err(own("a file made by --save")),
             (false, true, None) => beacon::from_file(
@@ -167,6 +177,7 @@ impl Exchange {
         };
         Ok(Self {
             source: Source::Record(name.into()),
+            asked: record.asked,
             nonce: m1.nonce,
             evidence: record.m2,
             activation: Some(Activation { m1: record.m1, answer }),
@@ -175,16 +186,12 @@ impl Exchange {
     }
 }
 
-/// When the messages of a saved record were exchanged, as it says itself.
-pub fn asked(bytes: &[u8]) -> Option<u64> {
-    serde_json::from_slice::<Record>(bytes).ok()?.asked
-}
-
 /// A file that is no evidence at all is the person's mistake, not the server's.
 fn bare(name: &str, bytes: &[u8], nonce: Sha256) -> Result<Exchange> {
     serde_json::from_slice::<vitrine_attest::evidence::Evidence>(bytes).map_err(|e| unusable(name, e.to_string()))?;
     Ok(Exchange {
         source: Source::Evidence(name.into()),
+        asked: None,
         nonce,
         evidence: bytes.to_vec(),
         activation: None,
@@ -204,6 +211,7 @@ mod tests {
         let m1 = format!(r#"{{"nonce":"{}","v":1}}"#, Sha256::of(b"n")).into_bytes();
         Exchange {
             source: Source::Record("x".into()),
+            asked: Some(7),
             nonce: Sha256::of(b"n"),
             evidence: b"{}".to_vec(),
             activation: Some(Activation { m1, answer }),
@@ -214,15 +222,14 @@ mod tests {
     #[test]
     fn record_round_trip() {
         let given = exchange(Answer::Given { m3: vec![3], m4: vec![4], secret: [5; 32] });
-        assert_eq!(Exchange::from_file("x", &given.to_record(Some(7)).unwrap(), None, None).unwrap(), given);
+        assert_eq!(Exchange::from_file("x", &given.to_record().unwrap(), None, None).unwrap(), given);
         let refused = exchange(Answer::Refused("tpm-failed".into()));
-        assert_eq!(Exchange::from_file("x", &refused.to_record(Some(7)).unwrap(), None, None).unwrap(), refused);
+        assert_eq!(Exchange::from_file("x", &refused.to_record().unwrap(), None, None).unwrap(), refused);
     }
 
     #[test]
     fn files_that_are_no_evidence() {
-        let record = exchange(Answer::Refused("x".into())).to_record(Some(7)).unwrap();
-        assert_eq!((asked(&record), asked(b"{}")), (Some(7), None));
+        let record = exchange(Answer::Refused("x".into())).to_record().unwrap();
         let nonce = Some(Sha256::ZERO);
         for (bytes, nonce) in [
             (&record[..record.len() / 2], None),

@@ -38,7 +38,7 @@ pub fn not_proven(case: &Case, level: Option<Level>) -> Vec<String> {
 
 /// How new a beacon is.
 fn after(case: &Case) -> String {
-    match case.demands.asked {
+    match case.inputs.exchange.asked {
         Some(time) => {
             format!("that the server is still the same: the beacon was made at some time after {}", timestamp(time))
         }

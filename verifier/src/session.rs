@@ -1,5 +1,6 @@
 //! One conversation with a server: M1 to M4.
 
+use crate::clock::now;
 use crate::exchange::{Activation, Answer, Exchange, Source};
 use crate::server::{random, Server};
 use vitrine_attest::canonical::to_canonical_json;
@@ -18,12 +19,13 @@ const JSON: &str = "application/json";
 /// # Errors
 /// When the server cannot be asked, or gives no evidence. Evidence that is wrong is no error here.
 pub fn converse(server: &Server) -> Result<Exchange> {
-    let nonce = Sha256(random()?);
+    let (asked, nonce) = (now()?.as_secs(), Sha256(random()?));
     let m1 = question(nonce)?;
     let m2 = ask(server, &m1)?;
     let answer = activate(server, &m1, &m2)?;
     Ok(Exchange {
         source: Source::Server(server.name().into()),
+        asked: Some(asked),
         nonce,
         evidence: m2,
         activation: Some(Activation { m1, answer }),

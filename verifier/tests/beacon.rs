@@ -4,14 +4,13 @@ mod mock;
 mod person;
 
 use base64::{engine::general_purpose::STANDARD, Engine as _};
-use ed25519_dalek::Signer as _;
 use mock::{Scene, SigningKey};
 use person::{cannot_judge, ends, json, serve_scene, text, Person, Served};
 use std::process::{Command, Stdio};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use vitrine_attest::boot::BootKeys;
 use vitrine_attest::digest::Key32;
-use vitrine_attest::note::cosigned;
+use vitrine_attest::note::sign;
 use vitrine_attest::vkey::{Kind, NoteKey};
 use vitrine_attest::Sha256;
 use vitrine_verifier::memory::Book;
@@ -26,10 +25,6 @@ fn key(kind: Kind, name: &str, seed: u8) -> NoteKey {
     NoteKey::of_kind(kind, name, secret(seed).verifying_key()).unwrap()
 }
 
-fn line(key: &NoteKey, bytes: &[u8]) -> String {
-    format!("\u{2014} {} {}\n", key.name(), STANDARD.encode([&key.id()[..], bytes].concat()))
-}
-
 fn witness(seed: u8) -> NoteKey {
     key(Kind::Cosignature, &format!("witness.example/w{seed}"), seed)
 }
@@ -37,10 +32,9 @@ fn witness(seed: u8) -> NoteKey {
 /// Signed by the log (1) and by these witnesses (2 and more) at these times.
 fn checkpoint(size: u64, witnesses: &[(u8, u64)]) -> String {
     let note = format!("{LOG}\n{size}\n{}\n", STANDARD.encode([7; 32]));
-    let mut lines = line(&key(Kind::Note, LOG, 1), &secret(1).sign(note.as_bytes()).to_bytes());
+    let mut lines = sign(&note, LOG, &secret(1), None).unwrap();
     for &(seed, time) in witnesses {
-        let signature = secret(seed).sign(cosigned(time, &note).as_bytes()).to_bytes();
-        lines += &line(&witness(seed), &[&time.to_be_bytes()[..], &signature].concat());
+        lines += &sign(&note, witness(seed).name(), &secret(seed), Some(time)).unwrap();
     }
     format!("{note}\n{lines}")
 }
@@ -128,7 +122,7 @@ fn a_log_signs_for_itself_only() {
     let (person, served) = start();
     let note = format!("{LOG}\n7\n{}\n", STANDARD.encode([7; 32]));
     let other = key(Kind::Note, "other.example", 5);
-    let checkpoint = format!("{note}\n{}", line(&other, &secret(5).sign(note.as_bytes()).to_bytes()));
+    let checkpoint = format!("{note}\n{}", sign(&note, other.name(), &secret(5), None).unwrap());
     make(&person, &served, &checkpoint);
     write(&person, "other", &format!("{other}\n"));
     refused(

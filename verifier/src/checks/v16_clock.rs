@@ -42,7 +42,7 @@ fn remembered(case: &Case, before: &Book, now: &Book) -> CheckResult {
             let mut words =
                 format!("known since {}, last accepted {}", date(record.first_seen), date(record.last_seen));
             // a file is from when it was asked for, whenever it is looked at
-            let still = case.demands.asked.and_then(|at| stood_still(record, &boot, at));
+            let still = case.inputs.exchange.asked.and_then(|at| stood_still(record, &boot, at));
             for remark in remarks(&record.boot, &boot).into_iter().chain(still) {
                 words = format!("{words}; {remark}");
             }

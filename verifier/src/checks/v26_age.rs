@@ -14,7 +14,7 @@ pub const CHECK: Check = Check { code: "V26", title: "the evidence is not too ol
 fn run(case: &Case) -> CheckResult {
     let Some(most) = case.demands.policy.max_age else { return Ok(String::new()) };
     let now = case.inputs.now;
-    match case.demands.asked {
+    match case.inputs.exchange.asked {
         // a clock that was set back: nobody knows how old it is
         Some(asked) if asked > now => {
             Err(Failure::new("evidence-age-unknown", "the evidence is from the future of this computer's clock").into())

@@ -1,12 +1,10 @@
 //! `vitrine-verify beacon`
 
-use super::trust::now;
-use super::Done;
+use super::{print, Done};
 use crate::cli::Beacon;
-use crate::clock::timestamp;
+use crate::clock::{now, timestamp};
 use crate::server::Server;
 use crate::{beacon, files, session};
-use std::io::Write as _;
 use std::time::Duration;
 use vitrine_attest::config::Span;
 use vitrine_attest::evidence::beacon_nonce;
@@ -85,8 +83,5 @@ impl Maker<'_> {
 
 /// One line, at once.
 fn say(words: &str) -> Result<()> {
-    let mut stdout = std::io::stdout().lock();
-    writeln!(stdout, "{} {words}", timestamp(now()?.as_secs()))
-        .and_then(|()| stdout.flush())
-        .map_err(|e| Error::host(format!("cannot write the result: {e}"), "give it a place to write to"))
+    print(&format!("{} {words}", timestamp(now()?.as_secs())))
 }

@@ -4,7 +4,7 @@ use super::beacon::read_keys;
 use super::judging::Judging;
 use super::Done;
 use crate::cli::Check;
-use crate::exchange::{self, Exchange, FILE_LIMIT};
+use crate::exchange::{Exchange, FILE_LIMIT};
 use crate::server::Server;
 use crate::verdict::Verdict;
 use crate::{explanation, files, grounds, session};
@@ -15,7 +15,7 @@ use vitrine_attest::{Error, Result};
 pub fn run(args: &Check) -> Result<Done> {
     let (judging, exchange) = if args.target.contains("://") { live(args)? } else { saved(args)? };
     if let Some(path) = &args.save {
-        files::write(path, &exchange.to_record(judging.asked())?)?;
+        files::write(path, &exchange.to_record()?)?;
     }
     let (case, mut report) = judging.judge(exchange)?;
     if args.explain && report.verdict != Verdict::Accepted {
@@ -58,10 +58,5 @@ fn saved(args: &Check) -> Result<(Judging, Exchange)> {
     let bytes = files::read(Path::new(&args.target), FILE_LIMIT)?;
     let keys = args.log_keys.as_deref().map(read_keys).transpose()?;
     let exchange = Exchange::from_file(&args.target, &bytes, args.nonce, keys.as_deref())?;
-    // a beacon's nonce was there when its checkpoint was
-    let asked = match &exchange.beacon {
-        Some(beacon) => beacon.as_ref().ok().and_then(|checked| checked.not_before),
-        None => exchange::asked(&bytes),
-    };
-    Ok((judging.of_file(asked), exchange))
+    Ok((judging, exchange))
 }

@@ -1,6 +1,6 @@
 //! From an exchange to a report, with what is remembered before and afterwards: the way of every command that checks.
 
-use super::trust::{now, Trusted};
+use super::trust::Trusted;
 use crate::case::Case;
 use crate::checks::ACTIVATION;
 use crate::cli::Trust;
@@ -20,8 +20,6 @@ pub struct Judging {
     memory: Remembered,
     /// The level, and what the processor says.
     demands: Demands,
-    /// When the evidence was asked for.
-    asked: Option<u64>,
 }
 
 enum Remembered {
@@ -46,12 +44,7 @@ impl Judging {
                 Remembered::In(store, before)
             }
         };
-        Ok(Self { trusted, memory, demands: Demands::at(level), asked: Some(now()?.as_secs()).filter(|_| live) })
-    }
-
-    /// For a file: when it says that it was asked for.
-    pub fn of_file(self, asked: Option<u64>) -> Self {
-        Self { asked, ..self }
+        Ok(Self { trusted, memory, demands: Demands::at(level) })
     }
 
     /// With a processor's report beside the evidence.
@@ -61,18 +54,13 @@ impl Judging {
         self
     }
 
-    /// When the evidence was asked for, seconds since 1970.
-    pub fn asked(&self) -> Option<u64> {
-        self.asked
-    }
-
     /// Runs every check, and remembers a server that was accepted before anybody is told so.
     ///
     /// # Errors
     /// When the state file cannot be read or replaced: then nothing is accepted.
     pub fn judge(self, exchange: Exchange) -> Result<(Case, Report)> {
-        let (policy, asked) = (self.trusted.policy().clone(), self.asked);
-        let demands = |memory| Demands { memory, policy, asked, ..self.demands };
+        let policy = self.trusted.policy().clone();
+        let demands = |memory| Demands { memory, policy, ..self.demands };
         let inputs = self.trusted.inputs(exchange)?;
         match self.memory {
             Remembered::Off(why) => Ok(judge_with(inputs, demands(Memory::Off(why)))),

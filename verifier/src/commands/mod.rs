@@ -15,7 +15,8 @@ mod watch;
 mod wg_config;
 
 use crate::cli::{Cli, Command};
-use vitrine_attest::Result;
+use std::io::Write as _;
+use vitrine_attest::{Error, Result};
 
 /// What a command leaves: its result, and the exit code.
 #[derive(Debug)]
@@ -28,6 +29,13 @@ impl Done {
     fn ok(stdout: String) -> Self {
         Self { stdout, exit_code: 0 }
     }
+}
+
+/// A line of a command that goes on, at once.
+fn print(line: &str) -> Result<()> {
+    let mut stdout = std::io::stdout().lock();
+    let written = writeln!(stdout, "{line}").and_then(|()| stdout.flush());
+    written.map_err(|e| Error::host(format!("cannot write the result: {e}"), "give it a place to write to"))
 }
 
 pub fn run(cli: Cli) -> Result<Done> {

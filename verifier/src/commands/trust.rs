@@ -2,6 +2,7 @@
 
 use crate::case::Inputs;
 use crate::cli::Trust;
+use crate::clock::now;
 use crate::exchange::Exchange;
 use crate::files;
 use crate::policy::{self, Policy};
@@ -10,7 +11,6 @@ use crate::roots;
 use crate::verdict::Level;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 use vitrine_attest::dsse::{self, Envelope, ENVELOPE_LIMIT};
 use vitrine_attest::ek::Roots;
 use vitrine_attest::vkey::{NoteKey, TEXT_LIMIT};
@@ -90,11 +90,4 @@ fn signer(policy: &Policy, envelope: &Envelope) -> Result<NoteKey> {
     keys.iter().find(signed).or(keys.first()).cloned().ok_or_else(|| {
         Error::input("nobody said who may sign the statement", "give --key FILE, or `keys` in the policy's [statement]")
     })
-}
-
-/// Time since 1970.
-pub fn now() -> Result<std::time::Duration> {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_err(|_| Error::host("this computer's clock stands before 1970", "set the clock"))
 }

@@ -20,7 +20,8 @@ fn judged(policy: Policy, last_day: Option<&str>, asked: Option<u64>) -> Report 
     scene.statement.predicate.not_after = last_day.map(Into::into);
     let mut inputs = scene.inputs();
     inputs.now = NOW;
-    judge_with(inputs, Demands { policy, asked, ..Demands::at(Level::L2) }).1
+    inputs.exchange.asked = asked;
+    judge_with(inputs, Demands { policy, ..Demands::at(Level::L2) }).1
 }
 
 fn detail(report: &Report, code: &str) -> String {

@@ -190,6 +190,7 @@ impl Scene {
         Inputs {
             exchange: Exchange {
                 source: Source::Server("http://mock".into()),
+                asked: None,
                 nonce: self.nonce,
                 evidence: m2,
                 activation: Some(Activation { m1, answer }),

@@ -13,10 +13,9 @@ mod track;
 mod view;
 mod worker;
 
-use super::trust::now;
-use super::Done;
+use super::{print, Done};
 use crate::cli::Watch;
-use crate::clock::timestamp;
+use crate::clock::{now, timestamp};
 use crate::fleet::{self, Fleet, Place};
 use crate::{files, server};
 use grounds::{Library, Reread};
@@ -24,7 +23,6 @@ use ledger::Ledger;
 use metrics::Durations;
 use schedule::{pause, Schedule};
 use serde_json::{json, Value};
-use std::io::Write as _;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{channel, Receiver, Sender};
@@ -319,11 +317,4 @@ impl<'a> Watching<'a> {
 
 fn print_json(value: &Value) -> Result<()> {
     print(&String::from_utf8_lossy(&to_canonical_json(value)?))
-}
-
-/// One line, at once.
-fn print(line: &str) -> Result<()> {
-    let mut stdout = std::io::stdout().lock();
-    let written = writeln!(stdout, "{line}").and_then(|()| stdout.flush());
-    written.map_err(|e| Error::host(format!("cannot write the result: {e}"), "give it a place to write to"))
 }

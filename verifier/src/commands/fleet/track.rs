@@ -132,12 +132,8 @@ impl Track {
     pub fn words(&self) -> String {
         match &self.seen {
             None => String::new(),
-            Some(Seen::Accepted(keys)) => {
-                let ports: Vec<String> = keys.ports.iter().map(u16::to_string).collect();
-                format!("WireGuard key {} of generation {}, UDP {}", keys.wireguard, keys.generation, ports.join(", "))
-            }
             Some(Seen::Rejected(_)) => self.reasons().join(", "),
-            Some(Seen::CouldNotJudge(why) | Seen::Unreachable(why)) => why.clone(),
+            Some(seen) => seen.words(),
         }
     }
 
@@ -154,16 +150,8 @@ impl Track {
 
     /// The same in JSON, with all reasons.
     pub fn describe(&self, value: &mut Value) {
-        match &self.seen {
-            None => {}
-            Some(Seen::Accepted(keys)) => {
-                value["wireguard"] = keys.wireguard.to_string().into();
-                value["generation"] = keys.generation.into();
-                value["ports"] = keys.ports.clone().into();
-                value["boot"] = keys.boot.to_string().into();
-            }
-            Some(Seen::Rejected(reasons)) => value["reasons"] = reasons.clone().into(),
-            Some(Seen::CouldNotJudge(why) | Seen::Unreachable(why)) => value["why"] = why.clone().into(),
+        if let Some(seen) = &self.seen {
+            seen.describe(value);
         }
     }
 }

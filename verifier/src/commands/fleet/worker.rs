@@ -4,8 +4,8 @@ use super::grounds::Grounds;
 use super::ledger::{Ledger, Proposal};
 use super::track::Look;
 use crate::case::{Case, Inputs};
+use crate::clock::now;
 use crate::commands::judging::{activated, seen_record};
-use crate::commands::trust::now;
 use crate::commands::watch::{from_report, state::Seen};
 use crate::demands::Demands;
 use crate::exchange::Exchange;
@@ -71,13 +71,12 @@ pub fn failed(Error { blame, what, .. }: Error) -> Seen {
 }
 
 fn attempt(job: &Job, shared: &Shared) -> Result<(Seen, Option<Proposal>)> {
-    let asked = now()?.as_secs();
     // as it was before the server was asked
     let before = shared.ledger.as_ref().map(Ledger::book);
     let exchange = session::converse(&Server::over(&shared.agent, &job.url, job.timeout)?)?;
     let _turn = shared.turns.take();
     let known = shared.ledger.as_ref().map(Ledger::book);
-    let (case, report) = judge(exchange, &job.grounds, before.zip(known.clone()), asked)?;
+    let (case, report) = judge(exchange, &job.grounds, before.zip(known.clone()))?;
     let proposal = match &known {
         Some(book) if report.verdict == Verdict::Accepted && activated(&report) => Some(propose(&case, book)?),
         _ => None,
@@ -91,12 +90,7 @@ fn propose(case: &Case, book: &Book) -> Result<Proposal> {
 }
 
 /// By each statement until one fits; else by the one that least is wrong with.
-fn judge(
-    exchange: Exchange,
-    grounds: &Grounds,
-    books: Option<(Arc<Book>, Arc<Book>)>,
-    asked: u64,
-) -> Result<(Case, Report)> {
+fn judge(exchange: Exchange, grounds: &Grounds, books: Option<(Arc<Book>, Arc<Book>)>) -> Result<(Case, Report)> {
     let now = now()?.as_secs();
     let mut best: Option<(usize, (Case, Report))> = None;
     for promise in &grounds.promises {
@@ -105,8 +99,7 @@ fn judge(
             None => Memory::Off(Off::Declined),
         };
         let (promise, roots, exchange) = (promise.clone(), grounds.roots.clone(), exchange.clone());
-        let demands =
-            Demands { memory, policy: grounds.policy.clone(), asked: Some(asked), ..Demands::at(grounds.level) };
+        let demands = Demands { memory, policy: grounds.policy.clone(), ..Demands::at(grounds.level) };
         let judged = judge_with(Inputs { exchange, promise, roots, now }, demands);
         let wrong = judged.1.checks.iter().filter(|check| check.status == Status::Failed).count();
         let accepted = judged.1.verdict == Verdict::Accepted;

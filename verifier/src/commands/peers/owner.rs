@@ -1,8 +1,9 @@
 //! The owner, who may give orders.
 
 use crate::cli::{OwnerArgs, Trust};
+use crate::clock::now;
 use crate::commands::accepted::Accepted;
-use crate::commands::trust::{now, Trusted};
+use crate::commands::trust::Trusted;
 use crate::files;
 use ed25519_dalek::SigningKey;
 use std::path::Path;

@@ -5,10 +5,9 @@ pub(super) mod state;
 
 use super::fleet;
 use super::judging::Judging;
-use super::trust::now;
-use super::Done;
+use super::{print, Done};
 use crate::cli::{Trust, Watch};
-use crate::clock::timestamp;
+use crate::clock::{now, timestamp};
 use crate::outcome::Status;
 use crate::report::Report;
 use crate::server::Server;
@@ -16,7 +15,6 @@ use crate::session;
 use crate::verdict::Verdict;
 use serde_json::json;
 use state::{Event, Seen, State};
-use std::io::Write as _;
 use std::time::{Duration, Instant};
 use vitrine_attest::canonical::to_canonical_json;
 use vitrine_attest::event_log::printable;
@@ -89,7 +87,6 @@ pub(super) fn from_report(report: Report) -> Seen {
     }
 }
 
-/// One line, at once.
 fn say(args: &Watch, server: &Server, event: &Event, seen: &Seen) -> Result<()> {
     let at = timestamp(now()?.as_secs());
     let line = if args.json {
@@ -99,7 +96,5 @@ fn say(args: &Watch, server: &Server, event: &Event, seen: &Seen) -> Result<()> 
     } else {
         format!("{at} {} {}", event.name(), printable(&event.words(seen)))
     };
-    let mut stdout = std::io::stdout().lock();
-    let written = writeln!(stdout, "{line}").and_then(|()| stdout.flush());
-    written.map_err(|e| Error::host(format!("cannot write the result: {e}"), "give it a place to write to"))
+    print(&line)
 }

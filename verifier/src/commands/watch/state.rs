@@ -24,6 +24,32 @@ impl Seen {
         }
     }
 
+    /// Behind the state, for people: keys, reasons, or why.
+    pub fn words(&self) -> String {
+        match self {
+            Self::Accepted(keys) => {
+                let ports: Vec<String> = keys.ports.iter().map(u16::to_string).collect();
+                format!("WireGuard key {} of generation {}, UDP {}", keys.wireguard, keys.generation, ports.join(", "))
+            }
+            Self::Rejected(reasons) => reasons.join(", "),
+            Self::CouldNotJudge(why) | Self::Unreachable(why) => why.clone(),
+        }
+    }
+
+    /// The same in JSON.
+    pub fn describe(&self, value: &mut Value) {
+        match self {
+            Self::Accepted(keys) => {
+                value["wireguard"] = keys.wireguard.to_string().into();
+                value["generation"] = keys.generation.into();
+                value["ports"] = keys.ports.clone().into();
+                value["boot"] = keys.boot.to_string().into();
+            }
+            Self::Rejected(reasons) => value["reasons"] = reasons.clone().into(),
+            Self::CouldNotJudge(why) | Self::Unreachable(why) => value["why"] = why.clone().into(),
+        }
+    }
+
     /// Two looks of one kind are one state; only rejections differ by their reasons.
     pub fn same_state(&self, other: &Self) -> bool {
         match (self, other) {
@@ -63,30 +89,18 @@ impl Event {
 
     /// Behind the name, for people.
     pub fn words(self, seen: &Seen) -> String {
-        match (self, seen) {
-            (Self::Command(Some(code)), _) => format!("ended with exit code {code}"),
-            (Self::Command(None), _) => "could not be run, or was ended by a signal".into(),
-            (_, Seen::Accepted(keys)) => {
-                let ports: Vec<String> = keys.ports.iter().map(u16::to_string).collect();
-                format!("WireGuard key {} of generation {}, UDP {}", keys.wireguard, keys.generation, ports.join(", "))
-            }
-            (_, Seen::Rejected(reasons)) => reasons.join(", "),
-            (_, Seen::CouldNotJudge(why) | Seen::Unreachable(why)) => why.clone(),
+        match self {
+            Self::Command(Some(code)) => format!("ended with exit code {code}"),
+            Self::Command(None) => "could not be run, or was ended by a signal".into(),
+            _ => seen.words(),
         }
     }
 
     /// The same in JSON.
     pub fn describe(self, seen: &Seen, value: &mut Value) {
-        match (self, seen) {
-            (Self::Command(code), _) => value["exit_code"] = code.into(),
-            (_, Seen::Accepted(keys)) => {
-                value["wireguard"] = keys.wireguard.to_string().into();
-                value["generation"] = keys.generation.into();
-                value["ports"] = keys.ports.clone().into();
-                value["boot"] = keys.boot.to_string().into();
-            }
-            (_, Seen::Rejected(reasons)) => value["reasons"] = reasons.clone().into(),
-            (_, Seen::CouldNotJudge(why) | Seen::Unreachable(why)) => value["why"] = why.clone().into(),
+        match self {
+            Self::Command(code) => value["exit_code"] = code.into(),
+            _ => seen.describe(value),
         }
     }
 }
