@@ -1,16 +1,15 @@
 //! Evidence for many at once, and for nobody in particular.
 
+use crate::ask::{ask, Answer};
 use crate::images::Images;
 use crate::machine::{boot, Judged, Running, PATIENCE};
 use base64::{engine::general_purpose::STANDARD, Engine as _};
-use ed25519_dalek::{Signer as _, SigningKey};
+use ed25519_dalek::SigningKey;
 use serde_json::json;
 use std::collections::HashSet;
-use std::io::{Read as _, Write as _};
-use std::net::TcpStream;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
-use vitrine_attest::evidence::{Evidence, EvidenceRequest, EVIDENCE_PATH, VERSION};
-use vitrine_attest::note::cosigned;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use vitrine_attest::evidence::Evidence;
+use vitrine_attest::note::sign;
 use vitrine_attest::vkey::{Kind, NoteKey};
 use vitrine_attest::Sha256;
 use vitrine_qemu::boot::Options;
@@ -31,11 +30,11 @@ fn a_crowd_and_a_beacon() {
 /// nonce of its own, and fewer quotes are made than there are clients.
 fn crowd(images: &Images, running: &mut Running) {
     running.guest.qmp().execute("stop", json!({})).unwrap();
-    let address = running.guest.url().trim_start_matches("http://").to_owned();
+    let url = running.guest.url();
     let clients: Vec<_> = (0..CLIENTS)
         .map(|n| {
-            let (address, nonce) = (address.clone(), Sha256::of(&[n]));
-            std::thread::spawn(move || (nonce, ask(&address, nonce)))
+            let (url, nonce) = (url.clone(), Sha256::of(&[n]));
+            std::thread::spawn(move || (nonce, evidence(&url, nonce)))
         })
         .collect();
     std::thread::sleep(Duration::from_secs(3));
@@ -58,32 +57,18 @@ fn crowd(images: &Images, running: &mut Running) {
     verify(&answers[1].0, &answers[0].1).assert_rejected(&["extra-data-differs"]);
 }
 
-/// Status 200 and a body, whenever it comes: a server that is busy says so, and is asked again.
-fn ask(address: &str, nonce: Sha256) -> Vec<u8> {
-    let body = serde_json::to_string(&EvidenceRequest { v: VERSION, nonce }).unwrap();
-    let request =
-        format!("POST {EVIDENCE_PATH} HTTP/1.1\r\nHost: {address}\r\nContent-Length: {}\r\n\r\n{body}", body.len());
-    let until = std::time::Instant::now() + PATIENCE;
+/// Evidence, whenever it comes: a server that is busy says so, and is asked again.
+fn evidence(url: &str, nonce: Sha256) -> Vec<u8> {
+    let until = Instant::now() + PATIENCE;
     loop {
-        let answer = exchange(address, &request).unwrap_or_default();
-        let text = String::from_utf8_lossy(&answer);
-        match text.split_once("\r\n\r\n") {
-            Some((head, body)) if head.starts_with("HTTP/1.1 200") => return body.as_bytes().to_vec(),
-            Some((head, body)) => assert!(head.starts_with("HTTP/1.1 503") && body.contains("busy"), "{head}{body}"),
-            None => {}
+        match ask(url, nonce, Duration::from_secs(120)) {
+            Answer::Evidence(body) => return body,
+            Answer::Code(status, code) => assert_eq!((status, code.as_str()), (503, "busy")),
+            Answer::Nobody => {}
         }
-        assert!(std::time::Instant::now() < until, "no evidence: {text}");
+        assert!(Instant::now() < until, "no evidence");
         std::thread::sleep(Duration::from_millis(200));
     }
-}
-
-fn exchange(address: &str, request: &str) -> std::io::Result<Vec<u8>> {
-    let mut stream = TcpStream::connect(address)?;
-    stream.set_read_timeout(Some(Duration::from_secs(120)))?;
-    stream.write_all(request.as_bytes())?;
-    let mut answer = Vec::new();
-    stream.read_to_end(&mut answer)?;
-    Ok(answer)
 }
 
 /// A witness signs a checkpoint now; the beacon made of it is checked by somebody who knows the witness.
@@ -93,14 +78,13 @@ fn beacon(images: &Images, running: &Running) {
     let key = NoteKey::of_kind(Kind::Cosignature, "witness.example/w", witness.verifying_key()).unwrap();
     let time = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
     let text = format!("log.example/vitrine\n12\n{}\n", STANDARD.encode([7; 32]));
-    let signature = witness.sign(cosigned(time, &text).as_bytes()).to_bytes();
-    let line = STANDARD.encode([&key.id()[..], &time.to_be_bytes(), &signature].concat());
+    let line = sign(&text, key.name(), &witness, Some(time)).unwrap();
     let file = |name: &str, content: String| {
         let path = verifier.file(name);
         std::fs::write(&path, content).unwrap();
         path
     };
-    let checkpoint = file("checkpoint", format!("{text}\n\u{2014} {} {line}\n", key.name()));
+    let checkpoint = file("checkpoint", format!("{text}\n{line}"));
     let keys = file("keys", format!("{key}\n"));
     let policy = file("policy", "version = 1\n[evidence]\nmax_age = \"1h\"\n".into());
     let [beacon, state] = ["beacon.json", "state.json"].map(|name| verifier.file(name));

@@ -3,9 +3,10 @@
 use crate::images::Images;
 use serde_json::json;
 use std::ffi::OsString;
+use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::path::{Path, PathBuf};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use vitrine_attest::digest::base64_bytes;
 use vitrine_attest::evidence::Evidence;
 use vitrine_qemu::boot::{Arrival, Guest, Options};
@@ -44,6 +45,15 @@ impl Drop for Place {
 pub fn two_machines() -> MutexGuard<'static, ()> {
     static ONE_TEST: Mutex<()> = Mutex::new(());
     ONE_TEST.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Takes one step of a boot and says how it went. False: it failed; the others are taken nevertheless.
+pub fn succeeds(name: &str, step: impl FnOnce()) -> bool {
+    eprintln!("── {name}");
+    let begin = Instant::now();
+    let done = catch_unwind(AssertUnwindSafe(step)).is_ok();
+    eprintln!("── {name}: {} after {:.1} s", if done { "ok" } else { "FAILED" }, begin.elapsed().as_secs_f32());
+    done
 }
 
 /// The machine gets a TPM that somebody else keeps, at this control socket.

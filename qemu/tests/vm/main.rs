@@ -4,6 +4,7 @@
 //! absent these tests say so and skip at home, and fail in CI. At most two machines run at a time.
 
 mod accepted;
+mod ask;
 mod crosscheck;
 mod evidence;
 mod faults;

@@ -22,10 +22,7 @@ use vitrine_qemu::wireguard::{ClientKey, Tunnel};
 fn evidence_of_another_server_is_refused() {
     let Some(images) = Images::find() else { return };
     let _both = two_machines();
-    let genuine = boot(&Options::new(images.exit(), images.secure_boot()));
-    let mut options = Options::new(images.exit(), images.secure_boot());
-    options.tpm = Some("other".into());
-    let other = boot(&options);
+    let [genuine, other] = pair(&images);
 
     let relay = relay(address(&genuine.guest.url()), address(&other.guest.url()));
     let judged = Judged::check(&images, format!("http://{relay}"), genuine.guest.ek_roots(), &[]);
@@ -36,6 +33,14 @@ fn evidence_of_another_server_is_refused() {
     let judged = Judged::check(&images, other.guest.url(), genuine.guest.ek_roots(), &[]);
     judged.assert_rejected(&["ek-chain-untrusted"]);
     Judged::check(&images, other.guest.url(), other.guest.ek_roots(), &[]).assert_accepted();
+}
+
+/// The same image with TPMs of two makers.
+fn pair(images: &Images) -> [Running; 2] {
+    let mut options = Options::new(images.exit(), images.secure_boot());
+    let first = boot(&options);
+    options.tpm = Some("other".into());
+    [first, boot(&options)]
 }
 
 fn address(url: &str) -> SocketAddr {
@@ -78,10 +83,7 @@ const USER: &str = "10.66.0.2/32,fd66::2/128";
 fn a_relay_cannot_take_over_the_tunnel() {
     let Some(images) = Images::find() else { return };
     let _both = two_machines();
-    let shown = boot(&Options::new(images.exit(), images.secure_boot()));
-    let mut options = Options::new(images.exit(), images.secure_boot());
-    options.tpm = Some("other".into());
-    let other = boot(&options);
+    let [shown, other] = pair(&images);
     let folder = tempfile::tempdir().unwrap();
     let roots = both_roots(folder.path(), [&shown, &other]);
     Judged::check(&images, other.guest.url(), roots.clone(), &[]).assert_accepted();

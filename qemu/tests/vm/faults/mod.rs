@@ -5,19 +5,18 @@
 //! it again, with a pause that doubles, and it serves only after the TPM has shown that PCR 15 is as it was. The tunnels
 //! of those who have checked the server before go on meanwhile: nothing about what they checked has changed.
 
-mod ask;
 mod fuse;
 mod proxy;
 
+use crate::ask::{ask, Answer};
 use crate::images::Images;
-use crate::machine::{boot, with_tpm, Judged, Running};
+use crate::machine::{boot, succeeds, with_tpm, Judged, Running};
 use crate::user::{User, MOMENT};
-use ask::{ask, Answer};
 use proxy::{Fault, Proxy, ACTIVATE_CREDENTIAL, CREATE_PRIMARY, QUOTE};
-use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 use vitrine_attest::digest::Key32;
+use vitrine_attest::Sha256;
 use vitrine_qemu::boot::Options;
 use vitrine_qemu::scratch::Scratch;
 use vitrine_qemu::tpm::{Pristine, Tpm};
@@ -33,6 +32,8 @@ const FOR_EVER: usize = usize::MAX;
 const BACK: Duration = Duration::from_secs(300);
 /// How long a client waits for the TPM (`Limits::SERVICE`), and what this machine may add.
 const DEADLINE: Duration = Duration::from_secs(5 + 25);
+/// Beyond the agent's deadlines, 5 s for the TPM and 10 s for the answer.
+const CLIENT: Duration = Duration::from_secs(40);
 /// After this long in one command the service is withdrawn; the next client who has waited finds out.
 const HANG: Duration = Duration::from_secs(60);
 /// The kernel gives a command up after two minutes (`TPM2_DURATION_DEFAULT`); nobody can end the agent before that.
@@ -100,15 +101,7 @@ impl<'a> Sick<'a> {
     }
 
     fn step(&mut self, name: &'static str, step: impl FnOnce(&mut Self)) {
-        eprintln!("── {name}");
-        let begin = Instant::now();
-        let done = catch_unwind(AssertUnwindSafe(|| step(self)));
-        eprintln!(
-            "── {name}: {} after {:.1} s",
-            if done.is_ok() { "ok" } else { "FAILED" },
-            begin.elapsed().as_secs_f32()
-        );
-        if done.is_err() {
+        if !succeeds(name, || step(self)) {
             self.failed.push(name);
             self.proxy.heal();
             self.is_back();
@@ -116,8 +109,11 @@ impl<'a> Sick<'a> {
     }
 
     fn ask(&self) -> Answer {
-        let answer = ask(&self.running.guest.url());
-        eprintln!("asked: {answer:?}");
+        let answer = ask(&self.running.guest.url(), Sha256([7; 32]), CLIENT);
+        match &answer {
+            Answer::Evidence(body) => eprintln!("asked: evidence, {} bytes", body.len()),
+            other => eprintln!("asked: {other:?}"),
+        }
         answer
     }
 
@@ -142,7 +138,7 @@ impl<'a> Sick<'a> {
     /// Waits until evidence is made again.
     fn is_back(&self) {
         let deadline = Instant::now() + BACK;
-        while self.ask() != Answer::Evidence {
+        while !matches!(self.ask(), Answer::Evidence(_)) {
             assert!(Instant::now() < deadline, "no evidence within {} s", BACK.as_secs());
             std::thread::sleep(Duration::from_secs(1));
         }
@@ -252,7 +248,7 @@ impl<'a> Sick<'a> {
             assert!(begin.elapsed() < DEADLINE, "the service was not withdrawn");
         }
         while begin.elapsed() < Duration::from_secs(60) {
-            assert_ne!(self.ask(), Answer::Evidence);
+            assert!(!matches!(self.ask(), Answer::Evidence(_)));
             std::thread::sleep(Duration::from_secs(2));
         }
         self.could_not_judge();

@@ -1,10 +1,9 @@
 //! A server of the tests' world, accepted by the verifier, with its owner's orders.
 
 use crate::images::Images;
-use crate::machine::{boot, Judged, Running};
+use crate::machine::{boot, succeeds, Judged, Running};
 use crate::world::{self, Client, User, World, GUEST6};
 use std::net::SocketAddr;
-use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::time::{Duration, Instant};
 use vitrine_qemu::boot::Options;
 use vitrine_qemu::machine::Ports;
@@ -79,15 +78,7 @@ impl Provisioned<'_> {
 
     /// The same, for what is done to the machine itself.
     pub fn step_on_the_machine(&mut self, name: &'static str, step: impl FnOnce(&mut Self)) {
-        eprintln!("── {name}");
-        let begin = Instant::now();
-        let done = catch_unwind(AssertUnwindSafe(|| step(self)));
-        eprintln!(
-            "── {name}: {} after {:.1} s",
-            if done.is_ok() { "ok" } else { "FAILED" },
-            begin.elapsed().as_secs_f32()
-        );
-        if done.is_err() {
+        if !succeeds(name, || step(self)) {
             self.failed.push(name);
         }
     }
