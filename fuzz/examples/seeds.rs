@@ -5,13 +5,15 @@
 #[path = "../../attest/src/pe/testpe.rs"]
 mod testpe;
 
+use base64::{engine::general_purpose::STANDARD, Engine as _};
 use std::fs;
 use std::path::Path;
+use vitrine_attest::evidence::Evidence;
 use vitrine_attest::secure_boot::signature_list;
 
 fn main() -> std::io::Result<()> {
     for (number, (target, seed)) in
-        seeds().into_iter().chain(processors()).chain(kernel_tables()).chain(library()).enumerate()
+        seeds().into_iter().chain(kit()).chain(processors()).chain(kernel_tables()).chain(library()).enumerate()
     {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus").join(target);
         fs::create_dir_all(&folder)?;
@@ -85,6 +87,34 @@ fn seeds() -> Vec<(&'static str, Vec<u8>)> {
         ("sysusers", b"u root 0:0 \"Super User\" /root\ng tty 5\nu sshd -:65534\nm sshd tty\nr - 500-900\n".to_vec()),
         ("vars", vars()),
     ]
+}
+
+/// What a TPM in software said, from the genuine cases of the adversary's test kit, each part for its reader.
+fn kit() -> Vec<(&'static str, Vec<u8>)> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../attest/testkit");
+    let read = |name: &str| fs::read(folder.join(name)).expect("a file of the repository");
+    let evidence = |name: &str| {
+        let case: serde_json::Value = serde_json::from_slice(&read(name)).expect("a saved record");
+        STANDARD.decode(case["m2"].as_str().expect("an answer")).expect("base64")
+    };
+    let mut seeds = vec![("ek", read("trust/ek-roots.pem")), ("roots", read("trust/ek-roots.pem"))];
+    for name in
+        ["genuine", "genuine-batch", "genuine-rotated-key", "genuine-rsa-attestation-key", "genuine-startup-locality"]
+    {
+        let m2 = evidence(&format!("cases/{name}.json"));
+        let parts: Evidence = serde_json::from_slice(&m2).expect("genuine evidence");
+        seeds.extend([
+            ("evidence", m2),
+            ("event_log", parts.firmware_log),
+            ("tpm_attest", parts.attest),
+            ("tpm_signature", parts.signature),
+            ("tpm_public", parts.ak_pub),
+            ("tpm_public", parts.ek_pub),
+            ("ek", parts.ek_cert.clone()),
+            ("roots", parts.ek_cert),
+        ]);
+    }
+    seeds
 }
 
 /// Reports of real processors, each behind the number by which the target chooses the reader.
