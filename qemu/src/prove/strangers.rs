@@ -14,6 +14,10 @@ const TYPES: [u8; 6] = [1, 2, 3, 4, 5, 255];
 /// Lengths around those of its messages: 148, 92, 64, 32.
 const LENGTHS: [usize; 7] = [31, 32, 64, 92, 148, 149, 1400];
 
+/// How often each request is made. The agent has 32 threads that live as long as the machine, and what a connection leaves on the
+/// stack of its own, it leaves now and then.
+const ROUNDS: usize = 16;
+
 /// Somebody without a key that the server knows.
 pub struct Stranger {
     user: User,
@@ -56,10 +60,10 @@ impl Stranger {
             &["--request", "DELETE", "--header", &format!("X-Forwarded-For: {path}"), &format!("{base}/v1/order")],
             &["--header", &format!("Content-Length: {path}"), "--data-binary", &path, &format!("{base}/v1/order")],
         ];
-        for words in requests {
+        for words in requests.iter().cycle().take(ROUNDS * requests.len()) {
             let said = world::run(
                 "curl",
-                &[&["--silent", "--include", "--max-time", "20", "--interface", &from], words].concat(),
+                &[&["--silent", "--include", "--max-time", "20", "--interface", &from][..], words].concat(),
             );
             interfaces.keep("a request that is none", said.out);
         }

@@ -45,7 +45,7 @@ fn judge(report: &Report, status: &str, policy: &CpuPolicy) -> Result<Verified, 
     let allowed: Vec<&str> = policy.tdx_status.iter().map(|status| status.name()).collect();
     if !allowed.contains(&status) {
         let what = "what Intel says of the platform's security version";
-        return Err(Failure::differs("cpu-tcb-too-old", what, allowed.join(" or "), status.into()));
+        return Err(Failure::differs("cpu-tcb-too-old", what, allowed.join(" or "), status));
     }
     Ok(Verified { report_data: td.report_data, measurement: td.mr_td, words: format!("Intel TDX, {status}") })
 }
