@@ -97,7 +97,12 @@ fn kit() -> Vec<(&'static str, Vec<u8>)> {
         let case: serde_json::Value = serde_json::from_slice(&read(name)).expect("a saved record");
         STANDARD.decode(case["m2"].as_str().expect("an answer")).expect("base64")
     };
-    let mut seeds = vec![("ek", read("trust/ek-roots.pem")), ("roots", read("trust/ek-roots.pem"))];
+    let mut seeds = vec![
+        ("dsse", read("trust/release.dsse.json")),
+        ("ek", read("trust/ek-roots.pem")),
+        ("roots", read("trust/ek-roots.pem")),
+        ("vkey", read("trust/release.pub")),
+    ];
     for name in
         ["genuine", "genuine-batch", "genuine-rotated-key", "genuine-rsa-attestation-key", "genuine-startup-locality"]
     {

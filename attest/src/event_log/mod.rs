@@ -91,14 +91,17 @@ impl<'a> EventLog<'a> {
         parse::log(log)
     }
 
-    /// What the verifier asks of a log beyond being readable (check V18): crypto-agile, and every extending event has
-    /// a SHA-256 digest.
+    /// What the verifier asks of a log beyond being readable (check V18): crypto-agile, with a SHA-256 bank, and every
+    /// extending event has a digest of it.
     ///
     /// # Errors
-    /// Says which event lacks it.
+    /// Says what lacks it.
     pub fn require_sha256(&self) -> Result<()> {
         if self.form == Form::Sha1 {
             return Err(refused(0, "a SHA-1 log: there is no Spec ID Event03 header"));
+        }
+        if !self.algorithms.contains(&Algorithm::SHA256) {
+            return Err(refused(0, "it has no bank sha256"));
         }
         match self.events.iter().find(|event| event.extends() && event.digest(Algorithm::SHA256).is_none()) {
             Some(event) => Err(refused(event.offset, "the event has no SHA-256 digest")),

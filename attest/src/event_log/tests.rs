@@ -290,6 +290,9 @@ fn a_bank_without_all_digests_is_not_replayed() {
     assert!(log.replay(Algorithm::SHA256).unwrap_err().what.contains("incomplete"));
     assert!(log.replay(Algorithm::SHA512).unwrap_err().what.contains("no bank sha512"));
     assert!(log.require_sha256().is_err());
+    // no event lacks a digest of the bank that is not there
+    let bytes = header(&[(4, 20)]);
+    assert!(EventLog::parse(&bytes).unwrap().require_sha256().unwrap_err().what.contains("no bank sha256"));
 }
 
 #[test]
