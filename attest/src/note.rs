@@ -129,7 +129,7 @@ fn cosigned(time: u64, text: &str) -> String {
     format!("cosignature/v1\ntime {time}\n{text}")
 }
 
-/// Reads [`line`], without its end.
+/// Reads what [`line()`] writes, without its end.
 fn signature_line(line: &str) -> Option<NoteSignature> {
     let (name, digits) = line.strip_prefix(DASH)?.split_once(' ')?;
     if name.is_empty() || name.contains('+') || name.contains(char::is_whitespace) {
