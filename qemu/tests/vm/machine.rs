@@ -2,6 +2,7 @@
 
 use crate::images::Images;
 use serde_json::json;
+use std::cell::Cell;
 use std::ffi::OsString;
 use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::path::{Path, PathBuf};
@@ -17,34 +18,66 @@ use vitrine_qemu::verify::{Outcome, Report, Verifier};
 pub const PATIENCE: Duration = Duration::from_secs(600);
 const AT_MOST: usize = 2;
 
-static RUNNING: Mutex<usize> = Mutex::new(0);
-static ENDED: Condvar = Condvar::new();
+/// How many places are taken, and how many tests wait for both.
+struct Taken {
+    places: usize,
+    pairs: usize,
+}
+
+static TAKEN: Mutex<Taken> = Mutex::new(Taken { places: 0, pairs: 0 });
+static FREED: Condvar = Condvar::new();
+
+thread_local! {
+    /// Of both places, those that this test has not used yet.
+    static KEPT: Cell<usize> = const { Cell::new(0) };
+}
+
+fn taken() -> MutexGuard<'static, Taken> {
+    TAKEN.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// A place for one machine; waits until there is one.
 pub struct Place(());
 
 impl Place {
     pub fn take() -> Self {
-        let mut running = RUNNING.lock().unwrap();
-        while *running >= AT_MOST {
-            running = ENDED.wait(running).unwrap();
+        if let Some(left) = KEPT.get().checked_sub(1) {
+            KEPT.set(left);
+            return Self(());
         }
-        *running += 1;
+        // who waits for both would wait for ever
+        let full = |taken: &mut Taken| taken.places >= AT_MOST || taken.pairs > 0;
+        FREED.wait_while(taken(), full).unwrap_or_else(PoisonError::into_inner).places += 1;
         Self(())
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        *RUNNING.lock().unwrap_or_else(PoisonError::into_inner) -= 1;
-        ENDED.notify_one();
+        taken().places -= 1;
+        FREED.notify_all();
     }
 }
 
-/// To be held by a test with two machines: two such tests with one machine each would wait for each other for ever.
-pub fn two_machines() -> MutexGuard<'static, ()> {
-    static ONE_TEST: Mutex<()> = Mutex::new(());
-    ONE_TEST.lock().unwrap_or_else(PoisonError::into_inner)
+/// Both places, to be held by a test with two machines. They are taken at once: a test that has one and waits for the other keeps
+/// it from everybody, and two such tests would wait for each other for ever.
+pub struct Both(());
+
+pub fn two_machines() -> Both {
+    let mut waits = taken();
+    waits.pairs += 1;
+    let mut taken = FREED.wait_while(waits, |taken| taken.places > 0).unwrap_or_else(PoisonError::into_inner);
+    taken.pairs -= 1;
+    taken.places = AT_MOST;
+    KEPT.set(AT_MOST);
+    Both(())
+}
+
+impl Drop for Both {
+    fn drop(&mut self) {
+        taken().places -= KEPT.take();
+        FREED.notify_all();
+    }
 }
 
 /// Takes one step of a boot and says how it went. False: it failed; the others are taken nevertheless.
