@@ -16,6 +16,7 @@ mod provision;
 mod rotation;
 mod rough;
 mod shared;
+mod stress;
 mod traffic;
 
 pub use provision::{accepted, provision, provision_by_lease, provision_with, start, Provisioned};
