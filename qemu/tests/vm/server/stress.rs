@@ -1,4 +1,4 @@
-//! The janitor at work all the time, beside users who are busy.
+//! The janitor at work all the time, beside a user.
 
 use super::provision;
 use crate::images::Images;

@@ -159,19 +159,7 @@ impl Track {
 #[cfg(test)]
 pub mod tests {
     use super::*;
-    use vitrine_attest::digest::Key32;
-    use vitrine_attest::Sha256;
-
-    pub fn accepted(boot: u8, generation: u32) -> Seen {
-        Seen::Accepted(Keys {
-            wireguard: Key32([boot; 32]),
-            generation,
-            ports: vec![51820],
-            boot: Key32([boot; 32]),
-            channel: Key32([boot; 32]),
-            tls_spki: Sha256::ZERO,
-        })
-    }
+    pub use crate::commands::watch::state::tests::accepted;
 
     pub fn track(looks: Vec<(Seen, u64)>) -> Track {
         let mut track = Track::default();

@@ -139,12 +139,12 @@ impl State {
 }
 
 #[cfg(test)]
-mod tests {
+pub mod tests {
     use super::*;
     use vitrine_attest::digest::Key32;
     use vitrine_attest::Sha256;
 
-    fn accepted(boot: u8, generation: u32) -> Seen {
+    pub fn accepted(boot: u8, generation: u32) -> Seen {
         Seen::Accepted(Keys {
             wireguard: Key32([boot; 32]),
             generation,
