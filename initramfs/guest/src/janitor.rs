@@ -95,7 +95,7 @@ impl Janitor {
 
     /// One whole round; says whether there is more to do.
     fn clean(&mut self, now: Instant, tunnels: &Tunnels, peers: &Peers) -> bool {
-        let found = self.look(now, tunnels);
+        let found = self.look(now, tunnels).unwrap_or(Found { more: true, ..Found::default() });
         self.renew(&found, tunnels, peers);
         let left = found.idle.iter().map(|(_, peer)| peer).chain(&found.gone);
         let over: BTreeSet<&Key32> = left.filter(|peer| !found.alive.contains(peer)).collect();
@@ -122,22 +122,25 @@ impl Janitor {
         self.shrunk = now;
     }
 
-    fn look(&mut self, now: Instant, tunnels: &Tunnels) -> Found {
+    /// # Errors
+    /// When the kernel does not tell of one interface: who is alive there is not known, so nobody is judged.
+    fn look(&mut self, now: Instant, tunnels: &Tunnels) -> Step<Found> {
+        let read = |number: &Number| Ok((*number, tunnels.states(*number)?));
+        let all = tunnels.live().iter().map(read).collect::<Step<Vec<_>>>()?;
         let mut found = Found::default();
         let at = now.saturating_duration_since(self.started);
         for (place, watch) in self.watches.iter_mut().enumerate() {
-            let Some(number) = tunnels.live().iter().copied().find(|number| number.place() == place) else {
+            let Some((number, states)) = all.iter().find(|(number, _)| number.place() == place) else {
                 found.gone.extend(watch.end());
                 continue;
             };
-            let Ok(states) = tunnels.states(number) else { continue };
-            let seen = watch.look(&states, at, self.idle, BATCH);
-            found.idle.extend(seen.idle.into_iter().map(|peer| (number, peer)));
+            let seen = watch.look(states, at, self.idle, BATCH);
+            found.idle.extend(seen.idle.into_iter().map(|peer| (*number, peer)));
             found.gone.extend(seen.gone);
             found.alive.extend(seen.alive);
             found.more |= seen.more;
         }
-        found
+        Ok(found)
     }
 
     fn renew(&mut self, found: &Found, tunnels: &Tunnels, peers: &Peers) {

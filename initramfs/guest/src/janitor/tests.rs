@@ -78,3 +78,19 @@ fn one_client_goes_and_one_stays() {
     assert_eq!((of(["10.66.0.2", "fd66::2"]), of(["10.66.0.9", "fd66::9"])), (0, 2));
     std::fs::remove_file(card).unwrap();
 }
+
+/// Somebody could be alive there.
+#[test]
+fn nobody_is_judged_while_an_interface_cannot_be_read() {
+    let Some(_space) = space() else { return };
+    let (config, tunnels, key) = sample(r#""ports":[51820,443]"#);
+    let peers = Peers::new(key.public, config.wireguard.addresses, 10);
+    let card = std::env::temp_dir().join(format!("vitrine-card-unread-{}", std::process::id()));
+    std::fs::write(&card, "0\n").unwrap();
+    let mut janitor = janitor(&card);
+    assert!(!janitor.clean(Instant::now(), &tunnels, &peers));
+    run(&format!("ip link del {}", crate::net::TUNNELS[1]));
+    assert!(janitor.look(Instant::now(), &tunnels).is_err());
+    assert!(janitor.clean(Instant::now(), &tunnels, &peers), "soon again");
+    std::fs::remove_file(card).unwrap();
+}
