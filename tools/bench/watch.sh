@@ -45,7 +45,7 @@ told | sort -n | LC_ALL=C awk -v looks="$looks" -v tick="$tick" -v accel="$accel
       sprintf("%.0f ms a look (%.0f–%.0f), %.2f %% of a core", middle, us[1] / 1000, us[NR] / 1000, middle / tick / 10)
   }'
 # And beside it, in the same minutes: the janitor's packets to itself, twice a minute
-sed -n 's/.*probe: stacks: [0-9]* handshakes took \([0-9]*\) us of \([0-9]*\).*/\1 \2/p' "$console" | sort -n |
+sed -n 's/.*probe: stacks: [0-9]* handshakes and [0-9]* begun took \([0-9]*\) us of \([0-9]*\).*/\1 \2/p' "$console" | sort -n |
   LC_ALL=C awk -v accel="$accel" -v load="$load" -v cores="$(nproc)" '
   { us[NR] = $1; clock[NR] = $2 }
   END {

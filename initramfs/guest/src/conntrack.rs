@@ -11,7 +11,7 @@ use crate::stop::{OrStop as _, Step};
 use netlink_packet_core::{NLM_F_ACK, NLM_F_DUMP};
 use netlink_sys::protocols::NETLINK_NETFILTER;
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddrV4};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use vitrine_attest::config::{Cidr, Clients, Config};
 use zeroize::Zeroizing;
 
@@ -78,8 +78,9 @@ impl Conntrack {
     }
 
     /// Deletes one connection of ours by its first packet. It may have ended by itself meanwhile.
-    pub fn end(&self, source: SocketAddrV4, destination: SocketAddrV4) -> Step {
-        let request = exact(INET, &datagrams(source, destination)?, None)?;
+    pub fn end(&self, source: SocketAddr, destination: SocketAddr) -> Step {
+        let family = if source.is_ipv4() { INET } else { INET6 };
+        let request = exact(family, &datagrams(source, destination)?, None)?;
         let _ = self.netlink.send(&request, 1);
         Ok(())
     }
@@ -153,10 +154,14 @@ fn address(addresses: &[u8], family: u8, side: Side) -> Step<IpAddr> {
 }
 
 /// The tuple of UDP between these two.
-fn datagrams(source: SocketAddrV4, destination: SocketAddrV4) -> Step<Vec<u8>> {
+fn datagrams(source: SocketAddr, destination: SocketAddr) -> Step<Vec<u8>> {
     let (mut addresses, mut ports, mut tuple) = (Vec::new(), Vec::new(), Vec::new());
-    push(&mut addresses, kind(true, Side::Source), &source.ip().octets())?;
-    push(&mut addresses, kind(true, Side::Destination), &destination.ip().octets())?;
+    for (side, end) in [(Side::Source, source), (Side::Destination, destination)] {
+        match end.ip() {
+            IpAddr::V4(ip) => push(&mut addresses, kind(true, side), &ip.octets())?,
+            IpAddr::V6(ip) => push(&mut addresses, kind(false, side), &ip.octets())?,
+        }
+    }
     push(&mut ports, PROTOCOL_NUMBER, &[UDP])?;
     push(&mut ports, SOURCE_PORT, &source.port().to_be_bytes())?;
     push(&mut ports, DESTINATION_PORT, &destination.port().to_be_bytes())?;

@@ -2,6 +2,7 @@
 
 mod connections;
 mod errors;
+mod processors;
 mod slabs;
 mod sockets;
 mod stacks;
@@ -14,6 +15,8 @@ use crate::peers::Peers;
 use crate::stop::Step;
 use crate::tunnels::{Number, Tunnels};
 use slabs::Slabs;
+#[cfg(feature = "probe")]
+pub use stacks::Done;
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 use turnover::Turnover;
@@ -41,6 +44,8 @@ pub struct Janitor {
     owed: BTreeSet<(Number, Key32)>,
     slabs: Slabs,
     shrunk: Instant,
+    /// Counts how often stacks were overwritten.
+    turn: usize,
     turnover: Turnover,
 }
 
@@ -70,6 +75,7 @@ impl Janitor {
             owed: BTreeSet::new(),
             slabs: Slabs::open()?,
             shrunk: now,
+            turn: 0,
             turnover: Turnover::open()?,
         })
     }
@@ -113,9 +119,10 @@ impl Janitor {
     fn shrink(&mut self, now: Instant, conntrack: &Conntrack) {
         errors::overwrite();
         #[cfg(feature = "probe")]
-        crate::probe::cost_of_stacks(|| stacks::overwrite(conntrack));
+        crate::probe::cost_of_stacks(|| stacks::overwrite(self.turn, conntrack));
         #[cfg(not(feature = "probe"))]
-        stacks::overwrite(conntrack);
+        stacks::overwrite(self.turn, conntrack);
+        self.turn = self.turn.wrapping_add(1);
         self.slabs.shrink();
         connections::overwrite(self.slabs.freed_connections(), conntrack);
         sockets::overwrite();

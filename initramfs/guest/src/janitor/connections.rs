@@ -24,7 +24,7 @@ pub fn overwrite(gaps: usize, conntrack: &Conntrack) -> usize {
     let begun = |destination: &SocketAddrV4| socket.send_to(&[0], &SockAddr::from(*destination)).is_ok();
     let all: Vec<_> = others.take(gaps.saturating_add(PAGE).min(MOST)).take_while(begun).collect();
     for destination in &all {
-        let _ = conntrack.end(source, *destination);
+        let _ = conntrack.end(source.into(), (*destination).into());
     }
     all.len()
 }
@@ -69,7 +69,7 @@ pub mod tests {
         }
         let connections = space.connections();
         assert_eq!(connections.iter().filter(|one| **one == Ipv4Addr::LOCALHOST).count(), 2, "{connections:?}");
-        conntrack().end(source, others[0]).unwrap();
+        conntrack().end(source.into(), others[0].into()).unwrap();
         assert_eq!(space.connections().len(), 1);
     }
 }

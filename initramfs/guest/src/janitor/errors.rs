@@ -4,7 +4,7 @@
 //! kernel; only the next message overwrites it. So each processor is made to send one more, to itself. On its way the
 //! message goes over each processor's interrupt stack, where calls that have returned leave addresses as well.
 
-use rustix::thread::{sched_getaffinity, sched_setaffinity, CpuSet};
+use super::processors::on_each;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket};
 
 /// Nobody listens there (discard, RFC 863): the kernel answers that the port is unreachable.
@@ -13,16 +13,10 @@ const NOBODY: u16 = 9;
 /// Has an error message sent over the loopback interface in each family, on each processor we may run on. What cannot be
 /// done now is done the next time.
 pub fn overwrite() {
-    let Ok(ours) = sched_getaffinity(None) else { return };
-    for processor in (0..CpuSet::MAX_CPU).filter(|processor| ours.is_set(*processor)) {
-        let mut only = CpuSet::new();
-        only.set(processor);
-        if sched_setaffinity(None, &only).is_ok() {
-            provoke(Ipv6Addr::LOCALHOST.into());
-            provoke(Ipv4Addr::LOCALHOST.into());
-        }
-    }
-    let _ = sched_setaffinity(None, &ours);
+    on_each(usize::MAX, || {
+        provoke(Ipv6Addr::LOCALHOST.into());
+        provoke(Ipv4Addr::LOCALHOST.into());
+    });
 }
 
 /// The loopback interface hands a packet over on the processor that sends it, before the call returns; and its errors
@@ -37,6 +31,7 @@ fn provoke(address: IpAddr) {
 mod tests {
     use super::*;
     use crate::net::space::Space;
+    use rustix::thread::sched_getaffinity;
 
     /// Messages "unreachable" that this namespace has sent, IPv4 and IPv6.
     fn sent() -> (usize, usize) {

@@ -23,6 +23,7 @@ fn janitor(card: &std::path::Path) -> Janitor {
         owed: BTreeSet::new(),
         slabs: Slabs::open().unwrap(),
         shrunk: now,
+        turn: 0,
         turnover: Turnover::open_at(card).unwrap(),
     }
 }

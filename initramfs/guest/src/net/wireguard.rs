@@ -75,6 +75,27 @@ impl WireGuard {
         self.change(interface, [removed(peer), anew])
     }
 
+    /// Gives an interface these peers instead of all others, without networks. Nothing is sent yet.
+    pub fn replace(&self, interface: &str, peers: &[Key32], endpoint: SocketAddr) -> Step {
+        let entry = |peer: &Key32| WgPeer(vec![WgPeerAttrs::PublicKey(peer.0), WgPeerAttrs::Endpoint(endpoint)]);
+        self.set(vec![
+            name(interface),
+            WgDeviceAttrs::Flags(WGDEVICE_F_REPLACE_PEERS),
+            WgDeviceAttrs::Peers(peers.iter().map(entry).collect()),
+        ])
+    }
+
+    /// Begins a session with each of these peers.
+    pub fn begin(&self, interface: &str, peers: &[Key32]) -> Step {
+        let entry = |peer: &Key32| WgPeer(vec![WgPeerAttrs::PublicKey(peer.0), WgPeerAttrs::PersistentKeepalive(1)]);
+        self.change(interface, peers.iter().map(entry))
+    }
+
+    /// Gives an interface another key; it keeps its peers.
+    pub fn set_key(&self, interface: &str, key: &KeyPair) -> Step {
+        self.set(vec![name(interface), WgDeviceAttrs::PrivateKey(*key.secret())])
+    }
+
     /// The state of all peers of an interface, at most `room` of them.
     pub fn states(&self, interface: &str, room: usize) -> Step<PeerStates> {
         let mut states = Zeroizing::new(Vec::with_capacity(room));

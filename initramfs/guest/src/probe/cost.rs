@@ -1,5 +1,6 @@
 //! What the watch costs: the processor time of its looks. And what overwriting stacks costs.
 
+use crate::janitor::Done;
 use crate::stop::say;
 use rustix::time::{clock_gettime, ClockId};
 use std::time::{Duration, Instant};
@@ -31,14 +32,15 @@ impl Cost {
     }
 }
 
-/// Says of the janitor's handshakes with itself how many there were, and how long they took: processor time of PID 1, and by
-/// the clock. Some are in the kernel's threads and not counted in the former.
-pub fn cost_of_stacks(overwrite: impl FnOnce() -> usize) {
+/// Says of the janitor's handshakes with itself how many there were, how many more were begun, and how long they took:
+/// processor time of PID 1, and by the clock. Some are in the kernel's threads and not counted in the former.
+pub fn cost_of_stacks(overwrite: impl FnOnce() -> Done) {
     let (clock, before) = (Instant::now(), now());
-    let handshakes = overwrite().to_string().leak();
+    let Done { handshakes, begun } = overwrite();
+    let [handshakes, begun] = [handshakes, begun].map(|number| &*number.to_string().leak());
     let spent = now().saturating_sub(before).as_micros().to_string().leak();
     let clock = clock.elapsed().as_micros().to_string().leak();
-    say(&["probe: stacks: ", handshakes, " handshakes took ", spent, " us of ", clock]);
+    say(&["probe: stacks: ", handshakes, " handshakes and ", begun, " begun took ", spent, " us of ", clock]);
 }
 
 /// Processor time of this thread.

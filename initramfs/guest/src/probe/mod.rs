@@ -9,7 +9,7 @@
 //! probe: restarted agent
 //! probe: children done
 //! probe: watch: 6 looks took 31000 us
-//! probe: stacks: 2 handshakes took 31000 us of 170000
+//! probe: stacks: 2 handshakes and 32 begun took 31000 us of 170000
 //! ```
 //! Each attempt runs in a process of its own: one that PID 1 has forked, with all that PID 1 has at that moment, and
 //! one that has become the resolver, user, root, limits and sandbox. `refused`: the kernel said so, or killed the

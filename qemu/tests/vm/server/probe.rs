@@ -66,14 +66,15 @@ fn nothing_is_allowed_and_children_come_back() {
     });
 }
 
-/// Each processor has its handshake every time.
+/// Each processor has its handshake every time; of the others a busy machine may leave some to the kernel for later.
 fn stacks_are_overwritten(console: &str) {
     let lines: Vec<_> = console.lines().filter(|line| line.contains("probe: stacks: ")).collect();
     lines.iter().take(3).for_each(|line| eprintln!("{line}"));
     assert!(
-        !lines.is_empty() && lines.iter().all(|line| line.contains("probe: stacks: 2 handshakes took ")),
+        !lines.is_empty() && lines.iter().all(|line| line.contains("probe: stacks: 2 handshakes and ")),
         "{lines:?}"
     );
+    assert!(lines.iter().any(|line| line.contains(" and 32 begun took ")), "{lines:?}");
 }
 
 fn judge(images: &Images, running: &Running) -> Evidence {
