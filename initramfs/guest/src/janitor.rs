@@ -2,6 +2,7 @@
 
 mod connections;
 mod errors;
+mod pages;
 mod processors;
 mod slabs;
 mod sockets;
@@ -118,6 +119,7 @@ impl Janitor {
 
     fn shrink(&mut self, now: Instant, conntrack: &Conntrack) {
         errors::overwrite();
+        pages::give_back();
         #[cfg(feature = "probe")]
         crate::probe::cost_of_stacks(|| stacks::overwrite(self.turn, conntrack));
         #[cfg(not(feature = "probe"))]

@@ -1,4 +1,4 @@
-//! The one place with unsafe code: what a child does between fork and its program's first instruction.
+//! What a child does between fork and its program's first instruction.
 #![allow(unsafe_code)]
 
 use crate::children::program::Program;
