@@ -127,7 +127,10 @@ fuzz:
 MUTANTS ?=
 mutants:
 	@command -v cargo-mutants >/dev/null || { echo "cargo install --locked cargo-mutants" >&2; exit 2; }
-	CARGO_PROFILE_DEV_DEBUG=0 cargo mutants --jobs 1 $(MUTANTS)
+	@# cargo-mutants tries the tests of the mutated crates alone, without the test kit: so we try all of them before
+	CARGO_PROFILE_DEV_DEBUG=0 cargo test --locked -p vitrine-attest -p vitrine-verifier -p vitrine-testkit \
+		--lib --test=kit --test=attacks --test=policy --test=memory --test=beacon -- --skip=a_new_kit
+	CARGO_PROFILE_DEV_DEBUG=0 cargo mutants --jobs 1 --baseline=skip --timeout 300 $(MUTANTS)
 
 clean:
 	cargo clean

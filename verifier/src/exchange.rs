@@ -227,6 +227,19 @@ mod tests {
         assert_eq!(Exchange::from_file("x", &refused.to_record().unwrap(), None, None).unwrap(), refused);
     }
 
+    /// The largest evidence is a third longer in base64, and the rest of a record is small.
+    #[test]
+    fn as_large_as_evidence_can_be() {
+        let mut largest = exchange(Answer::Given { m3: vec![3; 4096], m4: vec![4; 4096], secret: [5; 32] });
+        largest.evidence = vec![b' '; EVIDENCE_LIMIT];
+        assert_eq!(Exchange::from_file("x", &largest.to_record().unwrap(), None, None).unwrap(), largest);
+        for (length, expected) in [(FILE_LIMIT, "EOF while parsing"), (FILE_LIMIT + 1, "more than ")] {
+            let error = Exchange::from_file("x", &vec![b' '; length], None, None).unwrap_err().to_string();
+            assert!(error.contains(expected), "{length}: {error}");
+        }
+        assert_eq!(FILE_LIMIT, 8 << 20);
+    }
+
     #[test]
     fn files_that_are_no_evidence() {
         let record = exchange(Answer::Refused("x".into())).to_record().unwrap();
