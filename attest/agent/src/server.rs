@@ -1,27 +1,24 @@
-//! Sockets, deadlines, threads. A fixed number of threads each take one connection at a time, so the number of
-//! connections, and with it memory, is bounded; who comes while all are busy waits in the kernel's backlog.
+//! Sockets, deadlines, threads. A fixed number of threads each take one connection, so the number of connections, and with it
+//! memory, is bounded; who comes while all are busy waits in the kernel's backlog.
 //!
 //! The address of a client is never asked for (`incoming` drops it), and nothing of a request outlives its answer.
 
 use crate::fault::Failure;
 use crate::http::{head_end, parse_head, Refusal, Response, HEAD_LIMIT};
-use rustix::event::{poll, Timespec};
 use rustix::net::SocketFlags;
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{Ipv4Addr, Ipv6Addr, Shutdown, TcpListener, TcpStream};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use zeroize::Zeroizing;
 
-/// Connections served at once. Init allows this program 64 threads.
+/// Connections served at once. Init allows this program 64 threads: these, their successors for a moment, and three more.
 const CONNECTIONS: usize = 32;
 /// Bytes of one thread's stack; the deepest thing on it is a JSON parser with a depth limit of 128.
 const STACK: usize = 256 << 10;
 /// What is read and thrown away behind a refused request, so that closing does not destroy the answer
 /// (RFC 9112 §9.6).
 const LINGER_LIMIT: usize = 64 << 10;
-
-/// See [`forget`]. What lies worst is cleared by four in ten of them.
-const POLLS: usize = 64;
 
 /// Times for one connection, each for the whole of its part, however slowly the bytes drip.
 #[derive(Debug, Clone, Copy)]
@@ -54,41 +51,32 @@ pub fn listen(port: u16) -> Result<TcpListener, Failure> {
         .map_err(|_| Failure::Bind)
 }
 
-/// Starts all threads. Returns when that is done; they run as long as the process.
+/// Starts all threads. Returns when that is done; there are as many of them as long as the process lives.
 pub fn serve(listener: TcpListener, handler: &'static impl Handler) -> Result<(), Failure> {
-    for _ in 0..CONNECTIONS {
-        let listener = listener.try_clone().map_err(|_| Failure::Threads)?;
-        std::thread::Builder::new()
-            .stack_size(STACK)
-            .spawn(move || accept_all(&listener, handler))
-            .map_err(|_| Failure::Threads)?;
-    }
-    Ok(())
+    let listener = Arc::new(listener);
+    (0..CONNECTIONS).try_for_each(|_| start(listener.clone(), handler)).map_err(|_| Failure::Threads)
 }
 
-fn accept_all(listener: &TcpListener, handler: &impl Handler) {
-    loop {
-        // Without asking who it is: the kernel would write the address onto this thread's kernel stack, and there it
-        // stayed for minutes
-        match rustix::net::accept_with(listener, SocketFlags::CLOEXEC).map(TcpStream::from) {
-            Ok(stream) => {
-                serve_connection(&stream, handler, Deadlines::SERVICE);
-                drop(stream);
-                forget();
-            }
-            // out of descriptors or memory, or the client is gone already: nothing to do but not to spin
-            Err(_) => std::thread::sleep(Duration::from_millis(10)),
+/// A thread for one connection. The next connection gets another one, which this one starts before it ends: calls that have
+/// returned leave what they worked with on the thread's kernel stack (sending a TCP segment the client's address, in
+/// `inet6_csk_xmit`), deeper than waiting for a client goes, and the kernel clears a stack before it gives it to the next thread.
+fn start(listener: Arc<TcpListener>, handler: &'static impl Handler) -> std::io::Result<()> {
+    let serve_one = move || {
+        accept_one(&listener, handler);
+        // Without a successor, out of memory, we are that ourselves
+        while start(listener.clone(), handler).is_err() {
+            accept_one(&listener, handler);
         }
-    }
+    };
+    std::thread::Builder::new().stack_size(STACK).spawn(serve_one).map(drop)
 }
 
-/// Clears this thread's kernel stack, which lives as long as the machine, of the client's address. Calls that have returned
-/// leave there what they worked with (sending a TCP segment the flow, in `inet6_csk_xmit`), and since each call begins up to a
-/// kilobyte lower at random (`randomize_kstack_offset`), the wait for the next client need not lie over it.
-/// `do_sys_poll` clears a kilobyte of its own wherever it begins, so many calls clear all of it.
-fn forget() {
-    for _ in 0..POLLS {
-        let _ = poll(&mut [], Some(&Timespec { tv_sec: 0, tv_nsec: 0 }));
+fn accept_one(listener: &TcpListener, handler: &impl Handler) {
+    // Without asking who it is: what is not asked for is not told
+    match rustix::net::accept_with(listener, SocketFlags::CLOEXEC).map(TcpStream::from) {
+        Ok(stream) => serve_connection(&stream, handler, Deadlines::SERVICE),
+        // out of descriptors or memory, or the client is gone already: nothing to do but not to spin
+        Err(_) => std::thread::sleep(Duration::from_millis(10)),
     }
 }
 

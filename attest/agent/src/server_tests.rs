@@ -152,3 +152,38 @@ fn both_families() {
     }
     assert_eq!(listen(port).err(), Some(Failure::Bind));
 }
+
+struct Who(std::sync::Mutex<Vec<std::thread::ThreadId>>);
+
+impl Handler for Who {
+    fn answer(&self, _: &str, _: &[u8]) -> Response {
+        self.0.lock().unwrap().push(std::thread::current().id());
+        Response::json(&())
+    }
+
+    fn limit(&self, _: &str) -> usize {
+        REQUEST_LIMIT
+    }
+}
+
+/// What one client leaves on a thread's stack no other waits over: three times as many as there are threads.
+#[test]
+fn each_connection_has_a_thread_of_its_own() {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let address = listener.local_addr().unwrap();
+    let who: &'static Who = Box::leak(Box::new(Who(std::sync::Mutex::default())));
+    serve(listener, who).unwrap();
+    for _ in 0..3 * CONNECTIONS {
+        let mut client = TcpStream::connect(address).unwrap();
+        client.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        client.write_all(&post(0, b"")).unwrap();
+        let mut text = String::new();
+        client.read_to_string(&mut text).unwrap();
+        assert!(text.starts_with("HTTP/1.1 200 "), "{text}");
+    }
+    let served = who.0.lock().unwrap();
+    let mut different = served.clone();
+    different.sort_by_key(|id| format!("{id:?}"));
+    different.dedup();
+    assert_eq!((served.len(), different.len()), (3 * CONNECTIONS, 3 * CONNECTIONS));
+}

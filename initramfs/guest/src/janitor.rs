@@ -7,6 +7,7 @@ mod processors;
 mod slabs;
 mod sockets;
 mod stacks;
+mod threads;
 mod turnover;
 mod watch;
 
@@ -125,6 +126,7 @@ impl Janitor {
         #[cfg(not(feature = "probe"))]
         stacks::overwrite(self.turn, conntrack);
         self.turn = self.turn.wrapping_add(1);
+        threads::overwrite();
         self.slabs.shrink();
         connections::overwrite(self.slabs.freed_connections(), conntrack);
         sockets::overwrite();
