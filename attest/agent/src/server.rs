@@ -1,11 +1,13 @@
-//! Sockets, deadlines, threads. A fixed number of threads each take one connection, so the number of connections, and with it
-//! memory, is bounded; who comes while all are busy waits in the kernel's backlog.
+//! Sockets, deadlines, threads. A fixed number of threads each take one connection at a time, so the number of connections,
+//! and with it memory, is bounded; who comes while all are busy waits in the kernel's backlog.
 //!
 //! The address of a client is never asked for (`incoming` drops it), and nothing of a request outlives its answer.
 
 use crate::fault::Failure;
 use crate::http::{head_end, parse_head, Refusal, Response, HEAD_LIMIT};
+use rustix::io::Errno;
 use rustix::net::SocketFlags;
+use socket2::SockRef;
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{Ipv4Addr, Ipv6Addr, Shutdown, TcpListener, TcpStream};
 use std::sync::Arc;
@@ -14,6 +16,10 @@ use zeroize::Zeroizing;
 
 /// Connections served at once. Init allows this program 64 threads: these, their successors for a moment, and three more.
 const CONNECTIONS: usize = 32;
+/// How long a thread waits for the next client before another one takes its place.
+const QUIET: Duration = Duration::from_secs(30);
+/// How long after its first client a thread takes others.
+const LONGEST: Duration = Duration::from_secs(60);
 /// Bytes of one thread's stack; the deepest thing on it is a JSON parser with a depth limit of 128.
 const STACK: usize = 256 << 10;
 /// What is read and thrown away behind a refused request, so that closing does not destroy the answer
@@ -53,31 +59,41 @@ pub fn listen(port: u16) -> Result<TcpListener, Failure> {
 
 /// Starts all threads. Returns when that is done; there are as many of them as long as the process lives.
 pub fn serve(listener: TcpListener, handler: &'static impl Handler) -> Result<(), Failure> {
+    serve_until(QUIET, listener, handler)
+}
+
+fn serve_until(quiet: Duration, listener: TcpListener, handler: &'static impl Handler) -> Result<(), Failure> {
+    SockRef::from(&listener).set_read_timeout(Some(quiet)).map_err(|_| Failure::Bind)?;
     let listener = Arc::new(listener);
     (0..CONNECTIONS).try_for_each(|_| start(listener.clone(), handler)).map_err(|_| Failure::Threads)
 }
 
-/// A thread for one connection. The next connection gets another one, which this one starts before it ends: calls that have
-/// returned leave what they worked with on the thread's kernel stack (sending a TCP segment the client's address, in
+/// A thread that serves until nobody has come to it for a while, or it has served for long; then it starts another one and ends.
+/// Calls that have returned leave what they worked with on the thread's kernel stack (sending a TCP segment the client's address, in
 /// `inet6_csk_xmit`), deeper than waiting for a client goes, and the kernel clears a stack before it gives it to the next thread.
+/// (A thread for each connection made checks up to ten times as slow, under QEMU's translator.)
 fn start(listener: Arc<TcpListener>, handler: &'static impl Handler) -> std::io::Result<()> {
-    let serve_one = move || {
-        accept_one(&listener, handler);
+    let work = move || loop {
+        let mut begun = None;
+        while begun.is_none_or(|begun: Instant| begun.elapsed() < LONGEST) {
+            // Without asking who it is: what is not asked for is not told
+            match rustix::net::accept_with(&*listener, SocketFlags::CLOEXEC).map(TcpStream::from) {
+                Ok(stream) => {
+                    begun.get_or_insert_with(Instant::now);
+                    serve_connection(&stream, handler, Deadlines::SERVICE);
+                }
+                Err(Errno::AGAIN) if begun.is_some() => break,
+                Err(Errno::AGAIN) => {}
+                // out of descriptors or memory, or the client is gone already: nothing to do but not to spin
+                Err(_) => std::thread::sleep(Duration::from_millis(10)),
+            }
+        }
         // Without a successor, out of memory, we are that ourselves
-        while start(listener.clone(), handler).is_err() {
-            accept_one(&listener, handler);
+        if start(listener.clone(), handler).is_ok() {
+            return;
         }
     };
-    std::thread::Builder::new().stack_size(STACK).spawn(serve_one).map(drop)
-}
-
-fn accept_one(listener: &TcpListener, handler: &impl Handler) {
-    // Without asking who it is: what is not asked for is not told
-    match rustix::net::accept_with(listener, SocketFlags::CLOEXEC).map(TcpStream::from) {
-        Ok(stream) => serve_connection(&stream, handler, Deadlines::SERVICE),
-        // out of descriptors or memory, or the client is gone already: nothing to do but not to spin
-        Err(_) => std::thread::sleep(Duration::from_millis(10)),
-    }
+    std::thread::Builder::new().stack_size(STACK).spawn(work).map(drop)
 }
 
 /// One request, one answer, closed.
