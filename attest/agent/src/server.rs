@@ -16,10 +16,6 @@ use zeroize::Zeroizing;
 
 /// Connections served at once. Init allows this program 64 threads: these, their successors for a moment, and three more.
 const CONNECTIONS: usize = 32;
-/// How long a thread waits for the next client before another one takes its place.
-const QUIET: Duration = Duration::from_secs(30);
-/// How long after its first client a thread takes others.
-const LONGEST: Duration = Duration::from_secs(60);
 /// Bytes of one thread's stack; the deepest thing on it is a JSON parser with a depth limit of 128.
 const STACK: usize = 256 << 10;
 /// What is read and thrown away behind a refused request, so that closing does not destroy the answer
@@ -42,6 +38,19 @@ impl Deadlines {
         Self { read: Duration::from_secs(5), write: Duration::from_secs(10), linger: Duration::from_millis(500) };
 }
 
+/// When a thread that has served somebody makes way for another one.
+#[derive(Debug, Clone, Copy)]
+struct Turns {
+    /// How long it waits for the next client.
+    quiet: Duration,
+    /// How long after its first client it takes others.
+    longest: Duration,
+}
+
+impl Turns {
+    const SERVICE: Self = Self { quiet: Duration::from_secs(30), longest: Duration::from_secs(60) };
+}
+
 /// Answers one complete request: path and body.
 pub trait Handler: Sync {
     fn answer(&self, path: &str, body: &[u8]) -> Response;
@@ -59,38 +68,42 @@ pub fn listen(port: u16) -> Result<TcpListener, Failure> {
 
 /// Starts all threads. Returns when that is done; there are as many of them as long as the process lives.
 pub fn serve(listener: TcpListener, handler: &'static impl Handler) -> Result<(), Failure> {
-    serve_until(QUIET, listener, handler)
+    serve_in_turns(Turns::SERVICE, listener, handler)
 }
 
-fn serve_until(quiet: Duration, listener: TcpListener, handler: &'static impl Handler) -> Result<(), Failure> {
-    SockRef::from(&listener).set_read_timeout(Some(quiet)).map_err(|_| Failure::Bind)?;
+fn serve_in_turns(turns: Turns, listener: TcpListener, handler: &'static impl Handler) -> Result<(), Failure> {
+    SockRef::from(&listener).set_read_timeout(Some(turns.quiet)).map_err(|_| Failure::Bind)?;
     let listener = Arc::new(listener);
-    (0..CONNECTIONS).try_for_each(|_| start(listener.clone(), handler)).map_err(|_| Failure::Threads)
+    (0..CONNECTIONS).try_for_each(|_| start(turns, listener.clone(), handler)).map_err(|_| Failure::Threads)
 }
 
 /// A thread that serves until nobody has come to it for a while, or it has served for long; then it starts another one and ends.
 /// Calls that have returned leave what they worked with on the thread's kernel stack (sending a TCP segment the client's address, in
 /// `inet6_csk_xmit`), deeper than waiting for a client goes, and the kernel clears a stack before it gives it to the next thread.
 /// (A thread for each connection made checks up to ten times as slow, under QEMU's translator.)
-fn start(listener: Arc<TcpListener>, handler: &'static impl Handler) -> std::io::Result<()> {
-    let work = move || loop {
-        let mut begun = None;
-        while begun.is_none_or(|begun: Instant| begun.elapsed() < LONGEST) {
+fn start(turns: Turns, listener: Arc<TcpListener>, handler: &'static impl Handler) -> std::io::Result<()> {
+    let work = move || {
+        let mut begun: Option<Instant> = None;
+        loop {
             // Without asking who it is: what is not asked for is not told
-            match rustix::net::accept_with(&*listener, SocketFlags::CLOEXEC).map(TcpStream::from) {
+            let quiet = match rustix::net::accept_with(&*listener, SocketFlags::CLOEXEC).map(TcpStream::from) {
                 Ok(stream) => {
                     begun.get_or_insert_with(Instant::now);
                     serve_connection(&stream, handler, Deadlines::SERVICE);
+                    false
                 }
-                Err(Errno::AGAIN) if begun.is_some() => break,
-                Err(Errno::AGAIN) => {}
+                Err(Errno::AGAIN) => true,
                 // out of descriptors or memory, or the client is gone already: nothing to do but not to spin
-                Err(_) => std::thread::sleep(Duration::from_millis(10)),
+                Err(_) => {
+                    std::thread::sleep(Duration::from_millis(10));
+                    false
+                }
+            };
+            let over = begun.is_some_and(|begun| quiet || begun.elapsed() >= turns.longest);
+            // Without a successor, out of threads or memory, we are that ourselves, until there can be one
+            if over && start(turns, listener.clone(), handler).is_ok() {
+                return;
             }
-        }
-        // Without a successor, out of memory, we are that ourselves
-        if start(listener.clone(), handler).is_ok() {
-            return;
         }
     };
     std::thread::Builder::new().stack_size(STACK).spawn(work).map(drop)

@@ -166,27 +166,43 @@ impl Handler for Who {
     }
 }
 
-/// What one client leaves on a thread's stack goes with the thread, when nobody has come for a while.
+impl Who {
+    /// A server of its own. What is given asks it three times as often as it has threads, and says which of them answered.
+    fn serve(turns: Turns) -> impl Fn() -> Vec<std::thread::ThreadId> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let address = listener.local_addr().unwrap();
+        let who: &'static Self = Box::leak(Box::new(Self(std::sync::Mutex::default())));
+        serve_in_turns(turns, listener, who).unwrap();
+        move || {
+            for _ in 0..3 * CONNECTIONS {
+                let mut client = TcpStream::connect(address).unwrap();
+                client.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+                client.write_all(&post(0, b"")).unwrap();
+                let mut text = String::new();
+                client.read_to_string(&mut text).unwrap();
+                assert!(text.starts_with("HTTP/1.1 200 "), "{text}");
+            }
+            std::mem::take(&mut *who.0.lock().unwrap())
+        }
+    }
+}
+
+/// What one client leaves on a thread's stack goes with the thread, when nobody has come for a while …
 #[test]
 fn who_comes_after_a_pause_has_another_thread() {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-    let address = listener.local_addr().unwrap();
-    let who: &'static Who = Box::leak(Box::new(Who(std::sync::Mutex::default())));
-    serve_until(Duration::from_millis(500), listener, who).unwrap();
-    let several = || {
-        for _ in 0..3 * CONNECTIONS {
-            let mut client = TcpStream::connect(address).unwrap();
-            client.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
-            client.write_all(&post(0, b"")).unwrap();
-            let mut text = String::new();
-            client.read_to_string(&mut text).unwrap();
-            assert!(text.starts_with("HTTP/1.1 200 "), "{text}");
-        }
-        std::mem::take(&mut *who.0.lock().unwrap())
-    };
+    let several = Who::serve(Turns { quiet: Duration::from_millis(500), ..Turns::SERVICE });
     let before = several();
     std::thread::sleep(Duration::from_secs(3));
     let after = several();
     assert_eq!((before.len(), after.len()), (3 * CONNECTIONS, 3 * CONNECTIONS));
     assert!(after.iter().all(|thread| !before.contains(thread)), "{before:?} {after:?}");
+}
+
+/// … and when it has served for long, however many come: here each client is the last of its thread.
+#[test]
+fn who_comes_without_a_pause_has_another_thread_in_the_end() {
+    let mut served = Who::serve(Turns { longest: Duration::ZERO, ..Turns::SERVICE })();
+    served.sort_by_key(|id| format!("{id:?}"));
+    served.dedup();
+    assert_eq!(served.len(), 3 * CONNECTIONS);
 }
