@@ -37,6 +37,8 @@ mod signer;
 pub mod statement;
 pub mod stub_cpio;
 mod testing;
+pub mod tile;
+pub mod tlog_proof;
 pub mod tpm;
 pub mod vkey;
 pub mod watch;

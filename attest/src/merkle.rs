@@ -1,4 +1,4 @@
-//! Merkle trees over SHA-256 with proofs of inclusion (RFC 9162, §2.1).
+//! Merkle trees over SHA-256 with proofs of inclusion and of consistency (RFC 9162, §2.1).
 //!
 //! ```text
 //! leaf(d) = SHA-256(00 ‖ d)      node(l, r) = SHA-256(01 ‖ l ‖ r)
@@ -64,6 +64,51 @@ pub fn root_of_path(leaf: Sha256, index: u64, size: u64, path: &[Sha256]) -> Opt
         (at, last) = (at >> 1, last >> 1);
     }
     (last == 0).then_some(hash)
+}
+
+/// Whether a tree of `old` leaves with this root is the beginning of one of `new` leaves with that root (§2.1.4.2). From
+/// nothing everything follows, without a proof.
+///
+/// Does **not** prove that there is no third tree that the same log shows to others.
+pub fn consistent(old: (u64, Sha256), new: (u64, Sha256), proof: &[Sha256]) -> bool {
+    let ((first, old), (second, new)) = (old, new);
+    if first == second {
+        return proof.is_empty() && old == new;
+    }
+    if first > second {
+        return false;
+    }
+    if first == 0 {
+        return proof.is_empty();
+    }
+    // a whole subtree is its own first hash
+    let mut hashes = first.is_power_of_two().then_some(old).into_iter().chain(proof.iter().copied());
+    let (mut at, mut last) = (first - 1, second - 1);
+    while at & 1 == 1 {
+        (at, last) = (at >> 1, last >> 1);
+    }
+    let Some(seed) = hashes.next() else { return false };
+    let (mut of_old, mut of_new) = (seed, seed);
+    for beside in hashes {
+        if last == 0 {
+            return false;
+        }
+        if at & 1 == 1 || at == last {
+            (of_old, of_new) = (node(&beside, &of_old), node(&beside, &of_new));
+            while at & 1 == 0 && at != 0 {
+                (at, last) = (at >> 1, last >> 1);
+            }
+        } else {
+            of_new = node(&of_new, &beside);
+        }
+        (at, last) = (at >> 1, last >> 1);
+    }
+    last == 0 && of_old == old && of_new == new
+}
+
+/// The root of an empty tree (§2.1.1), which a log's first checkpoint has.
+pub fn root_of_nothing() -> Sha256 {
+    Sha256::of(&[])
 }
 
 /// The largest power of two below `n`, which is 2 or more.
