@@ -20,6 +20,7 @@ pub mod fleet;
 pub mod grounds;
 pub mod limits;
 pub mod lines;
+pub mod log;
 pub mod memory;
 pub mod outcome;
 pub mod policy;

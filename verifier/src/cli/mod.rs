@@ -3,6 +3,7 @@
 mod beacon;
 #[cfg(feature = "cpu-evidence")]
 mod cpu;
+mod log;
 mod peers;
 mod policy;
 mod state;
@@ -12,6 +13,7 @@ mod wg_config;
 pub use beacon::Beacon;
 #[cfg(feature = "cpu-evidence")]
 pub use cpu::CpuFiles;
+pub use log::{AppendArgs, FsckArgs, GetArgs, InitArgs, Log, LogAction, RotateArgs};
 pub use peers::{AddPeer, CommitmentArgs, OnePeer, OwnerArgs, PeerAction, Peers, SyncPeers};
 pub use policy::{Policy, PolicyAction, ShowPolicy};
 pub use state::{ForgetArgs, ListArgs, Name, State, StateAction};
@@ -48,6 +50,7 @@ pub enum Command {
     WgConfig(WgConfig),
     Watch(Watch),
     Beacon(Beacon),
+    Log(Log),
     State(State),
     Policy(Policy),
     EventLog(EventLog),

@@ -7,6 +7,7 @@ mod documents;
 mod event_log;
 mod fleet;
 mod judging;
+mod log;
 mod peers;
 mod policy;
 mod state;
@@ -45,6 +46,7 @@ pub fn run(cli: Cli) -> Result<Done> {
         Command::WgConfig(args) => wg_config::run(&args),
         Command::Watch(args) => watch::run(&args),
         Command::Beacon(args) => beacon::run(&args),
+        Command::Log(args) => log::run(&args),
         Command::Policy(args) => policy::run(&args),
         Command::State(args) => state::run(&args),
         Command::EventLog(args) => event_log::run(&args),

@@ -1,0 +1,57 @@
+//! `vitrine-verify log`
+
+mod append;
+mod fsck;
+mod get;
+
+use super::Done;
+use crate::beacon;
+use crate::cli::{InitArgs, Log, LogAction, RotateArgs};
+use crate::files;
+use crate::log;
+use std::path::Path;
+use vitrine_attest::vkey::NoteKey;
+use vitrine_attest::Result;
+
+pub fn run(args: &Log) -> Result<Done> {
+    match &args.action {
+        LogAction::Init(args) => init(args),
+        LogAction::Append(args) => append::run(args),
+        LogAction::Get(args) => get::run(args),
+        LogAction::Fsck(args) => fsck::run(args),
+        LogAction::RotateKey(args) => rotate(args),
+    }
+}
+
+/// Keys of logs in a file.
+fn keys(path: &Path) -> Result<Vec<NoteKey>> {
+    beacon::keys(&files::read(path, beacon::KEYS_FILE_LIMIT)?).map_err(|e| e.within(path.display()))
+}
+
+fn init(args: &InitArgs) -> Result<Done> {
+    let config = log::init(&args.dir, &args.origin)?;
+    let mut text = format!(
+        "{} is the log {}, without entries.\nIts key, for everybody who checks it ({}):\n",
+        args.dir.display(),
+        config.origin,
+        args.dir.join("log.pub").display()
+    );
+    for key in &config.keys {
+        text += &format!("{}\n", key.key);
+    }
+    Ok(Done::ok(text))
+}
+
+fn rotate(args: &RotateArgs) -> Result<Done> {
+    let text = if args.retire {
+        let old = log::retire(&args.dir)?;
+        format!("{old}\nsigns no more, and its private half is removed.\n")
+    } else {
+        let new = log::begin_rotation(&args.dir)?;
+        format!(
+            "{new}\nsigns beside the older key from the next checkpoint on. Give it to everybody who checks the log, witnesses \
+            first;\nthen run this again with --retire.\n"
+        )
+    };
+    Ok(Done::ok(text))
+}

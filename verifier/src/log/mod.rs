@@ -1,0 +1,74 @@
+//! A transparency log in a folder (C2SP tlog-tiles): what was said in it can be added to, and never be changed unseen.
+//!
+//! ```text
+//! DIR/log.json            name and keys of the log
+//! DIR/log.key             its private key, mode 0600
+//! DIR/commit              its newest checkpoint as it signed it: from here on there is no way back
+//! DIR/stage               the entries of the last change
+//! DIR/public/checkpoint   the newest checkpoint with the cosignatures of witnesses
+//! DIR/public/tile/…       hashes and entries; written once
+//! ```
+//! `DIR/public` is for any web server. A change is staged, then promised (`commit`), then laid out as tiles, then witnessed,
+//! then published; whoever opens the log next finishes what was promised and forgets what was not.
+
+mod config;
+mod disk;
+mod fsck;
+mod reader;
+mod rotation;
+mod seen;
+mod stage;
+mod witnesses;
+mod writer;
+
+pub use config::{init, Config, KeyFile};
+pub use fsck::{fsck, Finding, Findings};
+pub use reader::{Place, Snapshot};
+pub use rotation::{begin_rotation, retire};
+pub use witnesses::Witnesses;
+pub use writer::{Placed, Writer};
+
+use std::path::{Path, PathBuf};
+
+/// Names in a log's folder.
+#[derive(Debug, Clone)]
+pub struct Folder(PathBuf);
+
+impl Folder {
+    pub fn new(path: &Path) -> Self {
+        Self(path.to_owned())
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    pub fn public(&self) -> PathBuf {
+        self.0.join("public")
+    }
+
+    pub fn checkpoint(&self) -> PathBuf {
+        self.0.join("public/checkpoint")
+    }
+
+    fn config(&self) -> PathBuf {
+        self.0.join("log.json")
+    }
+
+    fn commit(&self) -> PathBuf {
+        self.0.join("commit")
+    }
+
+    fn stage(&self) -> PathBuf {
+        self.0.join("stage")
+    }
+
+    fn lock(&self) -> PathBuf {
+        self.0.join("lock")
+    }
+
+    /// For files that are being written; whatever lies here is nobody's.
+    fn work(&self) -> PathBuf {
+        self.0.join("work")
+    }
+}
