@@ -13,6 +13,7 @@ packages=(
   iproute2 iputils-ping curl knot-dnsutils  # users of the VM tests' tunnel
   nsd ldnsutils                       # name servers of the VM tests
   dnsdist                             # a DNSCrypt server, for tests of the resolver
+  strace                              # failing system calls, for tests of the log
 )
 [ "${1:-}" != bench ] || packages+=(unbound dnsperf binutils)
 missing=()

@@ -141,5 +141,6 @@ pub fn init(path: &Path, origin: &str) -> Result<Config> {
     // last: with it, this is a log
     config.write(&folder, &mut disk)?;
     disk.sync()?;
+    disk::sync_folder(path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new(".")))?;
     Ok(config)
 }

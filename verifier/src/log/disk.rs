@@ -47,6 +47,11 @@ impl<'f> Disk<'f> {
     pub fn create(&mut self, path: &Path, bytes: &[u8], same: Same) -> Result<()> {
         let parent = path.parent().unwrap_or(self.folder.path());
         self.make_folders(parent)?;
+        if same == Same::Renew {
+            // folders that are there may not have reached the disk either
+            let above = parent.ancestors().take_while(|above| *above != self.folder.path());
+            self.touched.extend(above.map(Path::to_owned));
+        }
         let part = self.part(bytes, 0o644)?;
         match std::fs::hard_link(&part, path) {
             Ok(()) => std::fs::remove_file(&part).map_err(|e| failed(&part, &e))?,

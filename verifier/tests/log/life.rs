@@ -1,0 +1,217 @@
+//! What a log does when nothing fails, and what it refuses.
+
+use super::{bad, copy, entries, files, good, verify, Log, ORIGIN};
+use std::os::unix::fs::PermissionsExt as _;
+use vitrine_attest::merkle::{leaf, root};
+use vitrine_attest::note::{Checkpoint, Note};
+use vitrine_attest::tlog_proof::Proof;
+use vitrine_attest::vkey::NoteKey;
+use vitrine_attest::Sha256;
+
+/// One at a time, in batches of any size, all at once: one tree, the same files.
+#[test]
+fn batches_do_not_matter() {
+    let all = entries(600);
+    let leaves: Vec<Sha256> = all.iter().map(|entry| leaf(entry.as_bytes())).collect();
+    let mut trees = vec![];
+    for batch in [1, 7, 255, 256, 257, 600] {
+        let log = Log::new();
+        log.lines(&all, batch);
+        let note = Note::parse(&std::fs::read(log.dir.join("public/checkpoint")).unwrap()).unwrap();
+        let checkpoint = Checkpoint::parse(note.text()).unwrap();
+        assert_eq!((checkpoint.size, Some(checkpoint.root)), (600, root(&leaves)));
+        assert!(good(&log.fsck()).contains("600 entries"), "batches of {batch}");
+        let full: Vec<_> = files(&log.dir.join("public/tile"))
+            .into_iter()
+            .filter(|(path, _)| !path.to_str().unwrap().contains(".p/") || path.to_str().unwrap().ends_with(".p/88"))
+            .collect();
+        trees.push(full);
+    }
+    assert!(trees.iter().all(|tree| *tree == trees[0]));
+}
+
+#[test]
+fn entries_are_there_once_and_are_proven() {
+    let log = Log::new();
+    let (one, two) = (log.beside("one", "1"), log.beside("two", "2"));
+    let told = good(&verify(&["log", "append", log.path(), &one, &two, &one]));
+    assert!(
+        told.contains("two is entry 1 (") && told.lines().nth(2).unwrap().contains("is entry 0, as before"),
+        "{told}"
+    );
+    log.lines(&entries(300), 100);
+    let told = good(&verify(&["log", "append", log.path(), &two, "--json"]));
+    assert!(told.contains(r#""duplicate":true"#) && told.contains(r#""index":1"#), "{told}");
+    assert_eq!(log.published().0, 302);
+
+    let proof = log.beside("proof", "");
+    good(&verify(&["log", "get", log.path(), "--file", &two, "--proof", &proof]));
+    let proof = Proof::parse(&std::fs::read(proof).unwrap()).unwrap();
+    let key: NoteKey = std::fs::read_to_string(log.dir.join("log.pub")).unwrap().trim().parse().unwrap();
+    assert_eq!(key.name(), ORIGIN);
+    proof.check(b"2", std::slice::from_ref(&key)).unwrap();
+    assert!(proof.check(b"1", &[key]).is_err());
+    assert_eq!(good(&verify(&["log", "get", log.path(), "201"])), "entry 199");
+    bad(&verify(&["log", "get", log.path(), "302"]), 2);
+    let stranger = log.beside("stranger", "3");
+    bad(&verify(&["log", "get", log.path(), "--file", &stranger]), 1);
+}
+
+#[test]
+fn entries_at_and_over_the_limit() {
+    let log = Log::new();
+    let (at, over) = (log.beside("at", vec![7; 65_535]), log.beside("over", vec![7; 65_536]));
+    let empty = log.beside("empty", "");
+    bad(&verify(&["log", "append", log.path(), &empty, &over]), 2);
+    assert_eq!(log.published().0, 0, "a part of a refused change was written");
+    good(&verify(&["log", "append", log.path(), &empty, &at]));
+    assert_eq!(log.published().0, 2);
+    good(&log.fsck());
+    let long = log.beside("long", "x".repeat(70_000));
+    bad(&verify(&["log", "append", log.path(), "--lines", &long]), 2);
+    assert_eq!(log.published().0, 2);
+}
+
+#[test]
+fn names_and_folders() {
+    let log = Log::new();
+    assert!(bad(&verify(&["log", "init", log.path(), "--origin", ORIGIN]), 2).contains("is a log already"));
+    let other = log.dir.with_file_name("other");
+    for name in ["https://log.example/a", "log.example", "log.example/", "a b/c", ""] {
+        bad(&verify(&["log", "init", other.to_str().unwrap(), "--origin", name]), 2);
+        assert!(!other.join("log.json").exists());
+    }
+    bad(&verify(&["log", "append", other.to_str().unwrap(), "--lines", "/dev/null"]), 2);
+    let mode = |name| std::fs::metadata(log.dir.join(name)).unwrap().permissions().mode() & 0o777;
+    assert_eq!((mode("log.key"), mode("log.pub")), (0o600, 0o644));
+    std::fs::set_permissions(log.dir.join("log.key"), std::fs::Permissions::from_mode(0o644)).unwrap();
+    assert!(bad(&verify(&["log", "append", log.path(), "--lines", "/dev/null"]), 2).contains("can be read by others"));
+}
+
+#[test]
+fn two_writers() {
+    use rustix::fs::{flock, FlockOperation};
+    let log = Log::new();
+    let file = std::fs::File::open(log.dir.join("lock")).unwrap();
+    flock(&file, FlockOperation::LockExclusive).unwrap();
+    let one = log.beside("one", "1");
+    assert!(bad(&verify(&["log", "append", log.path(), &one]), 2).contains("another program writes"));
+    good(&log.fsck());
+    drop(file);
+    good(&verify(&["log", "append", log.path(), &one]));
+}
+
+/// Many programs at once: each either appends or says that another is at work, and nothing is lost.
+#[test]
+fn a_crowd_of_writers() {
+    let log = Log::new();
+    let appended: usize = std::thread::scope(|scope| {
+        let each = |n: usize| {
+            let entry = log.beside(&format!("entry{n}"), n.to_string());
+            let path = log.path();
+            move || verify(&["log", "append", path, &entry]).status.success()
+        };
+        let threads: Vec<_> = (0..16).map(|n| scope.spawn(each(n))).collect();
+        threads.into_iter().map(|thread| usize::from(thread.join().unwrap())).sum()
+    });
+    assert!(appended > 0);
+    assert_eq!(log.published().0 as usize, appended);
+    good(&log.fsck());
+}
+
+#[test]
+fn whatever_is_changed_is_found() {
+    let log = Log::new();
+    log.lines(&entries(300), 256);
+    good(&log.fsck());
+    let public = log.dir.join("public");
+    for (path, bytes) in files(&public) {
+        let file = public.join(&path);
+        for bent in [
+            [&bytes[..bytes.len() / 2], &[bytes[bytes.len() / 2] ^ 1], &bytes[bytes.len() / 2 + 1..]].concat(),
+            bytes[..bytes.len() - 1].to_vec(),
+            [&bytes[..], b"x"].concat(),
+        ] {
+            std::fs::write(&file, bent).unwrap();
+            assert_ne!(log.fsck().status.code(), Some(0), "{}", path.display());
+        }
+        std::fs::remove_file(&file).unwrap();
+        // a part of what is there in whole may be gone
+        assert_ne!(log.fsck().status.code(), Some(0), "{}", path.display());
+        std::fs::write(&file, bytes).unwrap();
+    }
+    for stranger in ["tile/0/002", "tile/0/001.p/45", "tile/entries/001.p/200", "index.html", "tile/9/000"] {
+        let file = public.join(stranger);
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        std::fs::write(&file, [0; 32]).unwrap();
+        let told = super::text(&log.fsck().stdout);
+        assert!(told.contains(stranger) && told.contains("1 finding"), "{told}");
+        std::fs::remove_file(&file).unwrap();
+    }
+    good(&log.fsck());
+}
+
+/// A folder that was put back from an old copy, wholly or in part, is not appended to where that can be seen without witnesses.
+#[test]
+fn old_copies() {
+    let log = Log::new();
+    log.lines(&entries(10), 10);
+    let old = log.dir.with_file_name("old");
+    copy(&log.dir, &old);
+    log.lines(&entries(20), 10);
+    let more = log.beside("more", "more");
+    let new = log.dir.with_file_name("new");
+    for part in ["commit", "public"] {
+        copy(&log.dir, &new);
+        let (from, to) = (old.join(part), new.join(part));
+        if from.is_dir() {
+            std::fs::remove_dir_all(&to).unwrap();
+            copy(&from, &to);
+        } else {
+            std::fs::copy(&from, &to).unwrap();
+        }
+        let output = verify(&["log", "append", new.to_str().unwrap(), &more]);
+        if part == "public" {
+            // what was promised is staged still: it is laid out again
+            good(&output);
+            assert_eq!(super::head(&new.join("public/checkpoint")).0, 21);
+        } else {
+            bad(&output, 1);
+        }
+        std::fs::remove_dir_all(&new).unwrap();
+    }
+    // older than the last change: what was promised cannot be made again
+    log.lines(&entries(30), 10);
+    copy(&log.dir, &new);
+    std::fs::remove_dir_all(new.join("public")).unwrap();
+    copy(&old.join("public"), &new.join("public"));
+    assert!(bad(&verify(&["log", "append", new.to_str().unwrap(), &more]), 1).contains("damaged"));
+}
+
+#[test]
+fn a_new_key() {
+    let log = Log::new();
+    let lines = |n: u32| {
+        std::fs::read_to_string(log.dir.join("public/checkpoint")).unwrap().matches('\u{2014}').count() == n as usize
+    };
+    bad(&verify(&["log", "rotate-key", log.path(), "--retire"]), 2);
+    good(&verify(&["log", "rotate-key", log.path()]));
+    bad(&verify(&["log", "rotate-key", log.path()]), 2);
+    log.lines(&entries(3), 3);
+    assert!(lines(2), "both sign");
+    for key in ["log.pub", "log-1.pub"] {
+        let key = log.dir.join(key);
+        good(&verify(&["log", "get", log.path(), "1", "--key", key.to_str().unwrap()]));
+    }
+    good(&verify(&["log", "rotate-key", log.path(), "--retire"]));
+    assert!(!log.dir.join("log.key").exists());
+    good(&log.fsck());
+    log.lines(&entries(4), 4);
+    assert!(lines(1), "the older one is gone");
+    let old = log.dir.join("log.pub");
+    bad(&verify(&["log", "get", log.path(), "1", "--key", old.to_str().unwrap()]), 1);
+    good(&log.fsck());
+    // once more, with names that are free
+    good(&verify(&["log", "rotate-key", log.path()]));
+    good(&verify(&["log", "rotate-key", log.path(), "--retire"]));
+}
