@@ -23,7 +23,7 @@ pub(super) struct Disk<'f> {
 pub(super) enum Same {
     /// It was written by somebody who had no failure.
     Keep,
-    /// Somebody ended in the middle: nobody knows whether it has reached the disk.
+    /// Somebody ended in the middle: nobody knows whether its name has reached the disk. It gets it anew.
     Renew,
 }
 
