@@ -22,6 +22,7 @@ pub enum LogAction {
     Get(GetArgs),
     Fsck(FsckArgs),
     RotateKey(RotateArgs),
+    Serve(ServeArgs),
 }
 
 /// Make a log without entries, and its key
@@ -127,4 +128,20 @@ pub struct RotateArgs {
     /// End the change: remove the older key
     #[arg(long)]
     pub retire: bool,
+}
+
+/// Serve the log's public files over HTTP, until SIGTERM or Ctrl-C
+///
+/// Prints the address that it listens on. Any web server can do the same with
+/// the folder's `public`; put one before this for https.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  vitrine-verify log serve /srv/log --listen 127.0.0.1:8791")]
+pub struct ServeArgs {
+    /// Folder of the log
+    pub dir: PathBuf,
+    /// Address to listen on; with port 0 the system chooses one
+    #[arg(long, value_name = "IP:PORT", default_value = "127.0.0.1:8791")]
+    pub listen: std::net::SocketAddr,
 }

@@ -13,7 +13,7 @@ mod wg_config;
 pub use beacon::Beacon;
 #[cfg(feature = "cpu-evidence")]
 pub use cpu::CpuFiles;
-pub use log::{AppendArgs, FsckArgs, GetArgs, InitArgs, Log, LogAction, RotateArgs};
+pub use log::{AppendArgs, FsckArgs, GetArgs, InitArgs, Log, LogAction, RotateArgs, ServeArgs};
 pub use peers::{AddPeer, CommitmentArgs, OnePeer, OwnerArgs, PeerAction, Peers, SyncPeers};
 pub use policy::{Policy, PolicyAction, ShowPolicy};
 pub use state::{ForgetArgs, ListArgs, Name, State, StateAction};

@@ -17,6 +17,7 @@ mod fsck;
 mod reader;
 mod rotation;
 mod seen;
+mod serve;
 mod stage;
 mod witnesses;
 mod writer;
@@ -25,6 +26,7 @@ pub use config::{init, Config, KeyFile};
 pub use fsck::{fsck, Finding, Findings};
 pub use reader::{Place, Snapshot};
 pub use rotation::{begin_rotation, retire};
+pub use serve::Files;
 pub use witnesses::Witnesses;
 pub use writer::{Placed, Writer};
 

@@ -3,6 +3,7 @@
 mod append;
 mod fsck;
 mod get;
+mod serve;
 
 use super::Done;
 use crate::beacon;
@@ -19,6 +20,7 @@ pub fn run(args: &Log) -> Result<Done> {
         LogAction::Append(args) => append::run(args),
         LogAction::Get(args) => get::run(args),
         LogAction::Fsck(args) => fsck::run(args),
+        LogAction::Serve(args) => serve::run(args),
         LogAction::RotateKey(args) => rotate(args),
     }
 }
