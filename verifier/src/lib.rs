@@ -18,6 +18,7 @@ pub mod explanation;
 pub mod files;
 pub mod fleet;
 pub mod grounds;
+pub mod http_serve;
 pub mod limits;
 pub mod lines;
 pub mod memory;
