@@ -8,8 +8,8 @@
 
 use libfuzzer_sys::fuzz_target;
 use vitrine_attest::vkey::NoteKey;
-use vitrine_attest::witness::{by_log_alone, cosignature, judge, parse_size, size_text, to_text, AddCheckpoint, Known};
 use vitrine_attest::witness::Refusal;
+use vitrine_attest::witness::{by_log_alone, cosignature, judge, parse_size, size_text, to_text, AddCheckpoint, Known};
 use vitrine_attest::Sha256;
 
 /// The same key as of golang.org/x/mod/sumdb/note's example, for a log and for a witness of that name.

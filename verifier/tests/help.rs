@@ -59,7 +59,10 @@ fn help_fits_a_terminal() {
         let help = run(&format!("{verb} --help"));
         let long: Vec<_> = help.lines().filter(|line| line.chars().count() > 80).collect();
         assert!(long.is_empty(), "{verb}: {long:?}");
-        assert!(matches!(verb, "peers" | "policy" | "state" | "witness") || help.contains("Example:"), "{verb}: {help}");
+        assert!(
+            matches!(verb, "peers" | "policy" | "state" | "witness") || help.contains("Example:"),
+            "{verb}: {help}"
+        );
     }
 }
 
