@@ -91,7 +91,7 @@ pub enum Refusal {
     OldTooLarge,
     /// The witness is elsewhere: it has cosigned this size last; or this very size with another root.
     Conflict { size: u64 },
-    /// The new tree does not contain the one that was cosigned.
+    /// The new tree does not contain the one that was cosigned, or is empty and has not the root of one.
     BadProof,
 }
 
@@ -139,8 +139,14 @@ pub fn judge(known: Option<&Known>, request: &AddCheckpoint, keys: &[NoteKey]) -
         return Err(Refusal::OldTooLarge);
     }
     let known = known.copied().unwrap_or(Known { size: 0, root: merkle::root_of_nothing() });
-    let other_root = request.old == new.size && known.root != new.root;
-    if request.old != known.size || other_root {
+    if request.old != known.size {
+        return Err(Refusal::Conflict { size: known.size });
+    }
+    // the draft of the next version has this before the roots are compared
+    if new.size == 0 && new.root != merkle::root_of_nothing() {
+        return Err(Refusal::BadProof);
+    }
+    if request.old == new.size && known.root != new.root {
         return Err(Refusal::Conflict { size: known.size });
     }
     if !merkle::consistent((known.size, known.root), (new.size, new.root), &request.proof) {

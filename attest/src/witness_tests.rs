@@ -94,7 +94,7 @@ fn refusals() {
     let fork = with(5, &[], &signed(&text(5, root(6)), 1));
     assert_eq!(refused(Some(&at5), &fork), Refusal::Conflict { size: 5 });
     let empty = with(0, &[], &signed(&text(0, root(1)), 1));
-    assert_eq!(refused(None, &empty), Refusal::Conflict { size: 0 });
+    assert_eq!(refused(None, &empty), Refusal::BadProof);
     let mut longer = grown.clone();
     longer.proof.push(Sha256::ZERO);
     let mut none = grown.clone();

@@ -432,6 +432,15 @@ fn the_fork_guard() {
     let stranger = Log { secret: SigningKey::from_bytes(&[2; 32]), ..Log::new("a", 300) };
     assert_eq!(asked(&at, &stranger, 300, PATIENT), [Err(Failure::Refused { status: 403 })]);
     assert_eq!(place.size(), Some(200));
+    // the witness has kept what proves the fork, for anybody who has the log's key
+    let kept = place.shown()["logs"][LOG]["fork"].clone();
+    for (name, note) in [("known", log.note(200)), ("other", fork.note(200))] {
+        assert_eq!(kept[name].as_str(), Some(note.as_str()));
+        assert_eq!(Note::parse(note.as_bytes()).unwrap().signers(&[log.key()]).unwrap().len(), 1);
+    }
+    assert!(done(&["show"], &place.folder).contains("FORKED"));
+    drop(running);
+    assert!(asked(&[place.at(&place.serve(), 200)], &log, 300, PATIENT)[0].is_ok(), "the known history goes on");
 }
 
 /// Answers each connection's request with these bytes, and tells how often it was asked.

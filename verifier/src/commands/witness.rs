@@ -95,6 +95,9 @@ fn show(args: &ShowWitness) -> Result<Done> {
                 line("Root", &last.root.to_string());
             }
         }
+        if log.fork.is_some() {
+            line("FORKED", "the log has signed two histories; `--json` has both checkpoints: publish them");
+        }
     }
     Ok(Done::ok(text))
 }

@@ -8,7 +8,7 @@
 //! ```
 //! `digest` is the SHA-256 of the canonical JSON of `logs`: it finds damage, and says nothing about who wrote the file. `last`
 //! is not there before the first cosignature. `note` is the checkpoint as the log has signed it: with another one of the same
-//! log that does not agree, it convinces anybody that the log showed two histories.
+//! log that does not agree, it convinces anybody that the log showed two histories. When such a one comes both are kept, as `fork`.
 
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 use vitrine_attest::canonical::to_canonical_json;
 use vitrine_attest::note::{Checkpoint, Note};
 use vitrine_attest::vkey::{Kind, NoteKey};
-use vitrine_attest::witness::Known;
+use vitrine_attest::witness::{by_log_alone, AddCheckpoint, Known};
 use vitrine_attest::{Error, Result, Sha256};
 
 const VERSION: u64 = 1;
@@ -25,7 +25,7 @@ const LOGS_LIMIT: usize = 256;
 /// Most keys of one log: a rotation has two.
 const KEYS_LIMIT: usize = 16;
 /// Largest file in bytes: as many logs with as large notes as can be, and what JSON adds to them.
-pub const BOOK_LIMIT: usize = 16 << 20;
+pub const BOOK_LIMIT: usize = 32 << 20;
 
 /// One log.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,6 +35,19 @@ pub struct Log {
     pub keys: Vec<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last: Option<Last>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fork: Option<Fork>,
+}
+
+/// Two checkpoints that a log has signed, of one size with different roots: they convince anybody who has the log's key that it
+/// showed two histories. The first pair that was seen.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Fork {
+    /// Was cosigned here.
+    pub known: String,
+    /// Came later, and was not.
+    pub other: String,
 }
 
 /// What was cosigned last.
@@ -133,6 +146,18 @@ impl Book {
         Ok(true)
     }
 
+    /// What is to be remembered of a checkpoint that was refused: that it is a fork, if it is one and the first. None: nothing.
+    pub fn with_fork(&self, request: &AddCheckpoint) -> Option<Self> {
+        let (origin, new) = (&request.checkpoint.origin, &request.checkpoint);
+        let log = self.logs.get(origin).filter(|log| log.fork.is_none())?;
+        let last = log.last.as_ref().filter(|last| last.size == new.size && last.root != new.root)?;
+        let signed = !request.note.signers(&log.keys().ok()?).ok()?.is_empty();
+        let fork = Fork { known: last.note.clone(), other: by_log_alone(&request.signed).ok().filter(|_| signed)? };
+        let mut book = self.clone();
+        book.logs.get_mut(origin)?.fork = Some(fork);
+        Some(book)
+    }
+
     /// The latest time in any cosignature of this witness; 0 if there is none.
     pub fn latest(&self) -> u64 {
         self.logs.values().filter_map(|log| Some(log.last.as_ref()?.time)).max().unwrap_or(0)
@@ -149,14 +174,23 @@ fn check(origin: &str, log: &Log) -> std::result::Result<(), String> {
     if keys.is_empty() || keys.iter().any(|key| key.name() != origin) {
         return Err("its keys are not those of this log".into());
     }
-    let Some(last) = &log.last else { return Ok(()) };
-    let note = Note::parse(last.note.as_bytes())?;
-    let expected = Checkpoint { origin: origin.into(), size: last.size, root: last.root };
-    if Checkpoint::parse(note.text())? != expected {
-        return Err("its note is of another checkpoint".into());
+    let checkpoint = |note: &str| {
+        let note = Note::parse(note.as_bytes())?;
+        if note.signers(&keys)?.is_empty() {
+            return Err("no key of it has signed its note".into());
+        }
+        Checkpoint::parse(note.text())
+    };
+    if let Some(last) = &log.last {
+        if checkpoint(&last.note)? != (Checkpoint { origin: origin.into(), size: last.size, root: last.root }) {
+            return Err("its note is of another checkpoint".into());
+        }
     }
-    if note.signers(&keys)?.is_empty() {
-        return Err("no key of it has signed its note".into());
+    if let Some(fork) = &log.fork {
+        let (known, other) = (checkpoint(&fork.known)?, checkpoint(&fork.other)?);
+        if known.origin != origin || other.origin != origin || known.size != other.size || known.root == other.root {
+            return Err("its fork is none".into());
+        }
     }
     Ok(())
 }
@@ -166,7 +200,7 @@ mod tests {
     use super::*;
     use ed25519_dalek::SigningKey;
     use vitrine_attest::note::sign;
-    use vitrine_attest::witness::by_log_alone;
+    use vitrine_attest::witness::to_text;
 
     const LOG: &str = "log.example/vitrine";
 
@@ -174,14 +208,39 @@ mod tests {
         NoteKey::new(LOG, SigningKey::from_bytes(&[seed; 32]).verifying_key()).unwrap()
     }
 
+    fn note(size: u64, root: char, seed: u8) -> String {
+        let text = format!("{LOG}\n{size}\n{}A=\n", root.to_string().repeat(42));
+        format!("{text}\n{}", sign(&text, LOG, &SigningKey::from_bytes(&[seed; 32]), None).unwrap())
+    }
+
     fn book() -> Book {
         let mut book = Book::default();
         assert!(book.add(&key(1)).unwrap() && !book.add(&key(1)).unwrap() && book.add(&key(2)).unwrap());
-        let text = format!("{LOG}\n7\nAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n");
-        let line = sign(&text, LOG, &SigningKey::from_bytes(&[1; 32]), None).unwrap();
-        let note = by_log_alone(&format!("{text}\n{line}")).unwrap();
-        book.logs.get_mut(LOG).unwrap().last = Some(Last { size: 7, root: Sha256::ZERO, time: 99, note });
+        let last = Last { size: 7, root: Sha256::ZERO, time: 99, note: note(7, 'A', 1) };
+        book.logs.get_mut(LOG).unwrap().last = Some(last);
         book
+    }
+
+    fn offered(note: &str) -> Option<Book> {
+        book().with_fork(&AddCheckpoint::parse(to_text(7, &[], note).as_bytes()).unwrap())
+    }
+
+    #[test]
+    fn forks_are_kept() {
+        assert!(offered(&note(7, 'A', 1)).is_none(), "the same");
+        assert!(offered(&note(8, 'B', 1)).is_none(), "another size");
+        assert!(offered(&note(7, 'B', 3)).is_none(), "signed by a stranger");
+        let forked = offered(&note(7, 'B', 2)).unwrap();
+        assert_eq!(Book::parse(&forked.to_bytes().unwrap()).unwrap(), forked);
+        let fork = forked.logs[LOG].fork.clone().unwrap();
+        assert_eq!((fork.known, fork.other), (note(7, 'A', 1), note(7, 'B', 2)));
+        let third = AddCheckpoint::parse(to_text(7, &[], &note(7, 'C', 1)).as_bytes()).unwrap();
+        assert!(forked.with_fork(&third).is_none(), "one is enough");
+        for other in [note(7, 'A', 2), note(8, 'B', 1), note(7, 'B', 3)] {
+            let mut bent = forked.clone();
+            bent.logs.get_mut(LOG).unwrap().fork.as_mut().unwrap().other = other;
+            assert!(Book::parse(&bent.to_bytes().unwrap()).is_err());
+        }
     }
 
     #[test]

@@ -76,12 +76,12 @@ impl Witness {
         // a thread that panicked has signed nothing that it has not remembered, but nobody has thought its case through
         let Ok(mut memory) = self.memory.lock() else { return Answer::text(500, BROKEN) };
         let Memory::Whole(book) = &*memory else { return Answer::text(500, BROKEN) };
-        let Granted { book: new, line } = match self.grant(book, &request) {
-            Ok(granted) => granted,
-            Err(refused) => return refused,
+        let (answer, new) = match self.grant(book, &request) {
+            Ok(Granted { book, line }) => (Answer::new(200, COSIGNATURES_TYPE, line), Some(book)),
+            Err(refused) => (refused, book.with_fork(&request)),
         };
         // anybody can send the last checkpoint again: once a second it costs a write, and not more
-        if new != *book {
+        if let Some(new) = new.filter(|new| new != book) {
             if let Err(error) = self.folder.write(&new) {
                 *memory = Memory::Broken(error);
                 self.broken.notify_one();
@@ -89,7 +89,7 @@ impl Witness {
             }
             *memory = Memory::Whole(new);
         }
-        Answer::new(200, COSIGNATURES_TYPE, line)
+        answer
     }
 
     /// What will be remembered and answered, or why not.
