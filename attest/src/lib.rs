@@ -42,6 +42,7 @@ pub mod tlog_proof;
 pub mod tpm;
 pub mod vkey;
 pub mod watch;
+pub mod witness;
 pub mod zero_log;
 
 pub use digest::Sha256;

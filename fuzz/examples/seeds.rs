@@ -50,7 +50,11 @@ fn seeds() -> Vec<(&'static str, Vec<u8>)> {
     let release = format!("Suite: stable\nCodename: trixie\nDate: Sat, 12 Sep 2026 07:55:41 UTC\nAcquire-By-Hash: yes\nSHA256:\n {zero} 5 main/binary-amd64/Packages.xz\n");
     let recipe = "name = \"exit\"\nversion = \"1\"\n[debian]\nsuite = \"trixie\"\npackages = [\"libc6\"]\n[image]\ncmdline = \"quiet\"\n[config]\nwireguard.addresses = [\"10.66.0.1/24\"]\n";
     let os_release = format!("ID=vitrine\nNAME=\"Vitrine\"\nIMAGE_ID=exit\nIMAGE_VERSION=1\nVITRINE_LOCK={zero}\n");
+    let checkpoint = format!("PeterNeumann\n7\n{key}\n\n{}", NOTE.split_once("\n\n").map_or("", |(_, lines)| lines));
     vec![
+        ("add_checkpoint", format!("old 5\n{key}\n{key}\n\n{checkpoint}").into()),
+        ("add_checkpoint", checkpoint.into()),
+        ("add_checkpoint", b"1482\n".to_vec()),
         ("append", testpe::build(&[(".text", b"stub"), (".sdmagic", MAGIC)])),
         ("blocklist", b"# hosts\n0.0.0.0 ads.example\ntracker.example.\n".to_vec()),
         ("card_queue", card_queue()),

@@ -31,3 +31,4 @@ pub mod roots;
 pub mod server;
 pub mod session;
 pub mod verdict;
+pub mod witness;

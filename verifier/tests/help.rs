@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::process::Command;
 
-const VERBS: [&str; 19] = [
+const VERBS: [&str; 24] = [
     "",
     "check",
     "peers",
@@ -22,6 +22,11 @@ const VERBS: [&str; 19] = [
     "state",
     "state list",
     "state forget",
+    "witness",
+    "witness init",
+    "witness add-log",
+    "witness serve",
+    "witness show",
     "event-log",
     "completions",
 ];
@@ -54,7 +59,10 @@ fn help_fits_a_terminal() {
         let help = run(&format!("{verb} --help"));
         let long: Vec<_> = help.lines().filter(|line| line.chars().count() > 80).collect();
         assert!(long.is_empty(), "{verb}: {long:?}");
-        assert!(matches!(verb, "peers" | "policy" | "state") || help.contains("Example:"), "{verb}: {help}");
+        assert!(
+            matches!(verb, "peers" | "policy" | "state" | "witness") || help.contains("Example:"),
+            "{verb}: {help}"
+        );
     }
 }
 

@@ -9,6 +9,7 @@ mod policy;
 mod state;
 mod watch;
 mod wg_config;
+mod witness;
 
 pub use beacon::Beacon;
 #[cfg(feature = "cpu-evidence")]
@@ -19,6 +20,7 @@ pub use policy::{Policy, PolicyAction, ShowPolicy};
 pub use state::{ForgetArgs, ListArgs, Name, State, StateAction};
 pub use watch::Watch;
 pub use wg_config::WgConfig;
+pub use witness::{AddLog, InitWitness, ServeWitness, ShowWitness, Witness, WitnessAction};
 
 use crate::verdict::Level;
 use clap::{Args, Parser, Subcommand};
@@ -53,6 +55,7 @@ pub enum Command {
     Log(Log),
     State(State),
     Policy(Policy),
+    Witness(Witness),
     EventLog(EventLog),
     Completions(Completions),
     /// Print the man page

@@ -14,6 +14,7 @@ mod state;
 mod trust;
 mod watch;
 mod wg_config;
+mod witness;
 
 use crate::cli::{Cli, Command};
 use std::io::Write as _;
@@ -49,6 +50,7 @@ pub fn run(cli: Cli) -> Result<Done> {
         Command::Log(args) => log::run(&args),
         Command::Policy(args) => policy::run(&args),
         Command::State(args) => state::run(&args),
+        Command::Witness(args) => witness::run(&args),
         Command::EventLog(args) => event_log::run(&args),
         Command::Completions(args) => documents::completions(args.shell),
         Command::Man => documents::man(),
