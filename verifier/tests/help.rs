@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::process::Command;
 
-const VERBS: [&str; 19] = [
+const VERBS: [&str; 20] = [
     "",
     "check",
     "peers",
@@ -16,6 +16,7 @@ const VERBS: [&str; 19] = [
     "wg-config",
     "watch",
     "beacon",
+    "bundle",
     "policy",
     "policy example",
     "policy show",

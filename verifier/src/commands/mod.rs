@@ -2,6 +2,7 @@
 
 mod accepted;
 mod beacon;
+mod bundle;
 mod check;
 mod documents;
 mod event_log;
@@ -45,6 +46,7 @@ pub fn run(cli: Cli) -> Result<Done> {
         Command::WgConfig(args) => wg_config::run(&args),
         Command::Watch(args) => watch::run(&args),
         Command::Beacon(args) => beacon::run(&args),
+        Command::Bundle(args) => bundle::run(&args),
         Command::Policy(args) => policy::run(&args),
         Command::State(args) => state::run(&args),
         Command::EventLog(args) => event_log::run(&args),
