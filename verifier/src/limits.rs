@@ -53,7 +53,8 @@ fn logged(case: &Case) -> String {
     match (&case.demands.policy.log, case.inputs.promise.proof()) {
         (Some(policy), Some(_)) if policy.trust.wants_witnesses() => {
             "that others are shown the same log, unless the witnesses of your log policy are independent of the operator \
-             and of each other; nor what was logged after the proof, such as a revocation"
+             and of each other; nor what was logged after the proof, such as a revocation; \
+             trees of other sizes that the log has signed were not compared"
         }
         (Some(_), Some(_)) => {
             "that others are shown the same log: no witness is demanded; nor what was logged after the proof"

@@ -135,7 +135,9 @@ fn demanded_and_shown() {
     // nothing demanded, nothing given
     let output = here.check("--no-state");
     ends(&output, 0, "ACCEPTED");
-    assert!(text(&output).contains("no log demanded") && text(&output).contains("- that the statement is in a public log"));
+    assert!(
+        text(&output).contains("no log demanded") && text(&output).contains("- that the statement is in a public log")
+    );
     // another spelling of the same envelope
     let statement = std::fs::read(here.person.path("statement")).unwrap();
     let value: serde_json::Value = serde_json::from_slice(&statement).unwrap();
@@ -199,7 +201,10 @@ fn inline_policy_and_what_it_says() {
     let output = here.check("--no-state --json --policy policy --proof proof");
     assert_eq!(output.status.code(), Some(0), "{}", text(&output));
     let shown = text(&here.person.run("policy show policy"));
-    assert!(shown.contains("a proof is required: log.example/vitrine; witnesses: most: 2 of (w2, w3, w4); at most "), "{shown}");
+    assert!(
+        shown.contains("a proof is required: log.example/vitrine; witnesses: most: 2 of (w2, w3, w4); at most "),
+        "{shown}"
+    );
     let value = json(&here.person.run("policy show policy --json"));
     assert_eq!(value["log"]["witnesses"].as_array().unwrap().len(), 3);
 }
@@ -392,7 +397,10 @@ fn what_no_bundle_is_made_of() {
     cannot_judge(&bundle(&here, "--proof bad"), "the proof is not for this statement");
     other.leaves.clear();
     assert!(!here.person.path("server.vitrine").exists());
-    cannot_judge(&here.person.run(&format!("check {} --key key", here.served.url)), "there is no statement to judge by");
+    cannot_judge(
+        &here.person.run(&format!("check {} --key key", here.served.url)),
+        "there is no statement to judge by",
+    );
     // noise cannot be packed
     here.served.inside.lock().unwrap().before = |inside| {
         let mut noise = vec![];
@@ -436,4 +444,40 @@ fn altered_bundles() {
         cannot_judge(&output, "altered is no usable bundle");
         cannot_judge(&output, says);
     }
+}
+
+#[test]
+fn a_log_with_two_trees_of_one_size() {
+    let mut here = Here::new();
+    let check = |here: &Here, more: &str| {
+        here.write("proof", &here.log.proof());
+        here.check(&format!("--state state --proof proof --log-policy log-policy {more}"))
+    };
+    ends(&check(&here, ""), 0, "ACCEPTED");
+    let first = here.log.proof();
+    ends(&check(&here, ""), 0, "ACCEPTED");
+    // another tree of that size
+    here.log.leaves[4] = merkle::leaf(b"something else");
+    let output = check(&here, "--json");
+    only(&output, "log-forked");
+    let report = json(&output);
+    let forked = report["checks"].as_array().unwrap().iter().find(|check| check["code"] == "V29").unwrap();
+    let note = |proof: &str| proof.split_once("\n\n").unwrap().1.to_owned();
+    assert_eq!(forked["expected"], note(&first));
+    assert_eq!(forked["got"], note(&here.log.proof()));
+    ends(&here.check("--no-state --proof proof --log-policy log-policy"), 0, "ACCEPTED");
+    // a smaller one says nothing, a larger one is remembered instead
+    here.log.leaves.truncate(4);
+    ends(&check(&here, ""), 0, "ACCEPTED");
+    here.log.leaves.extend([merkle::leaf(b"x"), merkle::leaf(b"y")]);
+    ends(&check(&here, ""), 0, "ACCEPTED");
+    let shown = text(&here.person.run("state list --state state"));
+    assert!(shown.contains("Log log.example/vitrine\n  Largest        6 entries, root "), "{shown}");
+    here.log.leaves[5] = merkle::leaf(b"z");
+    only(&check(&here, "--json"), "log-forked");
+    // what is not accepted is not remembered
+    here.log.leaves.push(merkle::leaf(b"more"));
+    here.log.witnesses.truncate(1);
+    only(&check(&here, "--json"), "quorum-missing");
+    assert!(text(&here.person.run("state list --state state")).contains("6 entries"));
 }

@@ -202,7 +202,7 @@ fn each_mistake_has_its_line() {
         ("witness none <W2>\nquorum none\n", "1: \"none\" cannot be a name"),
         ("witness A <W2>\nwitness A <W3>\nquorum A\n", "2: \"A\" is defined twice"),
         ("witness A <W2>\nwitness B <W3>\ngroup A any B\nquorum A\n", "3: \"A\" is defined twice"),
-        ("witness A <W2>\ngroup G any\nquorum G\n", "2: write: group"),
+        ("witness A <W2>\ngroup G any\nquorum A\n", "2: write: group"),
         ("witness A <W2>\ngroup G 0 A\nquorum G\n", "2: the threshold is \"all\", \"any\", or a number from 1 to 1"),
         ("witness A <W2>\ngroup G 2 A\nquorum G\n", "2: the threshold"),
         ("witness A <W2>\ngroup G 01 A\nquorum G\n", "2: the threshold"),

@@ -48,6 +48,7 @@ fn logged(case: &Case, policy: &LogPolicy, bytes: &[u8]) -> CheckResult {
         Failure::new(reason, missing.to_string())
     })?;
     fresh(policy, &met, case.inputs.now)?;
+    one_log(case)?;
     let Met { log, witnesses, since, .. } = met;
     let (index, size) = (proof.index, proof.checkpoint.size);
     let seen = match since {
@@ -72,6 +73,20 @@ fn stands(case: &Case, proof: &Proof) -> Result<(), Failure> {
         return Err(elsewhere(detail.into()));
     }
     Ok(())
+}
+
+/// Whether the log has shown this memory another tree of the same size. A smaller or larger one says nothing offline.
+fn one_log(case: &Case) -> Result<(), Failure> {
+    let Some((origin, seen)) = case.log_seen() else { return Ok(()) };
+    match case.demands.memory.contradicting(&origin, &seen) {
+        None => Ok(()),
+        Some(known) => {
+            let detail =
+                "the log has signed two trees of one size: keep both checkpoints (--json has them whole), they \
+                          are evidence against it";
+            Err(Failure::differs("log-forked", detail, &known.note, &seen.note))
+        }
+    }
 }
 
 /// Counted from the time since which a quorum says that it saw this checkpoint.

@@ -9,13 +9,16 @@ use std::path::PathBuf;
 /// judged here: whoever checks the bundle does that, with a key, roots and a
 /// log policy of their own. A bundle has at most 64 KiB.
 #[derive(Debug, Args)]
-#[command(after_help = "\
+#[command(
+    override_usage = "vitrine-verify bundle --evidence <FILE> --statement <FILE> …",
+    after_help = "\
 Example:
   vitrine-verify bundle --evidence beacon.json \\
       --statement release.dsse.json --proof release.tlog-proof \\
       --out server.vitrine
   vitrine-verify check server.vitrine --policy policy.toml \\
-      --log-keys log-keys.txt --ek-roots tpm-ca.pem")]
+      --log-keys log-keys.txt --ek-roots tpm-ca.pem"
+)]
 pub struct Bundle {
     /// Messages kept with `check --save`, or a beacon
     #[arg(long, value_name = "FILE")]

@@ -118,6 +118,7 @@ fn remember(locked: &Locked<'_>, mut book: Arc<Book>, case: &Case) -> Result<()>
     let (server, seen) = seen_record(case)?;
     let book = Arc::make_mut(&mut book);
     book.servers.entry(server).and_modify(|record| record.follow(&seen)).or_insert(seen);
+    book.see(case.log_seen());
     let unwritten = "the server passed all checks and is not accepted, because that cannot be remembered";
     locked.write(book).map_err(|e| Error::input(format!("{unwritten}: {}", e.what), e.hint))
 }
