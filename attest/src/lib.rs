@@ -38,6 +38,7 @@ pub mod statement;
 pub mod stub_cpio;
 mod testing;
 pub mod tile;
+pub mod tlog_policy;
 pub mod tlog_proof;
 pub mod tpm;
 pub mod vkey;

@@ -95,7 +95,8 @@ impl NoteKey {
         let typed = STANDARD.decode(typed).map_err(|e| malformed(format!("key: {e}")))?;
         let (&byte, key) = typed.split_first().ok_or_else(|| malformed("the key is empty".into()))?;
         let kind = Kind::of(byte).ok_or_else(|| {
-            malformed(format!("key type {byte:#04x} is neither Ed25519 (0x01) nor a witness's (0x04)"))
+            let which = if byte == 0x06 { ", ML-DSA-44," } else { "" };
+            malformed(format!("key type {byte:#04x}{which} is neither Ed25519 (0x01) nor a witness's (0x04)"))
         })?;
         let key: [u8; 32] =
             key.try_into().map_err(|_| malformed(format!("the key has {} bytes, not 32", key.len())))?;

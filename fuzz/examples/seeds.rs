@@ -26,6 +26,9 @@ fn main() -> std::io::Result<()> {
 const NOTE: &str = "If you think cryptography is the answer to your problem,\nthen you don't know what your problem is.\n\n\
     \u{2014} PeterNeumann x08go/ZJkuBS9UG/SffcvIAQxVBtiFupLLr8pAcElZInNIuGUgYN1FFYC2pZSNXgKvqfqdngotpRZb6KE6RyyBwJnAM=\n";
 
+/// As in docs/formats/log.md.
+const LOG_POLICY: &str = "log log.example/vitrine+ffae069f+AepKbGPinFIKvvVQexMuxfmVR3auvr57kkIe6mkURtIs\nwitness w1 witness.example/w1+d2c5f772+BCm1vtJMLOuz9qG5i4/AV3rQe5PXMIyKRwEN+g1gDvLJ\nwitness w7 other.example/w7+aac75300+BBpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW\ngroup both all w1 w7\nquorum both\n";
+
 const FLEET: &str = "version = 1\n[defaults]\nstatement = [\"a\", \"b\"]\nkey = \"k\"\npolicy = \"p\"\nek_roots = \"r\"\naccept_level = \"L2\"\ninterval = \"5m\"\ntimeout = \"30s\"\nconcurrency = 8\nstate = \"s\"\n[[server]]\nname = \"one\"\nurl = \"http://[2001:db8::7]:8787\"\ninterval = \"1m\"\n[[server]]\nname = \"two\"\nurl = \"http://203.0.113.7:8787\"\nstatement = \"c\"\n";
 
 fn seeds() -> Vec<(&'static str, Vec<u8>)> {
@@ -89,6 +92,8 @@ fn seeds() -> Vec<(&'static str, Vec<u8>)> {
         ("source", b"\0import logging as l\nlog = l.getLogger('x')\n@app.get('/')\ndef f(q):\n    log.info(f'{q}')\n".to_vec()),
         ("state", state(&keys)),
         ("sysusers", b"u root 0:0 \"Super User\" /root\ng tty 5\nu sshd -:65534\nm sshd tty\nr - 500-900\n".to_vec()),
+        ("tlog_policy", LOG_POLICY.into()),
+        ("tlog_proof", format!("c2sp.org/tlog-proof@v1\nextra AAAA\nindex 1\n{key}\n{key}\n\nlog.example\n3\n{key}\n\n\u{2014} log.example AAAAAAA=\n").into()),
         ("vars", vars()),
     ]
 }
@@ -101,7 +106,11 @@ fn kit() -> Vec<(&'static str, Vec<u8>)> {
         let case: serde_json::Value = serde_json::from_slice(&read(name)).expect("a saved record");
         STANDARD.decode(case["m2"].as_str().expect("an answer")).expect("base64")
     };
+    let statement = vitrine_attest::dsse::Envelope::from_json(&read("trust/release.dsse.json")).expect("an envelope");
+    let bundle =
+        vitrine_verifier::bundle::Bundle::new("x", &read("cases/genuine.json"), statement, Some(b"proof".to_vec()));
     let mut seeds = vec![
+        ("bundle", bundle.and_then(|bundle| bundle.to_file()).expect("a small bundle")),
         ("dsse", read("trust/release.dsse.json")),
         ("ek", read("trust/ek-roots.pem")),
         ("roots", read("trust/ek-roots.pem")),
@@ -149,7 +158,9 @@ fn state(keys: &str) -> Vec<u8> {
     let record = format!(r#"{{"address":"http://a","boot":{boot},"first_seen":1,"last_seen":2,"release":{release}}}"#);
     let record: vitrine_verifier::memory::Record = serde_json::from_str(&record).expect("a record of this version");
     let id = vitrine_verifier::memory::ServerId(vitrine_attest::Sha256::ZERO);
-    vitrine_verifier::memory::Book { servers: [(id, record)].into() }.to_bytes().expect("a book has a JSON form")
+    vitrine_verifier::memory::Book { servers: [(id, record)].into(), ..Default::default() }
+        .to_bytes()
+        .expect("a book has a JSON form")
 }
 
 /// Tables of the kernel that runs this, each behind the number by which the target chooses the reader.

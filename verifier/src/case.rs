@@ -3,7 +3,7 @@
 
 use crate::demands::Demands;
 use crate::exchange::Exchange;
-use crate::memory::{Boot, ReleaseSeen, ServerId};
+use crate::memory::{Boot, LogSeen, ReleaseSeen, ServerId};
 use crate::outcome::Failure;
 use crate::promise::Promise;
 use std::cell::OnceCell;
@@ -222,6 +222,12 @@ impl Case {
             seq: release.seq,
             fingerprint: release.fingerprint,
         })
+    }
+
+    /// What is remembered of the log, when one is demanded and there is a proof: its name, and the tree.
+    pub fn log_seen(&self) -> Option<(String, LogSeen)> {
+        self.demands.policy.log.as_ref()?;
+        LogSeen::of_proof(self.inputs.promise.proof()?)
     }
 
     /// Compares in constant time.

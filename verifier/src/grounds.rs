@@ -24,6 +24,8 @@ pub enum Ground {
     Statement,
     /// No maker's certificate for the TPM, or it has not shown the key.
     Tpm,
+    /// It is not shown to stand in a public log as demanded.
+    Log,
     /// All is well but for what the policy wants.
     Policy,
     /// The evidence is not fresh, not whole, not bound, or does not fit together.
@@ -40,6 +42,7 @@ impl Ground {
             Self::Rollback => "rollback",
             Self::Statement => "statement not usable",
             Self::Tpm => "TPM not shown",
+            Self::Log => "not shown to be public",
             Self::Policy => "policy not met",
             Self::Evidence => "evidence refused",
         }
@@ -91,6 +94,7 @@ fn single(code: &str, reason: &str) -> Ground {
         ("V24", _) => Ground::FirmwareChanged,
         ("V21", _) | (_, "prediction-incomplete" | "prediction-not-zero") => Ground::Statement,
         ("V03" | "V04" | "V05" | "V06" | "V13", _) => Ground::Tpm,
+        ("V29", _) => Ground::Log,
         ("V17" | "V25" | "V26" | "V27", _) | ("V28", "cpu-tcb-too-old" | "cpu-measurement-refused") => Ground::Policy,
         _ => Ground::Evidence,
     }

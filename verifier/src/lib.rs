@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 pub mod beacon;
+pub mod bundle;
 pub mod case;
 pub mod checks;
 pub mod cli;

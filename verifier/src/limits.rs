@@ -7,12 +7,11 @@ use crate::memory::{Memory, Off};
 use crate::verdict::Level;
 
 /// For every verdict.
-const ALWAYS: [&str; 8] = [
+const ALWAYS: [&str; 7] = [
     "that nothing was broken into since boot: a quote shows what was started and what it recorded then",
     "what a hypervisor, a management controller or a router outside the server records",
     "that nobody with physical access reads or drives the bus to the TPM, or resets the TPM alone",
     "that a virtual TPM was not copied or rolled back: with a cloud's TPM you trust the cloud",
-    "that the statement is in a public log, and that others are shown the same one",
     "that no newer release has replaced this one, and that this one was not revoked",
     "that the image does what its recipe says: read the recipe and rebuild it",
     "anything about traffic outside the tunnel with the WireGuard key above",
@@ -22,6 +21,7 @@ const ALWAYS: [&str; 8] = [
 pub fn not_proven(case: &Case, level: Option<Level>) -> Vec<String> {
     let mut list: Vec<String> = ALWAYS.iter().map(|line| (*line).into()).collect();
     list.insert(4, cpu(case, level));
+    list.insert(5, logged(case));
     list.push(firmware(case));
     list.extend(rollback(case));
     if level.is_none_or(|level| level < Level::L2) {
@@ -46,6 +46,22 @@ fn after(case: &Case) -> String {
             "that the server is still the same: no witness of yours says when the beacon's checkpoint was there".into()
         }
     }
+}
+
+/// What a proof of a log leaves open, or that there is none.
+fn logged(case: &Case) -> String {
+    match (&case.demands.policy.log, case.inputs.promise.proof()) {
+        (Some(policy), Some(_)) if policy.trust.wants_witnesses() => {
+            "that others are shown the same log, unless the witnesses of your log policy are independent of the operator \
+             and of each other; nor what was logged after the proof, such as a revocation; \
+             trees of other sizes that the log has signed were not compared"
+        }
+        (Some(_), Some(_)) => {
+            "that others are shown the same log: no witness is demanded; nor what was logged after the proof"
+        }
+        _ => "that the statement is in a public log, and that others are shown the same one",
+    }
+    .into()
 }
 
 /// What the processor has not said.

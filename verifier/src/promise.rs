@@ -16,6 +16,8 @@ pub struct Promise {
     statement: Result<Statement, Error>,
     /// What in it contradicts itself, if its signature holds.
     contradiction: Option<Failure>,
+    /// That it stands in a transparency log, as the person has it: for V29 to read.
+    proof: Option<Vec<u8>>,
 }
 
 impl Promise {
@@ -23,7 +25,17 @@ impl Promise {
     pub fn new(envelope: Envelope, key: NoteKey) -> Self {
         let statement = dsse::verify(&envelope, key.key());
         let contradiction = statement.as_ref().ok().and_then(|statement| agrees(&statement.predicate).err());
-        Self { envelope, key, statement, contradiction }
+        Self { envelope, key, statement, contradiction, proof: None }
+    }
+
+    /// With a proof of a log beside it, if there is one.
+    #[must_use]
+    pub fn with_proof(self, proof: Option<Vec<u8>>) -> Self {
+        Self { proof, ..self }
+    }
+
+    pub fn proof(&self) -> Option<&[u8]> {
+        self.proof.as_deref()
     }
 
     pub fn envelope(&self) -> &Envelope {

@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::process::Command;
 
-const VERBS: [&str; 24] = [
+const VERBS: &[&str] = &[
     "",
     "check",
     "peers",
@@ -16,6 +16,7 @@ const VERBS: [&str; 24] = [
     "wg-config",
     "watch",
     "beacon",
+    "bundle",
     "policy",
     "policy example",
     "policy show",
@@ -28,6 +29,13 @@ const VERBS: [&str; 24] = [
     "witness serve",
     "witness show",
     "event-log",
+    "log",
+    "log init",
+    "log append",
+    "log get",
+    "log fsck",
+    "log rotate-key",
+    "log serve",
     "completions",
 ];
 

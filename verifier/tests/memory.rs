@@ -137,7 +137,7 @@ fn files_that_cannot_be_used() {
     let looks = served.inside.lock().unwrap().looks;
     let half = whole[..whole.len() / 2].to_vec();
     for (bytes, says) in
-        [(half, "is damaged"), (vec![], "is damaged"), (br#"{"v":2}"#.to_vec(), "newer vitrine-verify")]
+        [(half, "is damaged"), (vec![], "is damaged"), (br#"{"v":3}"#.to_vec(), "newer vitrine-verify")]
     {
         std::fs::write(person.path("state"), &bytes).unwrap();
         cannot_judge(&check(&person, &served, "--state state"), says);
@@ -221,7 +221,7 @@ fn a_verifier_that_was_overtaken() {
             let (address, release) = ("http://mock".into(), case.release_seen().unwrap());
             let mut record = Record { first_seen: 1, last_seen: 2, address, boot, release };
             alter(&mut record);
-            Book { servers: [(server, record)].into() }
+            Book { servers: [(server, record)].into(), ..Book::default() }
         };
         let memory = Memory::Kept { before: book(before).into(), now: book(now).into() };
         let report = judge_with(scene.inputs(), Demands { memory, ..Demands::at(Level::L2) }).1;
@@ -248,7 +248,7 @@ fn an_overtaken_boot_with_other_keys() {
         boot,
         release: case.release_seen().unwrap(),
     };
-    let now = Book { servers: [(case.server_id().unwrap(), record)].into() };
+    let now = Book { servers: [(case.server_id().unwrap(), record)].into(), ..Book::default() };
     let memory = Memory::Kept { before: Book::default().into(), now: now.into() };
     let report = judge_with(scene.inputs(), Demands { memory, ..Demands::at(Level::L2) }).1;
     assert_eq!(report.verdict, Verdict::Rejected);

@@ -32,6 +32,7 @@ mod v26_age;
 mod v27_memory;
 #[cfg(feature = "cpu-evidence")]
 mod v28_cpu;
+mod v29_logged;
 
 use crate::case::Case;
 use crate::outcome::{CheckReport, CheckResult};
@@ -52,7 +53,7 @@ impl Check {
 }
 
 /// All checks, in the order of the report.
-pub const ALL: [&Check; if cfg!(feature = "cpu-evidence") { 28 } else { 27 }] = [
+pub const ALL: [&Check; if cfg!(feature = "cpu-evidence") { 29 } else { 28 }] = [
     &v01_sizes::CHECK,
     &v02_form::CHECK,
     &v03_ek_chain::CHECK,
@@ -82,10 +83,13 @@ pub const ALL: [&Check; if cfg!(feature = "cpu-evidence") { 28 } else { 27 }] = 
     &v27_memory::CHECK,
     #[cfg(feature = "cpu-evidence")]
     &v28_cpu::CHECK,
+    &v29_logged::CHECK,
 ];
 
 /// Code of the check that looks at the processor's own report; it is there with the feature `cpu-evidence` only.
 pub const CPU: &str = "V28";
+/// Code of the check that looks for the statement in a log.
+pub const LOGGED: &str = v29_logged::CHECK.code;
 /// Code of the check that proves who made the TPM.
 pub const EK_CHAIN: &str = v03_ek_chain::CHECK.code;
 /// Code of the check that proves that this TPM made the quote.

@@ -1,6 +1,7 @@
 //! The command line, and nothing else.
 
 mod beacon;
+mod bundle;
 #[cfg(feature = "cpu-evidence")]
 mod cpu;
 mod log;
@@ -12,6 +13,7 @@ mod wg_config;
 mod witness;
 
 pub use beacon::Beacon;
+pub use bundle::Bundle;
 #[cfg(feature = "cpu-evidence")]
 pub use cpu::CpuFiles;
 pub use log::{AppendArgs, FsckArgs, GetArgs, InitArgs, Log, LogAction, RotateArgs, ServeArgs};
@@ -53,6 +55,7 @@ pub enum Command {
     Watch(Watch),
     Beacon(Beacon),
     Log(Log),
+    Bundle(Bundle),
     State(State),
     Policy(Policy),
     Witness(Witness),
@@ -68,12 +71,18 @@ pub enum Command {
 /// what the TPM signed with what the statement predicts. Every check is
 /// reported, and so is what is not proven.
 #[derive(Debug, Args)]
-#[command(after_help = "\
+#[command(
+    override_usage = "vitrine-verify check [OPTIONS] --statement <FILE> <URL|FILE>\n       \
+        vitrine-verify check [OPTIONS] <BUNDLE>",
+    mut_arg("statement", |arg| arg.required(false)),
+    after_help = "\
 Example:
   vitrine-verify check http://[2001:db8::7]:8787 \\
-      --statement release.dsse.json --key release.pub --ek-roots tpm-ca.pem")]
+      --statement release.dsse.json --key release.pub --ek-roots tpm-ca.pem"
+)]
 pub struct Check {
-    /// Server (http://HOST:PORT), or a file: saved evidence, or a beacon
+    /// Server (http://HOST:PORT), or a file: saved evidence, a beacon, or a
+    /// bundle, which has its statement in it
     #[arg(value_name = "URL|FILE")]
     pub target: String,
     #[command(flatten)]
@@ -106,8 +115,8 @@ pub struct Check {
 #[derive(Debug, Args)]
 pub struct Trust {
     /// Signed release statement (release.dsse.json)
-    #[arg(long, value_name = "FILE")]
-    pub statement: PathBuf,
+    #[arg(long, value_name = "FILE", required = true)]
+    pub statement: Option<PathBuf>,
     /// Key the statement has to be signed with (release.pub); a policy can name
     /// some instead
     #[arg(long, value_name = "FILE", required_unless_present = "policy")]
@@ -115,6 +124,14 @@ pub struct Trust {
     /// What you demand beyond the checks (see `vitrine-verify policy example`)
     #[arg(long, value_name = "FILE")]
     pub policy: Option<PathBuf>,
+    /// Proof that the statement stands in a log (release.tlog-proof); needs a log
+    /// policy
+    #[arg(long, value_name = "FILE")]
+    pub proof: Option<PathBuf>,
+    /// Demand that proof: which logs and witnesses count (C2SP tlog-policy); the
+    /// policy's [log] can say it instead
+    #[arg(long, value_name = "FILE")]
+    pub log_policy: Option<PathBuf>,
     /// Certificates of TPM vendors, PEM or DER: a file with one or many, or a
     /// folder of .pem, .crt, .cer and .der
     #[arg(long, visible_alias = "roots", value_name = "FILE|DIR")]

@@ -2,7 +2,9 @@
 
 use super::beacon::read_keys;
 use super::judging::Judging;
+use super::trust::Papers;
 use super::Done;
+use crate::bundle::{self, Bundle};
 use crate::cli::Check;
 use crate::exchange::{Exchange, FILE_LIMIT};
 use crate::server::Server;
@@ -52,10 +54,17 @@ fn live(args: &Check) -> Result<(Judging, Exchange)> {
 }
 
 fn saved(args: &Check) -> Result<(Judging, Exchange)> {
-    let judging = Judging::begin(&args.trust, false)?;
+    let bytes = files::read(Path::new(&args.target), FILE_LIMIT)?;
+    let (judging, bytes) = if bundle::is_one(&bytes) {
+        let bundle = Bundle::from_file(&args.target, &bytes)?;
+        let proof = bundle.proof().map(<[u8]>::to_vec);
+        let papers = Papers { envelope: bundle.statement().clone(), proof };
+        (Judging::begin_bundle(&args.trust, &papers)?, bundle.evidence()?)
+    } else {
+        (Judging::begin(&args.trust, false)?, bytes)
+    };
     #[cfg(feature = "cpu-evidence")]
     let judging = judging.with_cpu(args.cpu.read()?);
-    let bytes = files::read(Path::new(&args.target), FILE_LIMIT)?;
     let keys = args.log_keys.as_deref().map(read_keys).transpose()?;
     let exchange = Exchange::from_file(&args.target, &bytes, args.nonce, keys.as_deref())?;
     Ok((judging, exchange))

@@ -1,6 +1,6 @@
 //! From an exchange to a report, with what is remembered before and afterwards: the way of every command that checks.
 
-use super::trust::Trusted;
+use super::trust::{Papers, Trusted};
 use crate::case::Case;
 use crate::checks::ACTIVATION;
 use crate::cli::Trust;
@@ -33,7 +33,18 @@ impl Judging {
     /// # Errors
     /// When a file of the person's cannot be used.
     pub fn begin(args: &Trust, live: bool) -> Result<Self> {
-        let trusted = Trusted::read(args)?;
+        Self::of(args, Trusted::read(args)?, live)
+    }
+
+    /// For a file, with statement and proof from a bundle.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn begin_bundle(args: &Trust, papers: &Papers) -> Result<Self> {
+        Self::of(args, Trusted::with_bundle(args, papers)?, false)
+    }
+
+    fn of(args: &Trust, trusted: Trusted, live: bool) -> Result<Self> {
         let level = trusted.level(args.accept_level)?;
         let memory = match &args.state {
             _ if args.no_state => Remembered::Off(Off::Declined),
@@ -107,6 +118,7 @@ fn remember(locked: &Locked<'_>, mut book: Arc<Book>, case: &Case) -> Result<()>
     let (server, seen) = seen_record(case)?;
     let book = Arc::make_mut(&mut book);
     book.servers.entry(server).and_modify(|record| record.follow(&seen)).or_insert(seen);
+    book.see(case.log_seen());
     let unwritten = "the server passed all checks and is not accepted, because that cannot be remembered";
     locked.write(book).map_err(|e| Error::input(format!("{unwritten}: {}", e.what), e.hint))
 }

@@ -2,6 +2,7 @@
 
 mod accepted;
 mod beacon;
+mod bundle;
 mod check;
 mod documents;
 mod event_log;
@@ -48,6 +49,7 @@ pub fn run(cli: Cli) -> Result<Done> {
         Command::Watch(args) => watch::run(&args),
         Command::Beacon(args) => beacon::run(&args),
         Command::Log(args) => log::run(&args),
+        Command::Bundle(args) => bundle::run(&args),
         Command::Policy(args) => policy::run(&args),
         Command::State(args) => state::run(&args),
         Command::Witness(args) => witness::run(&args),

@@ -21,12 +21,22 @@ fn list(args: &ListArgs) -> Result<Done> {
     let store = Store::at(&place(args.place.state.as_deref())?)?;
     let book = store.lock()?.read()?;
     if args.json {
-        let value = json!({ "v": 1, "servers": book.servers });
+        let value = json!({ "v": 1, "servers": book.servers, "logs": book.logs });
         return Ok(Done::ok(format!("{}\n", String::from_utf8_lossy(&to_canonical_json(&value)?))));
     }
     let mut text = format!("{} in {}\n", servers(book.servers.len()), store.path().display());
     for (id, record) in &book.servers {
         text.push_str(&words(id, record));
+    }
+    for (origin, seen) in &book.logs {
+        let _ = writeln!(
+            text,
+            "\nLog {}\n  {:<14} {} entries, root {}",
+            printable(origin),
+            "Largest",
+            seen.size,
+            seen.root
+        );
     }
     Ok(Done::ok(text))
 }

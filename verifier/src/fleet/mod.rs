@@ -7,6 +7,8 @@
 //! statement = "exit.dsse.json"    # or a list: a server has to fit one of them, as during a roll-out
 //! key = "release.pub"             # and/or policy = "policy.toml"
 //! ek_roots = "tpm-roots.pem"
+//! proof = "exit.tlog-proof"       # or a list: one for each statement
+//! log_policy = "log-policy.txt"   # or [log] in the policy
 //! interval = "5m"                 # between two looks, a tenth more or less
 //! timeout = "30s"                 # for each answer
 //! concurrency = 16                # servers that are asked at once
@@ -79,6 +81,9 @@ pub struct Member {
 pub struct Sources {
     /// At least one.
     pub statements: Vec<PathBuf>,
+    /// Of their logs, in the order of the statements; as many as they are, or none.
+    pub proofs: Vec<PathBuf>,
+    pub log_policy: Option<PathBuf>,
     pub key: Option<PathBuf>,
     pub policy: Option<PathBuf>,
     pub ek_roots: Option<PathBuf>,

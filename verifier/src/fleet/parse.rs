@@ -40,6 +40,8 @@ macro_rules! table {
         #[serde(deny_unknown_fields, default)]
         struct $name {
             statement: Option<Spanned<Value>>,
+            proof: Option<Spanned<Value>>,
+            log_policy: Option<Spanned<String>>,
             key: Option<Spanned<String>>,
             policy: Option<Spanned<String>>,
             ek_roots: Option<Spanned<String>>,
@@ -53,6 +55,8 @@ macro_rules! table {
             fn said(&self) -> Said<'_> {
                 Said {
                     statement: self.statement.as_ref(),
+                    proof: self.proof.as_ref(),
+                    log_policy: self.log_policy.as_ref(),
                     key: self.key.as_ref(),
                     policy: self.policy.as_ref(),
                     ek_roots: self.ek_roots.as_ref(),
@@ -75,6 +79,8 @@ table!(Server { name: Option<Spanned<String>>, url: Option<Spanned<String>> });
 #[derive(Clone, Copy)]
 struct Said<'f> {
     statement: Option<&'f Spanned<Value>>,
+    proof: Option<&'f Spanned<Value>>,
+    log_policy: Option<&'f Spanned<String>>,
     key: Option<&'f Spanned<String>>,
     policy: Option<&'f Spanned<String>>,
     ek_roots: Option<&'f Spanned<String>>,
@@ -87,6 +93,8 @@ struct Said<'f> {
 #[derive(Clone, Default)]
 struct Understood {
     statements: Option<Vec<PathBuf>>,
+    proofs: Option<Vec<PathBuf>>,
+    log_policy: Option<PathBuf>,
     key: Option<PathBuf>,
     policy: Option<PathBuf>,
     ek_roots: Option<PathBuf>,
@@ -168,6 +176,12 @@ impl Reader<'_> {
         }
         let statements = own.statements.or_else(|| defaults.statements.clone());
         let sources = Sources {
+            // a server with statements of its own needs proofs of its own
+            proofs: own
+                .proofs
+                .or_else(|| defaults.proofs.clone().filter(|_| server.statement.is_none()))
+                .unwrap_or_default(),
+            log_policy: own.log_policy.or_else(|| defaults.log_policy.clone()),
             statements: statements.unwrap_or_default(),
             key: own.key.or_else(|| defaults.key.clone()),
             policy: own.policy.or_else(|| defaults.policy.clone()),
@@ -179,6 +193,13 @@ impl Reader<'_> {
         }
         if sources.key.is_none() && sources.policy.is_none() {
             self.wrong(name, format!("\"{}\" has neither key nor policy: who may sign its statement?", name.get_ref()));
+        }
+        let (proofs, statements) = (sources.proofs.len(), sources.statements.len());
+        if proofs != 0 && proofs != statements {
+            self.wrong(
+                name,
+                format!("\"{}\" has {statements} statements and {proofs} proofs: give one for each", name.get_ref()),
+            );
         }
         let next = self.sources.len();
         Some(Member {
@@ -202,7 +223,9 @@ impl Reader<'_> {
 
     fn understand(&mut self, said: Said<'_>) -> Understood {
         Understood {
-            statements: said.statement.map(|value| self.statements(value)),
+            statements: said.statement.map(|value| self.some_files(value, "statement")),
+            proofs: said.proof.map(|value| self.some_files(value, "proof")),
+            log_policy: self.path(said.log_policy, "log_policy"),
             key: self.path(said.key, "key"),
             policy: self.path(said.policy, "policy"),
             ek_roots: self.path(said.ek_roots, "ek_roots"),
@@ -212,7 +235,7 @@ impl Reader<'_> {
         }
     }
 
-    fn statements(&mut self, value: &Spanned<Value>) -> Vec<PathBuf> {
+    fn some_files(&mut self, value: &Spanned<Value>, field: &str) -> Vec<PathBuf> {
         let texts: Option<Vec<&str>> = match value.get_ref() {
             Value::String(one) => Some(vec![one]),
             Value::Array(many) => many.iter().map(Value::as_str).collect(),
@@ -220,7 +243,7 @@ impl Reader<'_> {
         };
         let texts = texts.filter(|texts| (1..=STATEMENTS_LIMIT).contains(&texts.len()) && !texts.contains(&""));
         if texts.is_none() {
-            self.wrong(value, format!("statement: name one file, or a list of 1 to {STATEMENTS_LIMIT}"));
+            self.wrong(value, format!("{field}: name one file, or a list of 1 to {STATEMENTS_LIMIT}"));
         }
         texts.unwrap_or_default().into_iter().map(|text| self.folder.join(text)).collect()
     }

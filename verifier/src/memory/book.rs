@@ -1,4 +1,4 @@
-//! The state file's form, version 1. No I/O.
+//! The state file's form, version 1, and 2 where a log is remembered. No I/O.
 //!
 //! ```json
 //! {"digest":"<64 hex>","servers":{"<SHA-256 of the EK's TPMT_PUBLIC>":{"address":"http://192.0.2.7:8787",
@@ -9,9 +9,11 @@
 //!   "release":{"fingerprint":"vitrine1:<64 hex>","image":"exit","key":"example.org/release+…","seq":7,"version":"1.0"}}},
 //!  "v":1}
 //! ```
-//! `digest` is the SHA-256 of the canonical JSON of `servers`: it finds damage, and says nothing about who wrote the
+//! Version 2 has, behind `digest`, `"logs":{"log.example/vitrine":{"note":"log.example/vitrine\n1482\n…","root":"<64 hex>","size":1482}}`.
+//! `digest` is the SHA-256 of the canonical JSON of `logs`, if there are any, and of `servers` behind it: it finds damage, and says nothing about who wrote the
 //! file. Times are seconds since 1970, UTC; `clock` is the TPM's, in milliseconds.
 
+use super::logs::{self, LogSeen};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -22,7 +24,10 @@ use vitrine_attest::fingerprint::Fingerprint;
 use vitrine_attest::pcr::PcrValues;
 use vitrine_attest::Sha256;
 
+/// Of a file without logs, as every program reads it.
 const VERSION: u32 = 1;
+/// Of a file with logs.
+const WITH_LOGS: u32 = 2;
 /// Largest state file in bytes. A server takes about 1.2 KiB: room for the largest fleet that is watched, twenty thousand.
 pub const BOOK_LIMIT: usize = 32 << 20;
 
@@ -107,10 +112,12 @@ pub struct ReleaseSeen {
     pub fingerprint: Fingerprint,
 }
 
-/// All servers.
+/// All servers, and the logs that their statements stand in.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Book {
     pub servers: BTreeMap<ServerId, Record>,
+    /// By their names.
+    pub logs: BTreeMap<String, LogSeen>,
 }
 
 #[derive(Deserialize)]
@@ -118,6 +125,7 @@ pub struct Book {
 struct File {
     v: u32,
     digest: Sha256,
+    logs: Option<BTreeMap<String, LogSeen>>,
     servers: BTreeMap<ServerId, Record>,
 }
 
@@ -150,30 +158,55 @@ impl Book {
         let damaged = |e: serde_json::Error| Unusable::Damaged(e.to_string());
         // the version first: a newer form has other fields
         let Version { v } = serde_json::from_slice(bytes).map_err(damaged)?;
-        if v > VERSION.into() {
+        if v > WITH_LOGS.into() {
             return Err(Unusable::Newer(v));
         }
         let file: File = serde_json::from_slice(bytes).map_err(damaged)?;
-        if file.v != VERSION {
-            return Err(Unusable::Damaged(format!("there is no version {v}")));
-        }
-        if digest(&file.servers).map_err(|e| Unusable::Damaged(e.what))? != file.digest {
+        let logs = match (file.v, file.logs) {
+            (VERSION, None) => BTreeMap::new(),
+            (WITH_LOGS, Some(logs)) if !logs.is_empty() => logs,
+            _ => return Err(Unusable::Damaged(format!("this is no version {v}"))),
+        };
+        let book = Self { servers: file.servers, logs };
+        let content = book.content().map_err(|e| Unusable::Damaged(e.what))?;
+        if digest(&content) != file.digest {
             return Err(Unusable::Damaged("its digest does not fit its content".into()));
         }
-        Ok(Self { servers: file.servers })
+        Ok(book)
+    }
+
+    /// Another tree of this size, signed by the same log, is remembered.
+    pub fn contradicting(&self, origin: &str, seen: &LogSeen) -> Option<&LogSeen> {
+        self.logs.get(origin).filter(|known| known.contradicts(seen))
+    }
+
+    pub fn see(&mut self, log: Option<(String, LogSeen)>) {
+        if let Some((origin, seen)) = log {
+            logs::see(&mut self.logs, origin, seen);
+        }
+    }
+
+    /// Canonical JSON of the logs, if there are any, and of the servers.
+    fn content(&self) -> vitrine_attest::Result<(Vec<u8>, Vec<u8>)> {
+        let logs = if self.logs.is_empty() { vec![] } else { to_canonical_json(&self.logs)? };
+        Ok((logs, canonical(&self.servers)?))
     }
 
     /// Canonical JSON and a line end.
     pub fn to_bytes(&self) -> vitrine_attest::Result<Vec<u8>> {
         // the fields stand in canonical order: written by hand, so that thousands of servers are gone through once
-        let servers = canonical(&self.servers)?;
-        let head = format!("{{\"digest\":\"{}\",\"servers\":", Sha256::of(&servers));
-        Ok([head.as_bytes(), &servers, format!(",\"v\":{VERSION}}}\n").as_bytes()].concat())
+        let content = self.content()?;
+        let head = format!("{{\"digest\":\"{}\",", digest(&content));
+        let (logs, servers) = content;
+        let (before, version) = if logs.is_empty() { ("", VERSION) } else { ("\"logs\":", WITH_LOGS) };
+        let between = if logs.is_empty() { "\"servers\":" } else { ",\"servers\":" };
+        let tail = format!(",\"v\":{version}}}\n");
+        Ok([head.as_bytes(), before.as_bytes(), &logs, between.as_bytes(), &servers, tail.as_bytes()].concat())
     }
 }
 
-fn digest(servers: &BTreeMap<ServerId, Record>) -> vitrine_attest::Result<Sha256> {
-    Ok(Sha256::of(&canonical(servers)?))
+fn digest((logs, servers): &(Vec<u8>, Vec<u8>)) -> Sha256 {
+    Sha256::of_parts(&[logs, servers])
 }
 
 /// Canonical JSON, one record after the other: a tree of thousands would take many times the memory of its text. Hex digits
@@ -232,12 +265,17 @@ pub mod tests {
 
     fn book() -> Book {
         let id = |text: &str| ServerId(Sha256::of(text.as_bytes()));
-        Book { servers: [(id("a"), record("http://a", 5)), (id("b"), record("http://a", 9))].into() }
+        Book { servers: [(id("a"), record("http://a", 5)), (id("b"), record("http://a", 9))].into(), ..Book::default() }
+    }
+
+    fn with_logs() -> Book {
+        let seen = LogSeen { size: 7, root: Sha256::ZERO, note: "log.example\n7\n".into() };
+        Book { logs: [("log.example".into(), seen)].into(), ..book() }
     }
 
     #[test]
     fn round_trip() {
-        for book in [Book::default(), book()] {
+        for book in [Book::default(), book(), with_logs()] {
             assert_eq!(canonical(&book.servers).unwrap(), to_canonical_json(&book.servers).unwrap());
             assert_eq!(Book::parse(&book.to_bytes().unwrap()).unwrap(), book);
         }
@@ -246,9 +284,25 @@ pub mod tests {
         assert_eq!(text, format!("{{\"digest\":\"{}\",\"servers\":{{}},\"v\":1}}\n", Sha256::of(b"{}")));
     }
 
+    /// Programs that know nothing of logs read a book without any, and say of others that they are newer.
+    #[test]
+    fn logs_make_another_version() {
+        let text = |book: Book| String::from_utf8(book.to_bytes().unwrap()).unwrap();
+        assert!(text(book()).ends_with(",\"v\":1}\n") && !text(book()).contains("\"logs\""));
+        let with = text(with_logs());
+        assert!(with.ends_with(",\"v\":2}\n"));
+        for wrong in [with.replace("\"v\":2", "\"v\":1"), text(book()).replace("\"v\":1", "\"v\":2")] {
+            assert!(matches!(Book::parse(wrong.as_bytes()), Err(Unusable::Damaged(_))), "{wrong}");
+        }
+    }
+
     #[test]
     fn every_damage_is_seen() {
-        let bytes = book().to_bytes().unwrap();
+        [book(), with_logs()].iter().for_each(no_damage_is_unseen);
+    }
+
+    fn no_damage_is_unseen(book: &Book) {
+        let bytes = book.to_bytes().unwrap();
         // without its line end it is whole
         for length in 0..bytes.len() - 1 {
             assert!(matches!(Book::parse(&bytes[..length]), Err(Unusable::Damaged(_))), "{length} bytes were taken");
@@ -266,7 +320,7 @@ pub mod tests {
 
     #[test]
     fn versions() {
-        assert_eq!(Book::parse(br#"{"v":2,"anything":[]}"#), Err(Unusable::Newer(2)));
+        assert_eq!(Book::parse(br#"{"v":3,"anything":[]}"#), Err(Unusable::Newer(3)));
         assert_eq!(Book::parse(br#"{"v":18446744073709551615}"#), Err(Unusable::Newer(u64::MAX)));
         for none in [r#"{"v":0,"digest":"","servers":{}}"#, r#"{"v":-1}"#, r#"{"v":"1"}"#, "{}", "null"] {
             assert!(matches!(Book::parse(none.as_bytes()), Err(Unusable::Damaged(_))), "{none}");

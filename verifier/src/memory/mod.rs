@@ -8,11 +8,13 @@ mod book;
 #[cfg(test)]
 pub(crate) use book::tests;
 mod compare;
+mod logs;
 mod store;
 mod told;
 
 pub use book::{Book, Boot, Record, ReleaseSeen, ServerId, BOOK_LIMIT};
 pub use compare::{older_statement, problem, remarks, stood_still};
+pub use logs::LogSeen;
 pub use store::{place, Kept, Locked, Stamp, Store};
 pub use told::MemoryReport;
 
@@ -41,6 +43,14 @@ pub enum Off {
 }
 
 impl Memory {
+    /// Another tree of the same size of one log.
+    pub fn contradicting(&self, origin: &str, seen: &LogSeen) -> Option<&LogSeen> {
+        match self {
+            Self::Off(_) => None,
+            Self::Kept { now, .. } => now.contradicting(origin, seen),
+        }
+    }
+
     /// What is remembered of one server, now.
     pub fn of(&self, server: &ServerId) -> Option<&Record> {
         match self {

@@ -276,7 +276,7 @@ mod tests {
         let store = Store::at(&path).unwrap();
         add(&store, 1);
         let whole = std::fs::read(&path).unwrap();
-        let newer = br#"{"v":2}"#.to_vec();
+        let newer = br#"{"v":3}"#.to_vec();
         for (bytes, says) in
             [(whole[..whole.len() / 2].to_vec(), "damaged"), (vec![], "damaged"), (newer, "newer vitrine-verify")]
         {

@@ -1,16 +1,19 @@
 //! What a person demands of servers beyond the checks that always run: `--policy FILE`.
 //!
 //! Without a policy nothing of this is demanded. Each table of the file is a check of its own, so that all failures are
-//! reported: `[tpm]` is V17, `[firmware]` V24, `[statement]` and `[[image]]` V25, `[evidence]` V26, `[memory]` V27.
+//! reported: `[tpm]` is V17, `[firmware]` V24, `[statement]` and `[[image]]` V25, `[evidence]` V26, `[memory]` V27,
+//! `[log]` V29.
 
 #[cfg(feature = "cpu-evidence")]
 mod cpu;
+mod log;
 mod parse;
 mod version;
 mod words;
 
 #[cfg(feature = "cpu-evidence")]
 pub use cpu::CpuPolicy;
+pub use log::{read_log_policy, LogPolicy};
 pub use parse::{parse, read};
 pub use version::Dotted;
 
@@ -48,6 +51,8 @@ pub struct Policy {
     /// For PCR 0-3; a register that is not here is observed.
     pub firmware: BTreeMap<Pcr, Pin>,
     pub memory: MemoryPolicy,
+    /// Whether the statement has to stand in a log.
+    pub log: Option<LogPolicy>,
     #[cfg(feature = "cpu-evidence")]
     pub cpu: CpuPolicy,
 }

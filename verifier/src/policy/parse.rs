@@ -1,5 +1,6 @@
 //! Reads a policy file: strictly, and with the line of each mistake.
 
+use super::log::LogTable;
 use super::{FirstSeen, ImagePolicy, MemoryPolicy, Pin, Policy, Profile, StatementPolicy, POLICY_LIMIT};
 use crate::case::firmware_pcrs;
 use crate::files;
@@ -40,6 +41,7 @@ struct File {
     firmware: FirmwareTable,
     #[serde(default)]
     memory: MemoryTable,
+    log: Option<Spanned<LogTable>>,
     #[cfg(feature = "cpu-evidence")]
     #[serde(default)]
     cpu: super::cpu::CpuTable,
@@ -95,16 +97,21 @@ struct MemoryTable {
 /// One, with all mistakes and their lines.
 pub fn read(path: &Path) -> Result<Policy> {
     let bytes = files::read(path, POLICY_LIMIT)?;
-    parse(lines::text(path, &bytes)?)
+    parse_in(lines::text(path, &bytes)?, path.parent())
         .map_err(|problems| lines::error(path, problems, "correct the policy; see `vitrine-verify policy example`"))
 }
 
 /// # Errors
 /// All mistakes; of TOML itself and of unknown fields, the first.
 pub fn parse(text: &str) -> std::result::Result<Policy, Vec<Problem>> {
+    parse_in(text, None)
+}
+
+/// The same; files that it names are looked for in `folder`. Without one no file is read.
+fn parse_in(text: &str, folder: Option<&Path>) -> std::result::Result<Policy, Vec<Problem>> {
     let (lines, file) = lines::toml::<File>(text, VERSION)?;
     let mut reader = Reader { lines, problems: vec![] };
-    let policy = reader.policy(&file);
+    let policy = reader.policy(&file, folder);
     if reader.problems.is_empty() {
         Ok(policy)
     } else {
@@ -118,7 +125,7 @@ pub(super) struct Reader {
 }
 
 impl Reader {
-    fn policy(&mut self, file: &File) -> Policy {
+    fn policy(&mut self, file: &File, folder: Option<&Path>) -> Policy {
         Policy {
             level: self.word(&file.level, "level", LEVELS),
             registers: self.word(&file.registers, "registers", &[("image", Profile::Image)]).unwrap_or_default(),
@@ -140,6 +147,7 @@ impl Reader {
                     )
                     .unwrap_or_default(),
             },
+            log: file.log.as_ref().and_then(|table| LogTable::read(table, self, folder)),
             #[cfg(feature = "cpu-evidence")]
             cpu: file.cpu.read(self),
         }
@@ -161,7 +169,7 @@ impl Reader {
     }
 
     /// A text with a form of its own.
-    fn value<T: FromStr<Err = String>>(&mut self, text: &Option<Spanned<String>>, name: &str) -> Option<T> {
+    pub(super) fn value<T: FromStr<Err = String>>(&mut self, text: &Option<Spanned<String>>, name: &str) -> Option<T> {
         let text = text.as_ref()?;
         match text.get_ref().parse() {
             Ok(value) => Some(value),

@@ -18,7 +18,7 @@ fn the_example_demands_little_and_its_comments_are_true() {
     let used: Vec<String> = EXAMPLE
         .lines()
         .map(|line| match line.strip_prefix("# ") {
-            Some(field) if field.starts_with("[[") || field.contains(" = ") => field.into(),
+            Some(field) if field.starts_with('[') || field.contains(" = ") => field.into(),
             _ => line.into(),
         })
         .collect();
@@ -27,6 +27,9 @@ fn the_example_demands_little_and_its_comments_are_true() {
     assert_eq!((policy.images["exit"].min_seq, policy.min_firmware), (Some(7), Some(0x0007_0055_0000_0000)));
     assert_eq!(policy.images["exit"].min_version, Some("1.2".parse().unwrap()));
     assert_eq!(policy.max_age.map(|span| span.as_seconds()), Some(600));
+    let log = policy.log.unwrap();
+    assert_eq!((log.trust.words().as_str(), log.required), ("w1", true));
+    assert_eq!(log.max_age.map(|span| span.as_seconds()), Some(48 * 3600));
     assert_eq!(policy.statement.expires_within.map(|span| span.as_seconds()), Some(400 * 86_400));
 }
 
@@ -111,6 +114,8 @@ fn the_guide_is_true() {
     let guide = include_str!("../../../docs/verify.md");
     let sample = guide.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
     let policy = parse(&sample.replace("<64 hex>", &Sha256::ZERO.to_string())).unwrap();
+    let logged = guide.split("```toml\n[log]").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    assert!(parse(&format!("version = 1\n[log]{logged}")).unwrap().log.unwrap().required);
     assert!(policy.pins_firmware() && policy.images.contains_key("exit") && policy.max_age.is_some());
     // every reason of a check that is about policies or memory
     let checks = [
@@ -119,6 +124,7 @@ fn the_guide_is_true() {
         include_str!("../checks/v25_release.rs"),
         include_str!("../checks/v26_age.rs"),
         include_str!("../checks/v27_memory.rs"),
+        include_str!("../checks/v29_logged.rs"),
         include_str!("../memory/compare.rs"),
     ];
     let reason = |word: &&str| word.contains('-') && word.bytes().all(|b| b.is_ascii_lowercase() || b == b'-');

@@ -1,6 +1,6 @@
 //! A policy in words, and as JSON: `vitrine-verify policy show`.
 
-use super::{FirstSeen, ImagePolicy, Pin, Policy};
+use super::{FirstSeen, ImagePolicy, LogPolicy, Pin, Policy};
 use serde_json::{json, Value};
 use std::fmt::Write as _;
 
@@ -38,6 +38,7 @@ impl Policy {
             line(&pcr.to_string(), pinned(self.firmware.get(&pcr)));
         }
         line("Memory", self.memory_words());
+        line("Log", self.log.as_ref().map_or("not demanded".into(), LogPolicy::words));
         #[cfg(feature = "cpu-evidence")]
         line("Processor", self.cpu.words());
         text
@@ -81,6 +82,7 @@ impl Policy {
             "tpm": { "min_firmware": self.min_firmware.map(|version| format!("{version:016x}")) },
             "firmware": pins.collect::<serde_json::Map<_, _>>(),
             "memory": { "required": self.memory.required, "first_seen": self.memory.first_seen },
+            "log": self.log.as_ref().map(LogPolicy::json),
         });
         #[cfg(feature = "cpu-evidence")]
         {

@@ -31,10 +31,10 @@ fn first_seen_and_another_tpm_at_the_address() {
     let scene = Scene::good();
     let first = judged(&scene, Book::default(), Policy::default());
     assert!(detail(&first, "V16").ends_with("; first seen"), "{}", detail(&first, "V16"));
-    let other = Book { servers: [record(&Scene::good())].into() };
+    let other = Book { servers: [record(&Scene::good())].into(), ..Book::default() };
     let words = detail(&judged(&scene, other, Policy::default()), "V16");
     assert!(words.contains("another TPM answered at this address"), "{words}");
-    let known = Book { servers: [record(&scene)].into() };
+    let known = Book { servers: [record(&scene)].into(), ..Book::default() };
     let words = detail(&judged(&scene, known, Policy::default()), "V16");
     assert!(words.contains("known since 1970-01-01"), "{words}");
 }
@@ -46,7 +46,7 @@ fn another_image_than_the_last_time_is_said() {
     let mut other = same.clone();
     other.release.fingerprint = vitrine_attest::fingerprint::Fingerprint::new(Sha256::ZERO, Sha256::ZERO);
     for (record, said) in [(same, false), (other, true)] {
-        let report = judged(&scene, Book { servers: [(server, record)].into() }, Policy::default());
+        let report = judged(&scene, Book { servers: [(server, record)].into(), ..Book::default() }, Policy::default());
         assert_eq!(failures(&report), [""; 0]);
         assert_eq!(detail(&report, "V21").contains("another image or configuration"), said);
     }
@@ -55,7 +55,7 @@ fn another_image_than_the_last_time_is_said() {
 #[test]
 fn v27_by_policy_and_memory() {
     let scene = Scene::good();
-    let known = Book { servers: [record(&scene)].into() };
+    let known = Book { servers: [record(&scene)].into(), ..Book::default() };
     let policy = |required, first_seen| Policy { memory: MemoryPolicy { required, first_seen }, ..Policy::default() };
     let off = |policy| {
         let memory = Memory::Off(Off::Declined);

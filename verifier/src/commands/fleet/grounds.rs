@@ -2,7 +2,7 @@
 
 use crate::commands::trust;
 use crate::fleet::Sources;
-use crate::policy::{self, Policy};
+use crate::policy::Policy;
 use crate::promise::Promise;
 use crate::roots;
 use crate::verdict::Level;
@@ -23,10 +23,13 @@ pub struct Grounds {
 
 impl Grounds {
     fn read(sources: &Sources, shelf: &mut Shelf) -> Result<Self> {
-        let policy = sources.policy.as_deref().map(policy::read).transpose()?.unwrap_or_default();
-        let promise = |path: &PathBuf| trust::promise(path, sources.key.as_deref(), &policy);
+        let policy = trust::policy(sources.policy.as_deref(), sources.log_policy.as_deref())?;
+        let proofs = sources.proofs.iter().map(|path| Some(path.as_path())).chain(std::iter::repeat(None));
+        let promise = |(statement, proof): (&PathBuf, Option<&Path>)| {
+            trust::Papers::read(statement, proof)?.promise(sources.key.as_deref(), &policy)
+        };
         Ok(Self {
-            promises: sources.statements.iter().map(promise).collect::<Result<_>>()?,
+            promises: sources.statements.iter().zip(proofs).map(promise).collect::<Result<_>>()?,
             roots: sources.ek_roots.as_deref().map(|path| shelf.roots(path)).transpose()?,
             level: trust::level(&policy, sources.accept_level)?,
             policy,
@@ -59,7 +62,8 @@ fn stamp(path: &Path) -> Stamp {
 /// Of all files of one kind, with those in a folder of roots.
 fn stamps(sources: &Sources) -> Vec<(PathBuf, Stamp)> {
     let roots = sources.ek_roots.iter().flat_map(|path| roots::files_of(path).unwrap_or_else(|_| vec![path.clone()]));
-    let named = sources.statements.iter().chain(&sources.key).chain(&sources.policy).cloned();
+    let named = sources.statements.iter().chain(&sources.proofs).chain(&sources.key).chain(&sources.policy);
+    let named = named.chain(&sources.log_policy).cloned();
     named.chain(roots).map(|path| (path.clone(), stamp(&path))).collect()
 }
 

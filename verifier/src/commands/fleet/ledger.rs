@@ -6,7 +6,7 @@
 //! by a proposal before it, was judged by an old one and is refused as overtaken; all others are written with one replacement
 //! of the file. Only after that a server counts as accepted, so no accepted record is lost.
 
-use crate::memory::{place, Book, Kept, Record, ServerId, Stamp, Store};
+use crate::memory::{place, Book, Kept, LogSeen, Record, ServerId, Stamp, Store};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use vitrine_attest::{Error, Result};
@@ -29,6 +29,8 @@ pub struct Proposal {
     /// By which it was judged.
     pub base: Option<Record>,
     pub seen: Record,
+    /// That its statement stands in.
+    pub log: Option<(String, LogSeen)>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -101,11 +103,13 @@ fn read(store: &Store) -> Result<Now> {
 }
 
 fn settle(book: &mut Book, proposal: &Proposal) -> Settled {
-    if book.get(&proposal.server) != proposal.base.as_ref() {
+    let contradicted = proposal.log.as_ref().is_some_and(|(origin, log)| book.contradicting(origin, log).is_some());
+    if contradicted || book.get(&proposal.server) != proposal.base.as_ref() {
         return Settled::Overtaken;
     }
     let seen = &proposal.seen;
     book.servers.entry(proposal.server).and_modify(|record| record.follow(seen)).or_insert_with(|| seen.clone());
+    book.see(proposal.log.clone());
     Settled::Written
 }
 
@@ -121,7 +125,7 @@ mod tests {
 
     fn proposal(ledger: &Ledger, n: u32, last_seen: u64) -> Proposal {
         let base = ledger.book().get(&id(n)).cloned();
-        Proposal { server: id(n), base, seen: record("http://a", last_seen) }
+        Proposal { server: id(n), base, seen: record("http://a", last_seen), log: None }
     }
 
     #[test]
@@ -136,6 +140,22 @@ mod tests {
         assert_eq!(*Ledger::open(Some(&path)).unwrap().book(), *ledger.book(), "the file holds it");
         assert_eq!(ledger.settle(&[proposal(&ledger, 1, 9)]).unwrap(), [Settled::Written]);
         assert_eq!(ledger.book().get(&id(1)).unwrap().last_seen, 9);
+    }
+
+    /// Two programs that were shown two trees of one size at once: the second looks again, and finds out.
+    #[test]
+    fn two_trees_of_one_log() {
+        let folder = tempfile::tempdir().unwrap();
+        let ledger = Ledger::open(Some(&folder.path().join("state"))).unwrap();
+        let with = |n, size, root: u8| {
+            let seen = LogSeen { size, root: Sha256([root; 32]), note: String::new() };
+            Proposal { log: Some(("log.example".into(), seen)), ..proposal(&ledger, n, 5) }
+        };
+        let proposals = [with(1, 7, 1), with(2, 7, 2), with(3, 7, 1), with(4, 9, 3), with(5, 8, 4)];
+        let settled = ledger.settle(&proposals).unwrap();
+        let overtaken: Vec<_> = settled.iter().map(|settled| *settled == Settled::Overtaken).collect();
+        assert_eq!(overtaken, [false, true, false, false, false]);
+        assert_eq!(ledger.book().logs["log.example"].size, 9);
     }
 
     #[test]

@@ -86,7 +86,7 @@ fn attempt(job: &Job, shared: &Shared) -> Result<(Seen, Option<Proposal>)> {
 
 fn propose(case: &Case, book: &Book) -> Result<Proposal> {
     let (server, seen) = seen_record(case)?;
-    Ok(Proposal { server, base: book.get(&server).cloned(), seen })
+    Ok(Proposal { server, base: book.get(&server).cloned(), seen, log: case.log_seen() })
 }
 
 /// By each statement until one fits; else by the one that least is wrong with.
