@@ -108,7 +108,8 @@ mod tests {
             crate::checks::ALL.iter().map(|c| CheckReport::new(c.code, c.title, Ok(String::new()))).collect();
         #[cfg(feature = "cpu-evidence")]
         {
-            *checks.last_mut().unwrap() = CheckReport::new(CPU, "x", Err(Stop::Skipped("x")));
+            let cpu = checks.iter().position(|check| check.code == CPU).unwrap();
+            checks[cpu] = CheckReport::new(CPU, "x", Err(Stop::Skipped("x")));
         }
         if let Some(stop) = stop {
             checks[3] = CheckReport::new("V04", "x", Err(stop));

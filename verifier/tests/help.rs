@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::process::Command;
 
-const VERBS: [&str; 19] = [
+const VERBS: [&str; 22] = [
     "",
     "check",
     "peers",
@@ -16,6 +16,9 @@ const VERBS: [&str; 19] = [
     "wg-config",
     "watch",
     "beacon",
+    "revoke",
+    "co-sign",
+    "rebuild",
     "policy",
     "policy example",
     "policy show",

@@ -1,7 +1,7 @@
 //! The checks, one a file, in order. Every check runs and is reported; nothing is accepted by default.
 //!
 //! Numbers up to V23 are those of the published list; V17 and those from V24 on compare with the person's policy, and pass
-//! when it demands nothing.
+//! when it demands nothing. V30 and V31 look at what others say about the release.
 
 mod v01_sizes;
 mod v02_form;
@@ -32,6 +32,8 @@ mod v26_age;
 mod v27_memory;
 #[cfg(feature = "cpu-evidence")]
 mod v28_cpu;
+mod v30_revoked;
+mod v31_rebuilds;
 
 use crate::case::Case;
 use crate::outcome::{CheckReport, CheckResult};
@@ -52,7 +54,7 @@ impl Check {
 }
 
 /// All checks, in the order of the report.
-pub const ALL: [&Check; if cfg!(feature = "cpu-evidence") { 28 } else { 27 }] = [
+pub const ALL: &[&Check] = &[
     &v01_sizes::CHECK,
     &v02_form::CHECK,
     &v03_ek_chain::CHECK,
@@ -82,6 +84,8 @@ pub const ALL: [&Check; if cfg!(feature = "cpu-evidence") { 28 } else { 27 }] = 
     &v27_memory::CHECK,
     #[cfg(feature = "cpu-evidence")]
     &v28_cpu::CHECK,
+    &v30_revoked::CHECK,
+    &v31_rebuilds::CHECK,
 ];
 
 /// Code of the check that looks at the processor's own report; it is there with the feature `cpu-evidence` only.

@@ -3,12 +3,16 @@
 mod accepted;
 mod beacon;
 mod check;
+mod co_sign;
 mod documents;
 mod event_log;
 mod fleet;
 mod judging;
 mod peers;
 mod policy;
+mod rebuild;
+mod revoke;
+mod signing;
 mod state;
 mod trust;
 mod watch;
@@ -45,6 +49,9 @@ pub fn run(cli: Cli) -> Result<Done> {
         Command::WgConfig(args) => wg_config::run(&args),
         Command::Watch(args) => watch::run(&args),
         Command::Beacon(args) => beacon::run(&args),
+        Command::Revoke(args) => revoke::run(&args),
+        Command::CoSign(args) => co_sign::run(&args),
+        Command::Rebuild(args) => rebuild::run(&args),
         Command::Policy(args) => policy::run(&args),
         Command::State(args) => state::run(&args),
         Command::EventLog(args) => event_log::run(&args),
