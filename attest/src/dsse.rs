@@ -11,9 +11,11 @@
 use crate::canonical::to_canonical_json;
 use crate::digest::{base64_bytes, hex};
 use crate::statement::{Statement, PAYLOAD_TYPE, RELEASE_TYPE};
+use crate::vkey::NoteKey;
 use crate::{Error, Result, Sha256};
 use ed25519_dalek::{Signature, Signer as _, SigningKey, VerifyingKey};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 
 /// Largest envelope that is read, in bytes. A statement with its list of packages has a few tens of KiB.
 pub const ENVELOPE_LIMIT: usize = 1 << 20;
@@ -76,6 +78,60 @@ pub fn sign_payload(payload: Vec<u8>, key: &SigningKey) -> Envelope {
     Envelope { payload_type: PAYLOAD_TYPE.into(), payload, signatures: vec![EnvelopeSignature { keyid, sig }] }
 }
 
+/// Adds the signature of one more signer to what others have signed. Signatures stand in the order in which they were
+/// made; a canonical envelope with another signature is another entry of a log.
+///
+/// What the others wrote is neither judged nor changed: whoever signs has to look at the statement first.
+///
+/// # Errors
+/// When this key has signed it already, the payload is of another type, or there are as many signatures as are read.
+pub fn add_signature(envelope: &Envelope, key: &SigningKey) -> Result<Envelope> {
+    if envelope.payload_type != PAYLOAD_TYPE {
+        return Err(refused(format!("payload type is \"{}\", expected \"{PAYLOAD_TYPE}\"", envelope.payload_type)));
+    }
+    if envelope.signatures.len() >= SIGNATURES_LIMIT {
+        return Err(refused(format!("it has {} signatures already", envelope.signatures.len())));
+    }
+    if verify_payload(envelope, &key.verifying_key()).is_ok() {
+        return Err(Error::input("statement: this key has signed it already", "give the key of another signer"));
+    }
+    let mut both = envelope.clone();
+    both.signatures.extend(sign_payload(envelope.payload.clone(), key).signatures);
+    Ok(both)
+}
+
+/// Those of `keys` that have signed it, in the order of `keys`; one key under several names counts once, under the first.
+///
+/// Proves that they signed exactly these bytes, and nothing about anybody who is not in `keys`.
+pub fn signers<'k>(envelope: &Envelope, keys: &'k [NoteKey]) -> Vec<&'k NoteKey> {
+    let mut found: Vec<&NoteKey> = vec![];
+    for key in keys {
+        let known = found.iter().any(|other| other.key() == key.key());
+        if !known && verify_payload(envelope, key.key()).is_ok() {
+            found.push(key);
+        }
+    }
+    found
+}
+
+/// The names of those of `keys` that have signed, when they are `k` different keys or more.
+///
+/// # Errors
+/// [`crate::Blame::Artefact`] when they are fewer; [`crate::Blame::Input`] when `keys` are not that many, or `k` is 0.
+pub fn k_of_n(envelope: &Envelope, keys: &[NoteKey], k: usize) -> Result<Vec<String>> {
+    let different: BTreeSet<&[u8; 32]> = keys.iter().map(|key| key.key().as_bytes()).collect();
+    if k == 0 || k > different.len() {
+        let what = format!("{k} of {} different keys cannot be asked for", different.len());
+        return Err(Error::input(what, "ask for one signer at least, and for no more than there are keys"));
+    }
+    let names: Vec<String> = signers(envelope, keys).into_iter().map(|key| key.name().into()).collect();
+    if names.len() < k {
+        let who = if names.is_empty() { "nobody".into() } else { names.join(", ") };
+        return Err(refused(format!("{k} of {} keys have to have signed it, it is signed by {who}", different.len())));
+    }
+    Ok(names)
+}
+
 /// Checks the signature, then reads the statement out of the signed bytes.
 ///
 /// Proves that the holder of `key` signed exactly this statement; it does not prove that the statement is true,
@@ -130,7 +186,7 @@ fn refused(what: String) -> Error {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::config::Config;
     use crate::expected::ExpectedBoot;
@@ -139,7 +195,7 @@ mod tests {
     use crate::statement::{Image, Release, Subject};
     use crate::Blame;
 
-    fn statement() -> Statement {
+    pub(crate) fn statement() -> Statement {
         let config: Config = serde_json::from_str(r#"{"wireguard":{"addresses":["10.66.0.1/24"]}}"#).unwrap();
         let (authenticode, config_digest) = (Sha256::of(b"image"), config.digest().unwrap());
         let release = Release {
@@ -190,6 +246,52 @@ mod tests {
         let mut envelope = sign(&statement(), &key(2)).unwrap();
         envelope.signatures.extend(sign(&statement(), &key(1)).unwrap().signatures);
         assert!(verify(&envelope, &key(1).verifying_key()).is_ok());
+    }
+
+    fn note_key(name: &str, byte: u8) -> NoteKey {
+        NoteKey::new(name, key(byte).verifying_key()).unwrap()
+    }
+
+    #[test]
+    fn several_sign_one_after_the_other() {
+        let one = sign(&statement(), &key(1)).unwrap();
+        let two = add_signature(&one, &key(2)).unwrap();
+        assert_eq!((two.payload.clone(), two.signatures.len()), (one.payload.clone(), 2));
+        assert!(verify(&two, &key(1).verifying_key()).is_ok() && verify(&two, &key(2).verifying_key()).is_ok());
+        for byte in [1, 2] {
+            assert_eq!(add_signature(&two, &key(byte)).unwrap_err().blame, Blame::Input, "it signed twice");
+        }
+        let mut full = one.clone();
+        for byte in 2..=SIGNATURES_LIMIT as u8 {
+            full = add_signature(&full, &key(byte)).unwrap();
+        }
+        assert!(verify(&full, &key(1).verifying_key()).is_ok());
+        assert!(add_signature(&full, &key(99)).is_err());
+        let mut other = one;
+        other.payload_type = "text/plain".into();
+        assert!(add_signature(&other, &key(2)).is_err());
+    }
+
+    #[test]
+    fn k_of_n_counts_keys_and_not_signatures() {
+        let keys = [note_key("a", 1), note_key("a-again", 1), note_key("b", 2), note_key("c", 3)];
+        let one = sign(&statement(), &key(1)).unwrap();
+        let mut twice = one.clone();
+        twice.signatures.push(one.signatures[0].clone());
+        let two = add_signature(&one, &key(3)).unwrap();
+        assert_eq!(k_of_n(&one, &keys, 1).unwrap(), ["a"]);
+        assert_eq!(k_of_n(&two, &keys, 2).unwrap(), ["a", "c"]);
+        assert_eq!(k_of_n(&two, &keys, 1).unwrap(), ["a", "c"], "all who signed are named");
+        for (envelope, k) in [(&one, 2), (&twice, 2), (&two, 3)] {
+            assert_eq!(k_of_n(envelope, &keys, k).unwrap_err().blame, Blame::Artefact);
+        }
+        assert_eq!(k_of_n(&two, &keys[2..3], 1).unwrap_err().blame, Blame::Artefact, "a stranger counted");
+        for (keys, k) in [(&keys[..], 0), (&keys[..], 4), (&keys[..2], 2), (&keys[..0], 1)] {
+            assert_eq!(k_of_n(&two, keys, k).unwrap_err().blame, Blame::Input);
+        }
+        let mut altered = two;
+        altered.payload[20] ^= 1;
+        assert!(signers(&altered, &keys).is_empty());
     }
 
     #[test]

@@ -65,6 +65,10 @@ impl Subject {
     pub fn new(name: &str, sha256: Sha256) -> Self {
         Self { name: name.into(), digest: [("sha256".into(), sha256)].into() }
     }
+
+    pub fn sha256(&self) -> Option<Sha256> {
+        self.digest.get("sha256").copied()
+    }
 }
 
 /// What a release promises about one image.

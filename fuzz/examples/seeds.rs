@@ -54,6 +54,12 @@ fn seeds() -> Vec<(&'static str, Vec<u8>)> {
     let recipe = "name = \"exit\"\nversion = \"1\"\n[debian]\nsuite = \"trixie\"\npackages = [\"libc6\"]\n[image]\ncmdline = \"quiet\"\n[config]\nwireguard.addresses = [\"10.66.0.1/24\"]\n";
     let os_release = format!("ID=vitrine\nNAME=\"Vitrine\"\nIMAGE_ID=exit\nIMAGE_VERSION=1\nVITRINE_LOCK={zero}\n");
     let checkpoint = format!("PeterNeumann\n7\n{key}\n\n{}", NOTE.split_once("\n\n").map_or("", |(_, lines)| lines));
+    let revocation = format!(
+        r#"{{"_type":"https://in-toto.io/Statement/v1","predicate":{{"date":"2026-11-22","fingerprint":"vitrine1:{zero}","reason":"mistake","seq":3,"text":"x"}},"predicateType":"urn:vitrine:revocation:v1","subject":[{{"digest":{{"sha256":"{zero}"}},"name":"x"}}]}}"#
+    );
+    let record_file = format!(
+        r#"{{"index":1,"path":["{zero}"],"record":{{"customer":"c","epoch":7,"pad":"00","release":"vitrine1:{zero}","server":"{zero}","v":1}},"salt":"{zero}","statement":"{zero}","v":1}}"#
+    );
     vec![
         ("add_checkpoint", format!("old 5\n{key}\n{key}\n\n{checkpoint}").into()),
         ("add_checkpoint", checkpoint.into()),
@@ -91,6 +97,8 @@ fn seeds() -> Vec<(&'static str, Vec<u8>)> {
         ("secure_boot", signature_list([9; 16], b"certificate")),
         ("source", b"\0import logging as l\nlog = l.getLogger('x')\n@app.get('/')\ndef f(q):\n    log.info(f'{q}')\n".to_vec()),
         ("state", state(&keys)),
+        ("statement", revocation.into()),
+        ("statement", record_file.into()),
         ("sysusers", b"u root 0:0 \"Super User\" /root\ng tty 5\nu sshd -:65534\nm sshd tty\nr - 500-900\n".to_vec()),
         ("tlog_policy", LOG_POLICY.into()),
         ("tlog_proof", format!("c2sp.org/tlog-proof@v1\nextra AAAA\nindex 1\n{key}\n{key}\n\nlog.example\n3\n{key}\n\n\u{2014} log.example AAAAAAA=\n").into()),
@@ -112,6 +120,7 @@ fn kit() -> Vec<(&'static str, Vec<u8>)> {
     let mut seeds = vec![
         ("bundle", bundle.and_then(|bundle| bundle.to_file()).expect("a small bundle")),
         ("dsse", read("trust/release.dsse.json")),
+        ("statement", read("trust/release.dsse.json")),
         ("ek", read("trust/ek-roots.pem")),
         ("roots", read("trust/ek-roots.pem")),
         ("vkey", read("trust/release.pub")),

@@ -2,6 +2,7 @@
 
 use crate::memory::{Memory, Off};
 use crate::policy::Policy;
+use crate::published::Published;
 use crate::verdict::Level;
 
 #[derive(Debug, Clone)]
@@ -11,6 +12,8 @@ pub struct Demands {
     pub memory: Memory,
     /// Its level is in `level` already.
     pub policy: Policy,
+    /// What others say about the release.
+    pub published: Published,
     /// None: no level above L2 is reached.
     #[cfg(feature = "cpu-evidence")]
     pub cpu: Option<crate::cpu::CpuDemands>,
@@ -23,6 +26,7 @@ impl Demands {
             level,
             memory: Memory::Off(Off::Declined),
             policy: Policy::default(),
+            published: Published::default(),
             #[cfg(feature = "cpu-evidence")]
             cpu: None,
         }

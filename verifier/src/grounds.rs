@@ -92,10 +92,12 @@ fn single(code: &str, reason: &str) -> Ground {
         ("V16", _) | (_, "statement-went-back") => Ground::Rollback,
         ("V23", _) | (_, "runtime-config-differs") => Ground::ImageChanged,
         ("V24", _) => Ground::FirmwareChanged,
-        ("V21", _) | (_, "prediction-incomplete" | "prediction-not-zero") => Ground::Statement,
+        ("V21" | "V30", _) | (_, "prediction-incomplete" | "prediction-not-zero") => Ground::Statement,
         ("V03" | "V04" | "V05" | "V06" | "V13", _) => Ground::Tpm,
         ("V29", _) => Ground::Log,
-        ("V17" | "V25" | "V26" | "V27", _) | ("V28", "cpu-tcb-too-old" | "cpu-measurement-refused") => Ground::Policy,
+        ("V17" | "V25" | "V26" | "V27" | "V31", _) | ("V28", "cpu-tcb-too-old" | "cpu-measurement-refused") => {
+            Ground::Policy
+        }
         _ => Ground::Evidence,
     }
 }

@@ -12,7 +12,7 @@ const ALWAYS: [&str; 7] = [
     "what a hypervisor, a management controller or a router outside the server records",
     "that nobody with physical access reads or drives the bus to the TPM, or resets the TPM alone",
     "that a virtual TPM was not copied or rolled back: with a cloud's TPM you trust the cloud",
-    "that no newer release has replaced this one, and that this one was not revoked",
+    "that no newer release has replaced this one",
     "that the image does what its recipe says: read the recipe and rebuild it",
     "anything about traffic outside the tunnel with the WireGuard key above",
 ];
@@ -22,6 +22,7 @@ pub fn not_proven(case: &Case, level: Option<Level>) -> Vec<String> {
     let mut list: Vec<String> = ALWAYS.iter().map(|line| (*line).into()).collect();
     list.insert(4, cpu(case, level));
     list.insert(5, logged(case));
+    list.push(revoked(case).into());
     list.push(firmware(case));
     list.extend(rollback(case));
     if level.is_none_or(|level| level < Level::L2) {
@@ -79,6 +80,14 @@ fn cpu(case: &Case, level: Option<Level>) -> String {
     }
     let _ = (case, level);
     "that memory is hidden from the machine's owner: there is no CPU report (level L3)".into()
+}
+
+/// Nobody can show that something was not said.
+fn revoked(case: &Case) -> &'static str {
+    match case.demands.published.revocations {
+        None => "that this release was not revoked: no revocation list was given",
+        Some(_) => "that this release was not revoked in a list that you were not given",
+    }
 }
 
 /// What was asked for is not shown by a quote either.

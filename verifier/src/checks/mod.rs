@@ -1,7 +1,7 @@
 //! The checks, one a file, in order. Every check runs and is reported; nothing is accepted by default.
 //!
 //! Numbers up to V23 are those of the published list; V17 and those from V24 on compare with the person's policy, and pass
-//! when it demands nothing.
+//! when it demands nothing. V30 and V31 look at what others say about the release.
 
 mod v01_sizes;
 mod v02_form;
@@ -33,6 +33,8 @@ mod v27_memory;
 #[cfg(feature = "cpu-evidence")]
 mod v28_cpu;
 mod v29_logged;
+mod v30_revoked;
+mod v31_rebuilds;
 
 use crate::case::Case;
 use crate::outcome::{CheckReport, CheckResult};
@@ -53,7 +55,7 @@ impl Check {
 }
 
 /// All checks, in the order of the report.
-pub const ALL: [&Check; if cfg!(feature = "cpu-evidence") { 29 } else { 28 }] = [
+pub const ALL: &[&Check] = &[
     &v01_sizes::CHECK,
     &v02_form::CHECK,
     &v03_ek_chain::CHECK,
@@ -84,6 +86,8 @@ pub const ALL: [&Check; if cfg!(feature = "cpu-evidence") { 29 } else { 28 }] = 
     #[cfg(feature = "cpu-evidence")]
     &v28_cpu::CHECK,
     &v29_logged::CHECK,
+    &v30_revoked::CHECK,
+    &v31_rebuilds::CHECK,
 ];
 
 /// Code of the check that looks at the processor's own report; it is there with the feature `cpu-evidence` only.

@@ -1,4 +1,4 @@
-//! V25: the statement is one that the policy allows: its key, its image, its sequence number and version, its last day.
+//! V25: the statement is one that the policy allows: its key, how many of the keys, its image, its sequence number and version, its last day.
 //!
 //! Proves nothing about the server: what the person decided beforehand about statements is kept. All that is not met is
 //! named in the words, the reason is that of the first. That the signature holds, and the last day is not over, is V21's.
@@ -9,6 +9,7 @@ use crate::clock::{date, day_of};
 use crate::outcome::{CheckResult, Failure};
 use crate::policy::{Dotted, ImagePolicy, Policy, StatementPolicy};
 use vitrine_attest::config::Span;
+use vitrine_attest::dsse::k_of_n;
 use vitrine_attest::statement::{Image, Release};
 
 pub const CHECK: Check = Check { code: "V25", title: "the statement is one that the policy allows", run };
@@ -21,7 +22,8 @@ fn run(case: &Case) -> CheckResult {
         return Ok(String::new());
     }
     let release = case.release()?;
-    let found = [key(case, policy), image(policy, release), last_day(policy, release, case.inputs.now)];
+    let found =
+        [key(case, policy), signers(case, policy), image(policy, release), last_day(policy, release, case.inputs.now)];
     let mut failures = found.into_iter().flatten();
     let Some(mut first) = failures.next() else { return Ok(String::new()) };
     for other in failures {
@@ -38,6 +40,13 @@ fn key(case: &Case, policy: &Policy) -> Option<Failure> {
     let names: Vec<String> = keys.iter().map(ToString::to_string).collect();
     let detail = "the statement is signed by a key that the policy does not name";
     Some(Failure::differs("release-key-refused", detail, names.join(" or "), got))
+}
+
+/// Different keys of the policy's, whoever else has signed.
+fn signers(case: &Case, policy: &Policy) -> Option<Failure> {
+    let least = policy.statement.threshold?;
+    let missing = k_of_n(case.inputs.promise.envelope(), &policy.statement.keys, least).err()?;
+    Some(Failure::new("too-few-signers", missing.what))
 }
 
 fn image(policy: &Policy, release: &Release) -> Option<Failure> {

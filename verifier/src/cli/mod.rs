@@ -7,6 +7,8 @@ mod cpu;
 mod log;
 mod peers;
 mod policy;
+mod rebuild;
+mod revoke;
 mod state;
 mod watch;
 mod wg_config;
@@ -19,6 +21,8 @@ pub use cpu::CpuFiles;
 pub use log::{AppendArgs, FsckArgs, GetArgs, InitArgs, Log, LogAction, RotateArgs, ServeArgs};
 pub use peers::{AddPeer, CommitmentArgs, OnePeer, OwnerArgs, PeerAction, Peers, SyncPeers};
 pub use policy::{Policy, PolicyAction, ShowPolicy};
+pub use rebuild::Rebuild;
+pub use revoke::{CoSign, Revoke};
 pub use state::{ForgetArgs, ListArgs, Name, State, StateAction};
 pub use watch::Watch;
 pub use wg_config::WgConfig;
@@ -56,6 +60,9 @@ pub enum Command {
     Beacon(Beacon),
     Log(Log),
     Bundle(Bundle),
+    Revoke(Revoke),
+    CoSign(CoSign),
+    Rebuild(Rebuild),
     State(State),
     Policy(Policy),
     Witness(Witness),
@@ -140,6 +147,14 @@ pub struct Trust {
     /// policy's, else L2]
     #[arg(long, value_name = "LEVEL")]
     pub accept_level: Option<Level>,
+    /// Revocations that you know of, a file or a folder of .json; may be given
+    /// several times
+    #[arg(long, value_name = "FILE|DIR")]
+    pub revocation: Vec<PathBuf>,
+    /// What others got who built the image again, a file or a folder of .json;
+    /// the policy names who counts
+    #[arg(long, value_name = "FILE|DIR")]
+    pub rebuild_verdict: Vec<PathBuf>,
     /// Where servers are remembered, so that none goes back in time [default:
     /// vitrine/verify-state.json in $XDG_STATE_HOME or ~/.local/state]
     #[arg(long, value_name = "FILE")]

@@ -8,6 +8,7 @@ use crate::demands::Demands;
 use crate::exchange::Exchange;
 use crate::memory::{place, Book, Kept, Locked, Memory, Off, Record, ServerId, Store};
 use crate::outcome::Status;
+use crate::published::Published;
 use crate::report::{judge_with, Report};
 use crate::verdict::Verdict;
 use std::sync::Arc;
@@ -55,7 +56,8 @@ impl Judging {
                 Remembered::In(store, before)
             }
         };
-        Ok(Self { trusted, memory, demands: Demands::at(level) })
+        let published = Published::read(&args.revocation, &args.rebuild_verdict)?;
+        Ok(Self { trusted, memory, demands: Demands { published, ..Demands::at(level) } })
     }
 
     /// With a processor's report beside the evidence.

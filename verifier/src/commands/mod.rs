@@ -4,6 +4,7 @@ mod accepted;
 mod beacon;
 mod bundle;
 mod check;
+mod co_sign;
 mod documents;
 mod event_log;
 mod fleet;
@@ -11,6 +12,9 @@ mod judging;
 mod log;
 mod peers;
 mod policy;
+mod rebuild;
+mod revoke;
+mod signing;
 mod state;
 mod trust;
 mod watch;
@@ -50,6 +54,9 @@ pub fn run(cli: Cli) -> Result<Done> {
         Command::Beacon(args) => beacon::run(&args),
         Command::Log(args) => log::run(&args),
         Command::Bundle(args) => bundle::run(&args),
+        Command::Revoke(args) => revoke::run(&args),
+        Command::CoSign(args) => co_sign::run(&args),
+        Command::Rebuild(args) => rebuild::run(&args),
         Command::Policy(args) => policy::run(&args),
         Command::State(args) => state::run(&args),
         Command::Witness(args) => witness::run(&args),

@@ -57,7 +57,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let public = folder.path().join("public");
         std::fs::create_dir_all(public.join("tile/0")).unwrap();
-        for (name, bytes) in [("log.key", "secret"), ("public/checkpoint", "note"), ("public/tile/0/000", "hashes"), ("public/x", "x")] {
+        for (name, bytes) in
+            [("log.key", "secret"), ("public/checkpoint", "note"), ("public/tile/0/000", "hashes"), ("public/x", "x")]
+        {
             std::fs::write(folder.path().join(name), bytes).unwrap();
         }
         let files = Files(public);
@@ -65,9 +67,21 @@ mod tests {
         assert_eq!((get("/checkpoint").status, get("/checkpoint").body), (200, b"note".to_vec()));
         assert_eq!(get("/tile/0/000").body, b"hashes");
         assert!(get("/tile/0/000").headers.contains(&("cache-control", TILE.into())));
-        for other in ["/", "/x", "/../log.key", "/tile/0/../../../log.key", "/tile/0", "/tile/0/001", "/%2e%2e/log.key", "/checkpoint/"] {
+        for other in [
+            "/",
+            "/x",
+            "/../log.key",
+            "/tile/0/../../../log.key",
+            "/tile/0",
+            "/tile/0/001",
+            "/%2e%2e/log.key",
+            "/checkpoint/",
+        ] {
             assert_eq!(get(other).status, 404, "{other}");
         }
-        assert_eq!(files.answer(Request { method: Method::Post, path: "/checkpoint".into(), body: vec![] }).status, 405);
+        assert_eq!(
+            files.answer(Request { method: Method::Post, path: "/checkpoint".into(), body: vec![] }).status,
+            405
+        );
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Without a policy nothing of this is demanded. Each table of the file is a check of its own, so that all failures are
 //! reported: `[tpm]` is V17, `[firmware]` V24, `[statement]` and `[[image]]` V25, `[evidence]` V26, `[memory]` V27,
-//! `[log]` V29.
+//! `[log]` V29, `[rebuild]` V31.
 
 #[cfg(feature = "cpu-evidence")]
 mod cpu;
@@ -53,6 +53,7 @@ pub struct Policy {
     pub memory: MemoryPolicy,
     /// Whether the statement has to stand in a log.
     pub log: Option<LogPolicy>,
+    pub rebuild: Option<RebuildPolicy>,
     #[cfg(feature = "cpu-evidence")]
     pub cpu: CpuPolicy,
 }
@@ -85,6 +86,8 @@ impl Profile {
 pub struct StatementPolicy {
     /// When there is one, a statement has to be signed by one of these.
     pub keys: Vec<NoteKey>,
+    /// How many of them have to have signed; none: one.
+    pub threshold: Option<usize>,
     /// A statement has to end, at most this far from today.
     pub expires_within: Option<Span>,
 }
@@ -109,6 +112,15 @@ pub struct MemoryPolicy {
     /// `--no-state`, and files without `--state`, are refused.
     pub required: bool,
     pub first_seen: FirstSeen,
+}
+
+/// Others who have to have built the image again, and got the same.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RebuildPolicy {
+    /// How many, 1 or more.
+    pub verdicts: usize,
+    /// Who; none of them signs releases, and they are at least as many.
+    pub keys: Vec<NoteKey>,
 }
 
 /// What to do with a server that is not remembered.

@@ -1,17 +1,18 @@
 //! Reads a policy file: strictly, and with the line of each mistake.
 
 use super::log::LogTable;
-use super::{FirstSeen, ImagePolicy, MemoryPolicy, Pin, Policy, Profile, StatementPolicy, POLICY_LIMIT};
+use super::{FirstSeen, ImagePolicy, MemoryPolicy, Pin, Policy, Profile, RebuildPolicy, StatementPolicy, POLICY_LIMIT};
 use crate::case::firmware_pcrs;
 use crate::files;
 use crate::lines::{self, Lines, Problem};
 use crate::verdict::Level;
 use serde::Deserialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::str::FromStr;
 use toml::{Spanned, Value};
 use vitrine_attest::digest::unhex;
+use vitrine_attest::vkey::NoteKey;
 use vitrine_attest::{Result, Sha256};
 
 const VERSION: i64 = 1;
@@ -42,15 +43,19 @@ struct File {
     #[serde(default)]
     memory: MemoryTable,
     log: Option<Spanned<LogTable>>,
+    rebuild: Option<Spanned<RebuildTable>>,
     #[cfg(feature = "cpu-evidence")]
     #[serde(default)]
     cpu: super::cpu::CpuTable,
 }
 
+type Keys = Spanned<Vec<Spanned<String>>>;
+
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct StatementTable {
-    keys: Option<Spanned<Vec<Spanned<String>>>>,
+    keys: Option<Keys>,
+    threshold: Option<Spanned<i64>>,
     expires_within: Option<Spanned<String>>,
 }
 
@@ -91,6 +96,13 @@ struct MemoryTable {
     first_seen: Option<Spanned<String>>,
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RebuildTable {
+    verdicts: Spanned<i64>,
+    keys: Keys,
+}
+
 /// Reads a file.
 ///
 /// # Errors
@@ -126,13 +138,12 @@ pub(super) struct Reader {
 
 impl Reader {
     fn policy(&mut self, file: &File, folder: Option<&Path>) -> Policy {
+        let statement = self.statement(&file.statement);
         Policy {
+            rebuild: file.rebuild.as_ref().and_then(|table| self.rebuild(table.get_ref(), &statement.keys)),
             level: self.word(&file.level, "level", LEVELS),
             registers: self.word(&file.registers, "registers", &[("image", Profile::Image)]).unwrap_or_default(),
-            statement: StatementPolicy {
-                keys: self.keys(&file.statement),
-                expires_within: self.value(&file.statement.expires_within, "expires_within"),
-            },
+            statement,
             images: self.images(&file.image),
             max_age: self.value(&file.evidence.max_age, "max_age"),
             min_firmware: self.min_firmware(&file.tpm),
@@ -180,8 +191,36 @@ impl Reader {
         }
     }
 
-    fn keys(&mut self, table: &StatementTable) -> Vec<vitrine_attest::vkey::NoteKey> {
-        let Some(list) = &table.keys else { return vec![] };
+    fn statement(&mut self, table: &StatementTable) -> StatementPolicy {
+        let keys = table.keys.as_ref().map(|list| self.keys(list)).unwrap_or_default();
+        StatementPolicy {
+            threshold: table.threshold.as_ref().and_then(|number| self.number_of(number, &keys, "threshold")),
+            expires_within: self.value(&table.expires_within, "expires_within"),
+            keys,
+        }
+    }
+
+    fn rebuild(&mut self, table: &RebuildTable, release: &[NoteKey]) -> Option<RebuildPolicy> {
+        let keys = self.keys(&table.keys);
+        if keys.iter().any(|key| release.iter().any(|other| other.key() == key.key())) {
+            self.wrong(&table.keys, "keys: one of them signs releases; who rebuilds has to be somebody else");
+        }
+        let verdicts = self.number_of(&table.verdicts, &keys, "verdicts")?;
+        Some(RebuildPolicy { verdicts, keys })
+    }
+
+    /// So many of these keys, of which one counts once.
+    fn number_of(&mut self, number: &Spanned<i64>, keys: &[NoteKey], name: &str) -> Option<usize> {
+        let different: BTreeSet<&[u8; 32]> = keys.iter().map(|key| key.key().as_bytes()).collect();
+        let found = usize::try_from(*number.get_ref()).ok().filter(|n| (1..=different.len()).contains(n));
+        if found.is_none() {
+            let count = different.len();
+            self.wrong(number, format!("{name}: {} of {count} different `keys` cannot be had", number.get_ref()));
+        }
+        found
+    }
+
+    fn keys(&mut self, list: &Keys) -> Vec<NoteKey> {
         if list.get_ref().is_empty() {
             self.wrong(list, "keys: an empty list would refuse every statement; leave it out, or name keys");
         }

@@ -24,6 +24,8 @@ fn the_example_demands_little_and_its_comments_are_true() {
         .collect();
     let policy = parse(&used.join("\n")).unwrap();
     assert_eq!(policy.statement.keys[0].name(), "example.org/release");
+    assert_eq!(policy.statement.threshold, Some(2));
+    assert_eq!(policy.rebuild.map(|rebuild| (rebuild.verdicts, rebuild.keys.len())), Some((2, 2)));
     assert_eq!((policy.images["exit"].min_seq, policy.min_firmware), (Some(7), Some(0x0007_0055_0000_0000)));
     assert_eq!(policy.images["exit"].min_version, Some("1.2".parse().unwrap()));
     assert_eq!(policy.max_age.map(|span| span.as_seconds()), Some(600));
@@ -100,6 +102,39 @@ first_seen = "maybe""#,
 }
 
 #[test]
+fn numbers_of_signers() {
+    let keys = |names: &[&str]| names.iter().map(|name| format!("{name:?}")).collect::<Vec<_>>().join(", ");
+    let (a, b) = (
+        "example.org/release-2+e77272ba+AddamAGCsQq31Uv+08lkBzoO4XLz2qYjJa8CGmj3B1Ea",
+        "example.net/rebuild+0b88a60e+AT1AF8PoQ4lakrcKp00bfrycmCzPLsSWjMDNVfEq9GYM",
+    );
+    let again = vitrine_attest::vkey::NoteKey::new("again", *a.parse::<vitrine_attest::vkey::NoteKey>().unwrap().key());
+    let again = again.unwrap().to_string();
+    let statement =
+        |list: &[&str], number: i64| format!("[statement]\nkeys = [{}]\nthreshold = {number}\n", keys(list));
+    let rebuild = |list: &[&str], number: i64| format!("[rebuild]\nverdicts = {number}\nkeys = [{}]\n", keys(list));
+    for good in
+        [statement(&[a, b], 2), statement(&[a, b], 1), rebuild(&[a, b], 2), statement(&[a], 1) + &rebuild(&[b], 1)]
+    {
+        assert!(parse(&format!("version = 1\n{good}")).is_ok(), "{good}");
+    }
+    for (bad, line, says) in [
+        (statement(&[a, b], 3), 4, "3 of 2"),
+        (statement(&[a, b], 0), 4, "0 of 2"),
+        (statement(&[a, &again], 2), 4, "2 of 1"),
+        ("[statement]\nthreshold = 1\n".into(), 3, "1 of 0"),
+        (rebuild(&[a], 2), 3, "2 of 1"),
+        (rebuild(&[a, b], -1), 3, "-1 of 2"),
+        (statement(&[a], 1) + &rebuild(&[b, &again], 1), 7, "signs releases"),
+        ("[rebuild]\nverdicts = 1\n".into(), 2, "keys"),
+    ] {
+        let found = problems(&bad);
+        assert_eq!((found.len(), found[0].0), (1, line), "{bad}: {found:?}");
+        assert!(found[0].1.contains(says), "{bad}: {found:?}");
+    }
+}
+
+#[test]
 fn pins() {
     let (a, b) = (Sha256::of(b"a"), Sha256::of(b"b"));
     let policy = parse(&format!("version = 1\n[firmware]\npcr0 = [\"{a}\", \"{b}\"]\n")).unwrap();
@@ -125,6 +160,8 @@ fn the_guide_is_true() {
         include_str!("../checks/v26_age.rs"),
         include_str!("../checks/v27_memory.rs"),
         include_str!("../checks/v29_logged.rs"),
+        include_str!("../checks/v30_revoked.rs"),
+        include_str!("../checks/v31_rebuilds.rs"),
         include_str!("../memory/compare.rs"),
     ];
     let reason = |word: &&str| word.contains('-') && word.bytes().all(|b| b.is_ascii_lowercase() || b == b'-');

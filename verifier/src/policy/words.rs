@@ -22,6 +22,9 @@ impl Policy {
         for key in &self.statement.keys {
             line("Release key", key.to_string());
         }
+        if let Some(least) = self.statement.threshold {
+            line("Signers", format!("{least} of these keys"));
+        }
         if let Some(span) = self.statement.expires_within {
             line("Statement", format!("has a last day, at most {span} from today"));
         }
@@ -39,6 +42,16 @@ impl Policy {
         }
         line("Memory", self.memory_words());
         line("Log", self.log.as_ref().map_or("not demanded".into(), LogPolicy::words));
+        match &self.rebuild {
+            None => line("Rebuilds", "none are asked for".into()),
+            Some(rebuild) => {
+                let names: Vec<&str> = rebuild.keys.iter().map(|key| key.name()).collect();
+                line(
+                    "Rebuilds",
+                    format!("{} equal ones, signed by different ones of {}", rebuild.verdicts, names.join(", ")),
+                );
+            }
+        }
         #[cfg(feature = "cpu-evidence")]
         line("Processor", self.cpu.words());
         text
@@ -75,12 +88,17 @@ impl Policy {
             "registers": self.registers.name(),
             "statement": {
                 "keys": self.statement.keys.iter().map(ToString::to_string).collect::<Vec<_>>(),
+                "threshold": self.statement.threshold,
                 "expires_within": self.statement.expires_within.map(|span| span.to_string()),
             },
             "image": self.images.iter().map(image).collect::<Vec<_>>(),
             "evidence": { "max_age": self.max_age.map(|span| span.to_string()) },
             "tpm": { "min_firmware": self.min_firmware.map(|version| format!("{version:016x}")) },
             "firmware": pins.collect::<serde_json::Map<_, _>>(),
+            "rebuild": self.rebuild.as_ref().map(|rebuild| json!({
+                "verdicts": rebuild.verdicts,
+                "keys": rebuild.keys.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            })),
             "memory": { "required": self.memory.required, "first_seen": self.memory.first_seen },
             "log": self.log.as_ref().map(LogPolicy::json),
         });

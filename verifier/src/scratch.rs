@@ -1,0 +1,30 @@
+//! A folder that is gone when it is not needed any more.
+
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::{Path, PathBuf};
+use vitrine_attest::{Error, Result};
+
+/// For this user alone: creating it fails when somebody has made one of this name before.
+pub struct Scratch(PathBuf);
+
+impl Scratch {
+    /// # Errors
+    /// When there is no place.
+    pub fn make() -> Result<Self> {
+        let path = std::env::temp_dir().join(format!("vitrine-rebuild-{}", std::process::id()));
+        std::fs::DirBuilder::new().mode(0o700).create(&path).map_err(|e| {
+            Error::host(format!("{}: {e}", path.display()), "remove it, or name another folder in TMPDIR")
+        })?;
+        Ok(Self(path))
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
