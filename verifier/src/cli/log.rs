@@ -19,6 +19,7 @@ pub struct Log {
 pub enum LogAction {
     Init(InitArgs),
     Append(AppendArgs),
+    Refresh(RefreshArgs),
     Get(GetArgs),
     Fsck(FsckArgs),
     RotateKey(RotateArgs),
@@ -36,6 +37,23 @@ pub struct InitArgs {
     /// Address at which it will be served, without scheme: the log's name
     #[arg(long, value_name = "NAME")]
     pub origin: String,
+    /// Witnesses that have to sign each checkpoint, as a C2SP tlog-policy with
+    /// their addresses; kept as DIR/witnesses
+    #[arg(long, value_name = "FILE")]
+    pub witnesses: Option<PathBuf>,
+}
+
+/// Have the newest checkpoint witnessed anew and publish it
+///
+/// Run it from a timer, so that a log without news is not taken for one that is
+/// held back, and after a failure: it finishes what was begun.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  vitrine-verify log refresh /srv/log")]
+pub struct RefreshArgs {
+    /// Folder of the log
+    pub dir: PathBuf,
 }
 
 /// Append entries, durably

@@ -7,6 +7,7 @@ mod cpu;
 mod log;
 mod peers;
 mod policy;
+mod publish;
 mod rebuild;
 mod revoke;
 mod state;
@@ -18,9 +19,10 @@ pub use beacon::Beacon;
 pub use bundle::Bundle;
 #[cfg(feature = "cpu-evidence")]
 pub use cpu::CpuFiles;
-pub use log::{AppendArgs, FsckArgs, GetArgs, InitArgs, Log, LogAction, RotateArgs, ServeArgs};
+pub use log::{AppendArgs, FsckArgs, GetArgs, InitArgs, Log, LogAction, RefreshArgs, RotateArgs, ServeArgs};
 pub use peers::{AddPeer, CommitmentArgs, OnePeer, OwnerArgs, PeerAction, Peers, SyncPeers};
 pub use policy::{Policy, PolicyAction, ShowPolicy};
+pub use publish::Publish;
 pub use rebuild::Rebuild;
 pub use revoke::{CoSign, Revoke};
 pub use state::{ForgetArgs, ListArgs, Name, State, StateAction};
@@ -59,6 +61,7 @@ pub enum Command {
     Watch(Watch),
     Beacon(Beacon),
     Log(Log),
+    Publish(Publish),
     Bundle(Bundle),
     Revoke(Revoke),
     CoSign(CoSign),

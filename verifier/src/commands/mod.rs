@@ -12,6 +12,7 @@ mod judging;
 mod log;
 mod peers;
 mod policy;
+mod publish;
 mod rebuild;
 mod revoke;
 mod signing;
@@ -53,6 +54,7 @@ pub fn run(cli: Cli) -> Result<Done> {
         Command::Watch(args) => watch::run(&args),
         Command::Beacon(args) => beacon::run(&args),
         Command::Log(args) => log::run(&args),
+        Command::Publish(args) => publish::run(&args),
         Command::Bundle(args) => bundle::run(&args),
         Command::Revoke(args) => revoke::run(&args),
         Command::CoSign(args) => co_sign::run(&args),

@@ -108,11 +108,11 @@ pub(super) fn new_key(folder: &Folder, disk: &mut Disk<'_>, origin: &str, file: 
     Ok(KeyFile { file: file.into(), key: public.to_string() })
 }
 
-/// Makes the folder of a log without entries.
+/// Makes the folder of a log without entries; `witnesses` as [`super::Quorum`] reads them.
 ///
 /// # Errors
 /// When there is a log already, the name cannot be one, or the disk fails.
-pub fn init(path: &Path, origin: &str) -> Result<Config> {
+pub fn init(path: &Path, origin: &str, witnesses: Option<&[u8]>) -> Result<Config> {
     let folder = Folder::new(path);
     if !origin.contains('/') || origin.contains("://") || origin.ends_with('/') {
         return Err(Error::input(
@@ -133,6 +133,10 @@ pub fn init(path: &Path, origin: &str) -> Result<Config> {
     let mut disk = Disk::new(&folder);
     let key = new_key(&folder, &mut disk, origin, "log.key")?;
     let config = Config { v: VERSION, origin: origin.into(), keys: vec![key] };
+    if let Some(witnesses) = witnesses {
+        super::Quorum::parse(witnesses, &config)?;
+        disk.replace(&folder.witnesses(), witnesses, 0o644)?;
+    }
     let secrets = config.secrets(&folder)?;
     let note = super::writer::signed(&config, &secrets, 0, &vitrine_attest::merkle::root_of_nothing())?;
     disk.replace(&folder.commit(), note.as_bytes(), 0o644)?;

@@ -3,6 +3,7 @@
 //! ```text
 //! DIR/log.json            name and keys of the log
 //! DIR/log.key             its private key, mode 0600
+//! DIR/witnesses           who has to sign beside it (C2SP tlog-policy); none: nobody
 //! DIR/commit              its newest checkpoint as it signed it: from here on there is no way back
 //! DIR/stage               the entries of the last change
 //! DIR/public/checkpoint   the newest checkpoint with the cosignatures of witnesses
@@ -14,6 +15,7 @@
 mod config;
 mod disk;
 mod fsck;
+mod quorum;
 mod reader;
 mod rotation;
 mod seen;
@@ -24,6 +26,7 @@ mod writer;
 
 pub use config::{init, Config, KeyFile};
 pub use fsck::{fsck, Finding, Findings};
+pub use quorum::Quorum;
 pub use reader::{Place, Snapshot};
 pub use rotation::{begin_rotation, retire};
 pub use serve::Files;
@@ -67,6 +70,11 @@ impl Folder {
 
     fn lock(&self) -> PathBuf {
         self.0.join("lock")
+    }
+
+    /// Who has to sign beside the log.
+    pub fn witnesses(&self) -> PathBuf {
+        self.0.join("witnesses")
     }
 
     /// For files that are being written; whatever lies here is nobody's.

@@ -14,5 +14,5 @@ pub trait Witnesses: Send {
     ///
     /// # Errors
     /// When too few sign.
-    fn cosign(&mut self, note: &str, prove: &mut dyn FnMut(u64) -> Result<Vec<Sha256>>) -> Result<String>;
+    fn cosign(&mut self, note: &str, prove: &mut (dyn FnMut(u64) -> Result<Vec<Sha256>> + Send)) -> Result<String>;
 }

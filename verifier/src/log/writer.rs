@@ -8,7 +8,7 @@ use super::disk::{self, Disk, Same};
 use super::reader::{Place, Snapshot};
 use super::seen::Seen;
 use super::stage::{Stage, FILE_LIMIT, STAGE_LIMIT};
-use super::{Folder, Witnesses};
+use super::{Folder, Quorum, Witnesses};
 use crate::files;
 use base64::{engine::general_purpose::STANDARD, Engine as _};
 use ed25519_dalek::SigningKey;
@@ -50,9 +50,10 @@ impl Writer {
     ///
     /// # Errors
     /// When another writer is at work, the log is damaged, a witness knows more of it than its folder does, or the disk fails.
-    pub fn open(path: &Path, witnesses: Option<Box<dyn Witnesses>>) -> Result<Self> {
+    pub fn open(path: &Path) -> Result<Self> {
         let folder = Folder::new(path);
         let config = Config::read(&folder)?;
+        let witnesses = Quorum::of(&folder, &config)?.map(|quorum| Box::new(quorum) as Box<dyn Witnesses>);
         let lock = disk::lock(&folder)?;
         std::fs::create_dir_all(folder.work()).map_err(|e| disk::failed(&folder.work(), &e))?;
         let secrets = config.secrets(&folder)?;

@@ -12,7 +12,7 @@ use vitrine_attest::tile::ENTRY_LIMIT;
 use vitrine_attest::{Error, Result};
 
 pub fn run(args: &AppendArgs) -> Result<Done> {
-    let mut writer = Writer::open(&args.dir, None)?;
+    let mut writer = Writer::open(&args.dir)?;
     match &args.lines {
         Some(path) => lines(args, &mut writer, path),
         None => entries(args, &mut writer),

@@ -7,10 +7,11 @@ mod serve;
 
 use super::Done;
 use crate::beacon;
-use crate::cli::{InitArgs, Log, LogAction, RotateArgs};
+use crate::cli::{InitArgs, Log, LogAction, RefreshArgs, RotateArgs};
 use crate::files;
-use crate::log;
+use crate::log::{self, Writer};
 use std::path::Path;
+use vitrine_attest::tlog_policy::TLOG_POLICY_LIMIT;
 use vitrine_attest::vkey::NoteKey;
 use vitrine_attest::Result;
 
@@ -18,6 +19,7 @@ pub fn run(args: &Log) -> Result<Done> {
     match &args.action {
         LogAction::Init(args) => init(args),
         LogAction::Append(args) => append::run(args),
+        LogAction::Refresh(args) => refresh(args),
         LogAction::Get(args) => get::run(args),
         LogAction::Fsck(args) => fsck::run(args),
         LogAction::Serve(args) => serve::run(args),
@@ -31,7 +33,8 @@ fn keys(path: &Path) -> Result<Vec<NoteKey>> {
 }
 
 fn init(args: &InitArgs) -> Result<Done> {
-    let config = log::init(&args.dir, &args.origin)?;
+    let witnesses = args.witnesses.as_deref().map(|path| files::read(path, TLOG_POLICY_LIMIT)).transpose()?;
+    let config = log::init(&args.dir, &args.origin, witnesses.as_deref())?;
     let mut text = format!(
         "{} is the log {}, without entries.\nIts key, for everybody who checks it ({}):\n",
         args.dir.display(),
@@ -42,6 +45,12 @@ fn init(args: &InitArgs) -> Result<Done> {
         text += &format!("{}\n", key.key);
     }
     Ok(Done::ok(text))
+}
+
+fn refresh(args: &RefreshArgs) -> Result<Done> {
+    let mut writer = Writer::open(&args.dir)?;
+    writer.refresh()?;
+    Ok(Done::ok(format!("{} is published with {} entries\n", writer.config().origin, writer.size())))
 }
 
 fn rotate(args: &RotateArgs) -> Result<Done> {
