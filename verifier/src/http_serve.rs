@@ -238,7 +238,7 @@ async fn connection(stream: TcpStream, served: Rc<Served>, mut ending: watch::Re
             () = ended => return,
             () = served.crowd.notified() => if pace.phase.get() == Phase::Waiting { return },
             _ = ending.changed(), if going_on => {
-                if pace.phase.get() != Phase::Busy {
+                if matches!(pace.phase.get(), Phase::Waiting | Phase::Head) {
                     return;
                 }
                 going_on = false;

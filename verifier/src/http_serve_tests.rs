@@ -16,7 +16,7 @@ impl Handler for Echo {
         match request.path.as_str() {
             "/slow" => std::thread::sleep(Duration::from_millis(600)),
             "/panic" => panic!("meant"),
-            "/large" => return Answer::new(200, "application/octet-stream", vec![7; 4 << 20]),
+            "/large" => return Answer::new(200, "application/octet-stream", vec![7; 16 << 20]),
             "/bad-header" => return Answer { headers: vec![("x", "a\nb".into())], ..Answer::text(200, "") },
             _ => {}
         }
@@ -233,9 +233,16 @@ fn the_end() {
     let idle = running.connect();
     let mut busy = running.connect();
     busy.write_all(b"GET /slow HTTP/1.1\r\nhost: x\r\n\r\n").unwrap();
+    let mut large = running.connect();
+    large.write_all(b"GET /large HTTP/1.1\r\nhost: x\r\n\r\n").unwrap();
     std::thread::sleep(Duration::from_millis(200));
     let begun = Instant::now();
+    let reading = std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_millis(300));
+        answer(&large, false).len()
+    });
     running.end();
+    assert!(reading.join().unwrap() > 16 << 20, "the end of a large answer is missing");
     assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
     assert!(answer(&busy, false).contains("200 OK"));
     assert!(is_closed(&busy) && is_closed(&idle));
@@ -245,5 +252,5 @@ fn the_end() {
 fn a_large_answer_arrives_whole() {
     let running = run(QUICK);
     let text = running.ask("GET /large HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
-    assert!(text.len() > 4 << 20);
+    assert!(text.len() > 16 << 20);
 }
