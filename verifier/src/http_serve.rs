@@ -1,6 +1,6 @@
 //! A small HTTP/1.1 server for the parts that a stranger asks: a log's files, a witness.
 //!
-//! Everything is bounded: connections (further ones wait in the kernel's queue), the time for a request's head, for the whole
+//! Everything is bounded: connections (further ones wait in the kernel's queue, and idle ones go for them), the time for a request's head, for the whole
 //! request and for its answer, the bytes of head and body, and the answers that are made at one time. Nothing is logged: not
 //! addresses, not requests, not failures. No TLS: what is served here is signed; put a reverse proxy before it for the names.
 //!
@@ -15,7 +15,7 @@ use hyper::{Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use std::cell::Cell;
 use std::convert::Infallible;
-use std::future::Future;
+use std::future::{poll_fn, Future};
 use std::net::TcpListener;
 use std::pin::{pin, Pin};
 use std::rc::Rc;
@@ -24,7 +24,7 @@ use std::task::{ready, Context, Poll};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
-use tokio::sync::{watch, Semaphore};
+use tokio::sync::{watch, Notify, Semaphore};
 use tokio::time::{sleep, sleep_until, timeout, timeout_at, Instant};
 use vitrine_attest::{Error, Result};
 
@@ -128,7 +128,8 @@ pub fn serve_within(
     let tasks = tokio::task::LocalSet::new();
     let ended = tasks.block_on(&runtime, async {
         let listener = tokio::net::TcpListener::from_std(listener)?;
-        let served = Served { handler, limits, handlers: Arc::new(Semaphore::new(HANDLERS)) };
+        let handlers = Arc::new(Semaphore::new(HANDLERS));
+        let served = Served { handler, limits, handlers, crowd: Notify::new(), crowded: Cell::new(false) };
         accept(listener, Rc::new(served), until).await;
         Ok(())
     });
@@ -159,6 +160,9 @@ struct Served {
     handler: Arc<dyn Handler>,
     limits: Limits,
     handlers: Arc<Semaphore>,
+    /// Somebody waits for a place: told to connections that are idle, and true for those that become so.
+    crowd: Notify,
+    crowded: Cell<bool>,
 }
 
 async fn accept(listener: tokio::net::TcpListener, served: Rc<Served>, until: impl Future<Output = ()>) {
@@ -167,13 +171,19 @@ async fn accept(listener: tokio::net::TcpListener, served: Rc<Served>, until: im
     let mut until = pin!(until);
     loop {
         let next = async {
-            let place = places.clone().acquire_owned().await;
-            loop {
+            let stream = loop {
                 match listener.accept().await {
-                    Ok((stream, _)) => return (stream, place),
+                    Ok((stream, _)) => break stream,
                     Err(_) => sleep(ACCEPT_PAUSE).await,
                 }
+            };
+            served.crowded.set(places.available_permits() == 0);
+            if served.crowded.get() {
+                served.crowd.notify_waiters();
             }
+            let place = places.clone().acquire_owned().await;
+            served.crowded.set(false);
+            (stream, place)
         };
         let (stream, place) = tokio::select! {
             biased;
@@ -194,9 +204,9 @@ async fn accept(listener: tokio::net::TcpListener, served: Rc<Served>, until: im
 /// Serves one connection until it ends, or takes longer than it may, or all end.
 async fn connection(stream: TcpStream, served: Rc<Served>, mut ending: watch::Receiver<()>) {
     let _ = stream.set_nodelay(true);
-    let pace = Rc::new(Pace::new(served.limits));
+    let pace = Rc::new(Pace::new(served.clone()));
     let service = {
-        let pace = pace.clone();
+        let (served, pace) = (served.clone(), pace.clone());
         service_fn(move |request| {
             let (served, pace) = (served.clone(), pace.clone());
             async move {
@@ -211,13 +221,24 @@ async fn connection(stream: TcpStream, served: Rc<Served>, mut ending: watch::Re
     builder.header_read_timeout(None).max_buf_size(HEAD);
     let io = TokioIo::new(Paced { stream, pace: pace.clone() });
     let mut connection = pin!(builder.serve_connection(io, service));
+    let mut late = pin!(sleep_until(pace.deadline.get()));
     let mut going_on = true;
     loop {
+        // the deadline moves, in both directions, only while the connection is polled
+        let ended = poll_fn(|cx| {
+            if connection.as_mut().poll(cx).is_ready() {
+                return Poll::Ready(());
+            }
+            if late.deadline() != pace.deadline.get() {
+                late.as_mut().reset(pace.deadline.get());
+            }
+            late.as_mut().poll(cx)
+        });
         tokio::select! {
-            _ = connection.as_mut() => return,
-            () = sleep_until(pace.deadline.get()) => if pace.deadline.get() <= Instant::now() { return },
+            () = ended => return,
+            () = served.crowd.notified() => if pace.phase.get() == Phase::Waiting { return },
             _ = ending.changed(), if going_on => {
-                if pace.phase.get() != Phase::Busy {
+                if matches!(pace.phase.get(), Phase::Waiting | Phase::Head) {
                     return;
                 }
                 going_on = false;
@@ -311,14 +332,15 @@ enum Phase {
 
 /// Where a connection stands, and until when it may stay there.
 struct Pace {
-    limits: Limits,
+    served: Rc<Served>,
     phase: Cell<Phase>,
     deadline: Cell<Instant>,
 }
 
 impl Pace {
-    fn new(limits: Limits) -> Self {
-        Self { limits, phase: Cell::new(Phase::Head), deadline: Cell::new(Instant::now() + limits.head) }
+    fn new(served: Rc<Served>) -> Self {
+        let end = Instant::now() + served.limits.head;
+        Self { served, phase: Cell::new(Phase::Head), deadline: Cell::new(end) }
     }
 
     fn enter(&self, phase: Phase, time: Duration) {
@@ -328,12 +350,12 @@ impl Pace {
 
     fn received(&self) {
         if self.phase.get() == Phase::Waiting {
-            self.enter(Phase::Head, self.limits.head);
+            self.enter(Phase::Head, self.served.limits.head);
         }
     }
 
     fn asked(&self) {
-        self.enter(Phase::Busy, self.limits.request + WRITE);
+        self.enter(Phase::Busy, self.served.limits.request + WRITE);
     }
 
     fn answered(&self, bytes: u64) {
@@ -342,7 +364,8 @@ impl Pace {
 
     fn written(&self) {
         if self.phase.get() == Phase::Answered {
-            self.enter(Phase::Waiting, self.limits.idle);
+            let crowded = self.served.crowded.get();
+            self.enter(Phase::Waiting, if crowded { Duration::ZERO } else { self.served.limits.idle });
         }
     }
 }

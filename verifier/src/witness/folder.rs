@@ -15,7 +15,7 @@ use ed25519_dalek::SigningKey;
 use rustix::fs::{flock, FlockOperation};
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::Write as _;
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use vitrine_attest::vkey::{Kind, NoteKey};
 use vitrine_attest::{private_key, Error, Result};
@@ -112,6 +112,14 @@ impl Folder {
     }
 
     fn locked(&self) -> Result<File> {
+        let mode = std::fs::metadata(&self.path).map_err(|e| failed(&self.path, &e))?.mode();
+        if mode & 0o022 != 0 {
+            let what = format!("{} can be written by others (mode {:04o})", self.path.display(), mode & 0o7777);
+            return Err(Error::input(
+                what,
+                format!("run `chmod 700 {}`, and see that nobody was there", self.path.display()),
+            ));
+        }
         let path = self.path.join(LOCK);
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false).mode(0o600);
@@ -232,6 +240,8 @@ mod tests {
         assert!(folder.read().is_ok(), "reading needs no lock");
         drop(locked);
         assert!(folder.lock().is_ok());
+        std::fs::set_permissions(&folder.path, std::fs::Permissions::from_mode(0o770)).unwrap();
+        assert!(folder.lock().unwrap_err().what.contains("0770"));
     }
 
     #[test]
