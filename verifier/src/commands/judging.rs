@@ -8,6 +8,7 @@ use crate::demands::Demands;
 use crate::exchange::Exchange;
 use crate::memory::{place, Book, Kept, Locked, Memory, Off, Record, ServerId, Store};
 use crate::outcome::Status;
+use crate::policy::LogPolicy;
 use crate::report::{judge_with, Report};
 use crate::verdict::Verdict;
 use std::sync::Arc;
@@ -56,6 +57,11 @@ impl Judging {
             }
         };
         Ok(Self { trusted, memory, demands: Demands::at(level) })
+    }
+
+    /// Which logs and witnesses count, if the person said so.
+    pub fn log_policy(&self) -> Option<&LogPolicy> {
+        self.trusted.policy().log.as_ref()
     }
 
     /// With a processor's report beside the evidence.
