@@ -27,7 +27,7 @@ const NOTE: &str = "If you think cryptography is the answer to your problem,\nth
     \u{2014} PeterNeumann x08go/ZJkuBS9UG/SffcvIAQxVBtiFupLLr8pAcElZInNIuGUgYN1FFYC2pZSNXgKvqfqdngotpRZb6KE6RyyBwJnAM=\n";
 
 /// As in docs/formats/log.md.
-const LOG_POLICY: &str = "log log.example/vitrine+ffae069f+AepKbGPinFIKvvVQexMuxfmVR3auvr57kkIe6mkURtIs\nwitness w1 witness.example/w1+d2c5f772+BCm1vtJMLOuz9qG5i4/AV3rQe5PXMIyKRwEN+g1gDvLJ\nwitness w7 other.example/w7+aac75300+BBpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW\ngroup both all w1 w7\nquorum both\n";
+const LOG_POLICY: &str = "log log.example/vitrine+ffae069f+AepKbGPinFIKvvVQexMuxfmVR3auvr57kkIe6mkURtIs\nwitness w1 witness.example/w1+a1fed9ff+BMG/B0poktQFAAxr9swQKa0uZY0gSpoz4/NkbhKBtUIV\nwitness w7 other.example/w7+ba5b81a9+BAnpdRlsE8Evt8f1+7ers+xz3kZf5++2CuNUxZtAQRe+\ngroup both all w1 w7\nquorum both\n";
 
 const FLEET: &str = "version = 1\n[defaults]\nstatement = [\"a\", \"b\"]\nkey = \"k\"\npolicy = \"p\"\nek_roots = \"r\"\naccept_level = \"L2\"\ninterval = \"5m\"\ntimeout = \"30s\"\nconcurrency = 8\nstate = \"s\"\n[[server]]\nname = \"one\"\nurl = \"http://[2001:db8::7]:8787\"\ninterval = \"1m\"\n[[server]]\nname = \"two\"\nurl = \"http://203.0.113.7:8787\"\nstatement = \"c\"\n";
 

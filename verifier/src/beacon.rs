@@ -11,12 +11,16 @@
 
 use crate::exchange::{Exchange, Source};
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use vitrine_attest::canonical::to_canonical_json;
 use vitrine_attest::digest::base64_bytes;
 use vitrine_attest::evidence::beacon_nonce;
 use vitrine_attest::note::{Checkpoint, Note};
+use vitrine_attest::tile::ENTRY_LIMIT;
+use vitrine_attest::tlog_policy;
+use vitrine_attest::tlog_proof::Proof;
 use vitrine_attest::vkey::{Kind, NoteKey};
-use vitrine_attest::{Error, Result};
+use vitrine_attest::{Error, Result, Sha256};
 
 /// Version of the file.
 const VERSION: u32 = 1;
@@ -52,6 +56,8 @@ pub struct Checked {
     pub signers: Vec<String>,
     /// The earliest time of a witness among them, seconds since 1970: the quote is not older. None: no witness signed.
     pub not_before: Option<u64>,
+    /// The earliest time by which a quorum of witnesses had seen the beacon itself in a log. None: nobody gave a proof.
+    pub not_after: Option<u64>,
 }
 
 /// Reads a beacon's file. What its checkpoint is worth is judged with the evidence (V11).
@@ -102,7 +108,35 @@ pub fn checked(note: &[u8], keys: &[NoteKey]) -> std::result::Result<Checked, St
         signers: signers.iter().map(|signer| signer.key.name().into()).collect(),
         log: checkpoint.origin,
         size: checkpoint.size,
+        not_after: None,
     })
+}
+
+/// What stands in a log for a beacon: the file's bytes, or, of a file that is larger than an entry can be, the 32 bytes of
+/// their SHA-256.
+pub fn entry(file: &[u8]) -> Cow<'_, [u8]> {
+    if file.len() <= ENTRY_LIMIT {
+        Cow::Borrowed(file)
+    } else {
+        Cow::Owned(Sha256::of(file).0.to_vec())
+    }
+}
+
+/// When a quorum of witnesses had seen the beacon in a log: it was made before. A proof that does not hold is no verdict on the
+/// server, so it is no check; it ends the command.
+///
+/// # Errors
+/// When the proof does not hold, or no witness would say when.
+pub fn not_after(file: &[u8], proof: &[u8], policy: &tlog_policy::Policy) -> Result<u64> {
+    let refused = |what: String| {
+        let hint = "get a new proof for this very file, or leave --beacon-proof out: then nobody says when it was made at the latest";
+        Error::artefact(format!("the proof of the beacon: {what}"), hint)
+    };
+    let proof = Proof::parse(proof).map_err(refused)?;
+    proof.check(&entry(file), &policy.keys()).map_err(refused)?;
+    let met = policy.judge(&proof.note, &proof.checkpoint).map_err(|missing| refused(missing.to_string()))?;
+    let hint = "name witnesses in the log policy, or leave --beacon-proof out";
+    met.by.ok_or_else(|| Error::input("the log policy has no witness that could say when a beacon was there", hint))
 }
 
 /// Keys of logs and witnesses: one key text a line; empty lines and those that begin with `#` are left out.

@@ -384,6 +384,60 @@ fn a_bundle_of_a_beacon() {
     ends(&output, 0, "ACCEPTED; at level L1 only, as asked: V06 skipped; from a beacon");
 }
 
+/// A beacon that a log has taken in was made before.
+#[test]
+fn a_beacon_that_stands_in_a_log() {
+    let here = Here::new();
+    let body = format!("{LOG}\n5\n{}\n", STANDARD.encode([7; 32]));
+    let lines = sign(&body, LOG, &secret(1), None).unwrap()
+        + &sign(&body, witness(2).name(), &secret(2), Some(1_763_600_000)).unwrap();
+    here.write("checkpoint", &format!("{body}\n{lines}"));
+    here.write("log-keys", &format!("{}\n", witness(2)));
+    let made = here.person.run(&format!("beacon {} --checkpoint checkpoint --out beacon.json", here.served.url));
+    ends(&made, 0, "beacon.json written");
+    here.write("policy", "version = 1\n[log]\nrequired = false\nfile = \"log-policy\"\n");
+    let check = |more: &str| {
+        let line = "--ek-roots roots --accept-level L1 --log-keys log-keys --beacon-proof beacon-proof";
+        here.person.check("beacon.json", &format!("{line} {more}"))
+    };
+    let file = std::fs::read(here.person.path("beacon.json")).unwrap();
+    let mut log = Log::of(&file);
+    // by the second of two of three it had been seen
+    log.witnesses = vec![(2, 1_763_600_700), (3, 1_763_600_300), (4, 1_763_600_500)];
+    here.write("beacon-proof", &log.proof());
+    let output = check("--policy policy");
+    ends(&output, 0, "ACCEPTED");
+    let words =
+        "made after 2025-11-20T00:53:20Z, when log.example/vitrine had 5 entries, and before 2025-11-20T01:01:40Z";
+    assert!(text(&output).contains(words), "{}", text(&output));
+    cannot_judge(&check(""), "nobody said which logs and witnesses count");
+    cannot_judge(&here.check("--beacon-proof beacon-proof"), "a server is no beacon");
+    here.write("none", &format!("log {}\nquorum none\n", key(Kind::Note, LOG, 1)));
+    cannot_judge(&check("--log-policy none"), "no witness that could say");
+    // one that does not hold is no acceptance
+    for (bad, says) in [
+        (Log::of(b"another beacon").proof(), "not in the tree"),
+        (Log { witnesses: vec![(2, 5)], ..Log::of(&file) }.proof(), "signed by w2"),
+        (Log { signer: 9, ..Log::of(&file) }.proof(), "has not signed"),
+        ("nothing".into(), "no empty line"),
+    ] {
+        here.write("beacon-proof", &bad);
+        let output = check("--policy policy");
+        let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!((output.status.code(), text(&output).as_str()), (Some(1), ""), "{errors}");
+        assert!(errors.contains(says), "{errors}");
+    }
+}
+
+#[test]
+fn beacons_too_large_for_an_entry() {
+    use vitrine_verifier::beacon::entry;
+    let most = vec![b' '; 65_535];
+    assert_eq!(*entry(&most), most);
+    let more = vec![b' '; 65_536];
+    assert_eq!(*entry(&more), Sha256::of(&more).0);
+}
+
 #[test]
 fn what_no_bundle_is_made_of() {
     let here = Here::new();
@@ -475,6 +529,9 @@ fn a_log_with_two_trees_of_one_size() {
     assert!(shown.contains("Log log.example/vitrine\n  Largest        6 entries, root "), "{shown}");
     here.log.leaves[5] = merkle::leaf(b"z");
     only(&check(&here, "--json"), "log-forked");
+    // a log that began again, as its operator says
+    ends(&here.person.run("state forget log.example/vitrine --state state"), 0, "forgotten: log.example/vitrine");
+    ends(&check(&here, ""), 0, "ACCEPTED");
     // what is not accepted is not remembered
     here.log.leaves.push(merkle::leaf(b"more"));
     here.log.witnesses.truncate(1);

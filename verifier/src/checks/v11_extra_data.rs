@@ -48,11 +48,15 @@ fn run(case: &Case) -> CheckResult {
     Err(Failure::differs("extra-data-differs", detail, expected, hex(&attest.extra_data)).into())
 }
 
-/// When the quote cannot have been made yet.
+/// When the quote cannot have been made yet, and when it had been made.
 fn dated(beacon: &Result<Checked, String>) -> String {
-    let Ok(Checked { log, size, not_before, .. }) = beacon else { return String::new() };
-    match not_before {
+    let Ok(Checked { log, size, not_before, not_after, .. }) = beacon else { return String::new() };
+    let after = match not_before {
         Some(time) => format!("made after {}, when {log} had {size} entries", timestamp(*time)),
         None => format!("made after {log} had {size} entries"),
+    };
+    match not_after {
+        Some(time) => format!("{after}, and before {}, when it stood in a log itself", timestamp(*time)),
+        None => after,
     }
 }

@@ -106,6 +106,10 @@ pub struct Check {
     /// Logs and witnesses whose checkpoints date a beacon, one key a line
     #[arg(long, value_name = "FILE")]
     pub log_keys: Option<PathBuf>,
+    /// Proof that the beacon itself stands in a log: it was made before your
+    /// witnesses saw it there; needs a log policy
+    #[arg(long, value_name = "FILE")]
+    pub beacon_proof: Option<PathBuf>,
     /// Print the report as JSON
     #[arg(long)]
     pub json: bool,

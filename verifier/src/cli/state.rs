@@ -41,7 +41,8 @@ pub struct ListArgs {
 
 #[derive(Debug, Args)]
 pub struct ForgetArgs {
-    /// Address as it was given to `check`, or the TPM as `list` shows it
+    /// Address as it was given to `check`, or the TPM, or a log, as `list` shows
+    /// it
     #[arg(value_name = "SERVER")]
     pub server: Name,
     #[command(flatten)]

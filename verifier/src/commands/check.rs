@@ -7,11 +7,13 @@ use super::Done;
 use crate::bundle::{self, Bundle};
 use crate::cli::Check;
 use crate::exchange::{Exchange, FILE_LIMIT};
+use crate::policy::LogPolicy;
 use crate::server::Server;
 use crate::verdict::Verdict;
-use crate::{explanation, files, grounds, session};
+use crate::{beacon, explanation, files, grounds, session};
 use std::path::Path;
 use std::time::Duration;
+use vitrine_attest::tlog_proof::PROOF_LIMIT;
 use vitrine_attest::{Error, Result};
 
 pub fn run(args: &Check) -> Result<Done> {
@@ -41,6 +43,9 @@ fn live(args: &Check) -> Result<(Judging, Exchange)> {
     if args.log_keys.is_some() {
         return Err(Error::input("a server dates nothing by a log", "leave --log-keys out; it is for beacons"));
     }
+    if args.beacon_proof.is_some() {
+        return Err(Error::input("a server is no beacon", "leave --beacon-proof out; it is for beacons"));
+    }
     #[cfg(feature = "cpu-evidence")]
     if args.cpu.cpu_evidence.is_some() {
         return Err(Error::input(
@@ -66,6 +71,27 @@ fn saved(args: &Check) -> Result<(Judging, Exchange)> {
     #[cfg(feature = "cpu-evidence")]
     let judging = judging.with_cpu(args.cpu.read()?);
     let keys = args.log_keys.as_deref().map(read_keys).transpose()?;
-    let exchange = Exchange::from_file(&args.target, &bytes, args.nonce, keys.as_deref())?;
+    let mut exchange = Exchange::from_file(&args.target, &bytes, args.nonce, keys.as_deref())?;
+    if let Some(path) = &args.beacon_proof {
+        date(&mut exchange, &bytes, &files::read(path, PROOF_LIMIT)?, judging.log_policy())?;
+    }
     Ok((judging, exchange))
+}
+
+/// Says of a beacon that it was made before a log had it.
+fn date(exchange: &mut Exchange, file: &[u8], proof: &[u8], policy: Option<&LogPolicy>) -> Result<()> {
+    let Some(checked) = &mut exchange.beacon else {
+        return Err(Error::input("only a beacon stands in a log by itself", "leave --beacon-proof out"));
+    };
+    let policy = policy.ok_or_else(|| {
+        let hint =
+            "give --log-policy FILE, or a table [log] in your policy; with required = false it is for the beacon alone";
+        Error::input("there is a proof of the beacon, and nobody said which logs and witnesses count", hint)
+    })?;
+    let not_after = beacon::not_after(file, proof, &policy.trust)?;
+    // a checkpoint that nobody has signed dates nothing; V11 says so
+    if let Ok(checked) = checked {
+        checked.not_after = Some(not_after);
+    }
+    Ok(())
 }

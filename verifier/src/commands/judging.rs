@@ -9,6 +9,7 @@ use crate::exchange::Exchange;
 use crate::memory::{place, Book, Kept, Locked, Memory, Off, Record, ServerId, Store};
 use crate::outcome::Status;
 use crate::published::Published;
+use crate::policy::LogPolicy;
 use crate::report::{judge_with, Report};
 use crate::verdict::Verdict;
 use std::sync::Arc;
@@ -58,6 +59,11 @@ impl Judging {
         };
         let published = Published::read(&args.revocation, &args.rebuild_verdict)?;
         Ok(Self { trusted, memory, demands: Demands { published, ..Demands::at(level) } })
+    }
+
+    /// Which logs and witnesses count, if the person said so.
+    pub fn log_policy(&self) -> Option<&LogPolicy> {
+        self.trusted.policy().log.as_ref()
     }
 
     /// With a processor's report beside the evidence.

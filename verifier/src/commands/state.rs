@@ -68,15 +68,19 @@ fn forget(args: &ForgetArgs) -> Result<Done> {
     let locked = store.lock()?;
     let mut book = locked.read()?;
     let ids = named(&book, &args.server);
-    if ids.is_empty() {
-        let what = format!("no such server is remembered in {}", store.path().display());
+    let log = match &args.server {
+        Name::Address(name) => book.logs.remove(name).map(|_| name.clone()),
+        Name::Tpm(_) => None,
+    };
+    if ids.is_empty() && log.is_none() {
+        let what = format!("no such server or log is remembered in {}", store.path().display());
         return Err(Error::input(what, "see `vitrine-verify state list`"));
     }
     for id in &ids {
         book.servers.remove(id);
     }
     locked.write(&book)?;
-    let list: Vec<String> = ids.iter().map(ToString::to_string).collect();
+    let list: Vec<String> = ids.iter().map(ToString::to_string).chain(log).collect();
     Ok(Done::ok(format!("forgotten: {}\n", list.join(", "))))
 }
 
