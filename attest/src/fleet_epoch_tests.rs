@@ -54,6 +54,10 @@ fn every_customer_finds_the_own_record_in_trees_of_all_sizes() {
             assert_eq!(check_record(&statement, &digest, &read).unwrap(), &file.record);
         }
         assert_eq!(book.file(capacity as usize, digest), None);
+        let mut entries = book.entries().to_vec();
+        entries.reverse();
+        assert_eq!(Book::of(entries).unwrap(), book, "a book that was kept is another one");
+        assert!(Book::of(book.entries()[1..].to_vec()).is_err());
     }
 }
 

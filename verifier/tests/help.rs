@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::process::Command;
 
-const VERBS: [&str; 22] = [
+const VERBS: [&str; 26] = [
     "",
     "check",
     "peers",
@@ -19,6 +19,10 @@ const VERBS: [&str; 22] = [
     "revoke",
     "co-sign",
     "rebuild",
+    "fleet-epoch",
+    "fleet-epoch make",
+    "fleet-epoch record",
+    "fleet-epoch check",
     "policy",
     "policy example",
     "policy show",
@@ -57,14 +61,29 @@ fn help_fits_a_terminal() {
         let help = run(&format!("{verb} --help"));
         let long: Vec<_> = help.lines().filter(|line| line.chars().count() > 80).collect();
         assert!(long.is_empty(), "{verb}: {long:?}");
-        assert!(matches!(verb, "peers" | "policy" | "state") || help.contains("Example:"), "{verb}: {help}");
+        assert!(
+            matches!(verb, "fleet-epoch" | "peers" | "policy" | "state") || help.contains("Example:"),
+            "{verb}: {help}"
+        );
     }
 }
 
 #[test]
 fn completions_and_man_page_know_every_verb() {
     let (bash, man) = (run("completions bash"), run("man"));
-    for verb in ["check", "sync", "commitment", "wg-config", "watch", "forget", "policy", "event-log"] {
+    for verb in [
+        "check",
+        "sync",
+        "commitment",
+        "wg-config",
+        "watch",
+        "forget",
+        "policy",
+        "co-sign",
+        "rebuild",
+        "fleet-epoch",
+        "event-log",
+    ] {
         assert!(bash.contains(verb), "completions: {verb}");
     }
     for words in ["vitrine", "on\\-reboot", "private\\-key\\-file", "commitment"] {

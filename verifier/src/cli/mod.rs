@@ -3,6 +3,7 @@
 mod beacon;
 #[cfg(feature = "cpu-evidence")]
 mod cpu;
+mod fleet_epoch;
 mod peers;
 mod policy;
 mod rebuild;
@@ -14,6 +15,7 @@ mod wg_config;
 pub use beacon::Beacon;
 #[cfg(feature = "cpu-evidence")]
 pub use cpu::CpuFiles;
+pub use fleet_epoch::{CheckRecord, FleetEpoch, FleetEpochAction, MakeEpoch, MakeRecord};
 pub use peers::{AddPeer, CommitmentArgs, OnePeer, OwnerArgs, PeerAction, Peers, SyncPeers};
 pub use policy::{Policy, PolicyAction, ShowPolicy};
 pub use rebuild::Rebuild;
@@ -55,6 +57,7 @@ pub enum Command {
     Revoke(Revoke),
     CoSign(CoSign),
     Rebuild(Rebuild),
+    FleetEpoch(FleetEpoch),
     State(State),
     Policy(Policy),
     EventLog(EventLog),

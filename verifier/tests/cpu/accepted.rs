@@ -35,8 +35,8 @@ fn without_a_report_nothing_changes() {
     ] {
         let report = judged(|_| None, CpuPolicy::default(), accept);
         assert_eq!((report.verdict, report.level), (verdict, level), "{accept}");
-        let last = report.checks.last().unwrap();
-        assert_eq!((last.code, last.status), ("V28", Status::Skipped));
+        let cpu = report.checks.iter().find(|check| check.code == "V28").unwrap();
+        assert_eq!(cpu.status, Status::Skipped);
         assert!(report.not_proven.iter().any(|line| line.contains("there is no CPU report")));
     }
 }
