@@ -90,7 +90,8 @@ fn a_file_with_one_thing_wrong() {
     let good = files(&book, digest).into_iter().find(|file| file.record.server.is_some()).unwrap();
     assert!(check_record(&statement, &digest, &good).is_ok());
     let other = Sha256::of(b"other");
-    let wrong: [(&str, fn(&mut RecordFile, Sha256)); 13] = [
+    type Change = fn(&mut RecordFile, Sha256);
+    let wrong: [(&str, Change); 13] = [
         ("path", |file, other| file.record.server = Some(other)),
         ("path", |file, other| file.record.release = Some(Fingerprint(other))),
         ("path", |file, other| file.salt = other),

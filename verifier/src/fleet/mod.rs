@@ -7,6 +7,7 @@
 //! statement = "exit.dsse.json"    # or a list: a server has to fit one of them, as during a roll-out
 //! key = "release.pub"             # and/or policy = "policy.toml"
 //! ek_roots = "tpm-roots.pem"
+//! revocations = "revocations"     # a file or a folder, and so rebuild_verdicts
 //! interval = "5m"                 # between two looks, a tenth more or less
 //! timeout = "30s"                 # for each answer
 //! concurrency = 16                # servers that are asked at once
@@ -82,7 +83,15 @@ pub struct Sources {
     pub key: Option<PathBuf>,
     pub policy: Option<PathBuf>,
     pub ek_roots: Option<PathBuf>,
+    pub published: PublishedPaths,
     pub accept_level: Option<Level>,
+}
+
+/// Files or folders of what others say about releases.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct PublishedPaths {
+    pub revocations: Option<PathBuf>,
+    pub rebuild_verdicts: Option<PathBuf>,
 }
 
 #[cfg(test)]
