@@ -7,7 +7,7 @@ use std::path::PathBuf;
 ///
 /// Runs `vitrine build --unsigned` with the recipe and the lock that you give,
 /// and compares the image's bytes with what the statement promises. The verdict
-/// is for others: their policy names your key ([rebuild]). Statements are read
+/// is for others: their policy names your key (`rebuild`). Statements are read
 /// without their signature; who signed is for those who use the verdict.
 ///
 /// Exit code 0: the same image. 1: another one, or another lock. 2: it could not
