@@ -178,12 +178,18 @@ impl Book {
         let missing = capacity - records.len() as u64;
         let filling = Record::filling(epoch)?;
         let all = records.into_iter().chain((0..missing).map(|_| filling.clone()));
-        let mut leaves = all
-            .map(|record| {
-                let salt = random()?;
-                Ok((record.leaf(&salt)?, Entry { record, salt }))
-            })
-            .collect::<Result<Vec<_>>>()?;
+        let entries = all.map(|record| Ok(Entry { record, salt: random()? })).collect::<Result<_>>()?;
+        Self::of(entries)
+    }
+
+    /// From the entries of a book that was kept, in any order.
+    ///
+    /// # Errors
+    /// [`crate::Blame::Input`] when they are no whole tree.
+    pub fn of(entries: Vec<Entry>) -> Result<Self> {
+        check_capacity(entries.len() as u64).map_err(|why| Error::input(why, "give the whole book"))?;
+        let leaf = |entry: Entry| Ok((entry.record.leaf(&entry.salt)?, entry));
+        let mut leaves = entries.into_iter().map(leaf).collect::<Result<Vec<_>>>()?;
         leaves.sort_by_key(|(leaf, _)| *leaf);
         let (hashes, entries): (Vec<_>, Vec<_>) = leaves.into_iter().unzip();
         let mut levels = vec![hashes];

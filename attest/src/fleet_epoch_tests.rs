@@ -54,6 +54,10 @@ fn every_customer_finds_the_own_record_in_trees_of_all_sizes() {
             assert_eq!(check_record(&statement, &digest, &read).unwrap(), &file.record);
         }
         assert_eq!(book.file(capacity as usize, digest), None);
+        let mut entries = book.entries().to_vec();
+        entries.reverse();
+        assert_eq!(Book::of(entries).unwrap(), book, "a book that was kept is another one");
+        assert!(Book::of(book.entries()[1..].to_vec()).is_err());
     }
 }
 
@@ -86,7 +90,8 @@ fn a_file_with_one_thing_wrong() {
     let good = files(&book, digest).into_iter().find(|file| file.record.server.is_some()).unwrap();
     assert!(check_record(&statement, &digest, &good).is_ok());
     let other = Sha256::of(b"other");
-    let wrong: [(&str, fn(&mut RecordFile, Sha256)); 13] = [
+    type Change = fn(&mut RecordFile, Sha256);
+    let wrong: [(&str, Change); 13] = [
         ("path", |file, other| file.record.server = Some(other)),
         ("path", |file, other| file.record.release = Some(Fingerprint(other))),
         ("path", |file, other| file.salt = other),

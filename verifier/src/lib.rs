@@ -32,6 +32,7 @@ pub mod report;
 pub mod roots;
 pub mod scratch;
 pub mod server;
+pub mod servers;
 pub mod session;
 pub mod verdict;
 pub mod witness;

@@ -56,7 +56,7 @@ fn all<P>(paths: &[PathBuf], sort: Sort<P>) -> Result<Option<Arc<[Given<P>]>>> {
     }
     let mut found = vec![];
     for path in paths {
-        found.extend(if path.is_dir() { folder(path)? } else { vec![path.clone()] });
+        found.extend(files_of(path)?);
     }
     if found.len() > FILES_LIMIT {
         let what = format!("{} files of one kind, more than {FILES_LIMIT}", found.len());
@@ -74,6 +74,18 @@ fn understood<P>(bytes: &[u8], sort: Sort<P>) -> std::result::Result<(Envelope, 
     let entry = Entry::of(&envelope).map_err(|e| e.what)?;
     let said = sort(entry).map_err(|other| format!("it is a {}", other.kind()))?;
     Ok((envelope, said))
+}
+
+/// The file itself, or the files of a folder that are read.
+///
+/// # Errors
+/// When the folder cannot be read.
+pub fn files_of(path: &Path) -> Result<Vec<PathBuf>> {
+    if path.is_dir() {
+        folder(path)
+    } else {
+        Ok(vec![path.to_owned()])
+    }
 }
 
 /// In the order of names, so that a report is the same each time.

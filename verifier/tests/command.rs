@@ -31,7 +31,7 @@ fn accepted_saved_and_accepted_again() {
     assert_eq!(output.status.code(), Some(0));
     let report = json(&output);
     assert_eq!((&report["verdict"], &report["level"]), (&"accepted".into(), &"L2".into()));
-    assert_eq!(report["checks"].as_array().unwrap().len(), 28);
+    assert_eq!(report["checks"].as_array().unwrap().len(), vitrine_verifier::checks::ALL.len());
     assert!(report["remarks"][0].as_str().unwrap().contains("saved"), "{report}");
 }
 

@@ -300,6 +300,45 @@ fn statements_change_while_it_runs() {
     assert_eq!(person.run("watch fleet.toml --once").status.code(), Some(0));
 }
 
+/// Its operator puts a revocation into the folder, and the fleet is rejected without a restart.
+#[test]
+fn a_revocation_arrives_while_it_runs() {
+    use ed25519_dalek::pkcs8::EncodePrivateKey as _;
+    use std::os::unix::fs::PermissionsExt as _;
+    let scene = Scene::good();
+    let person = Person::of(&scene);
+    std::fs::write(person.path("k1"), scene.release_key.to_pkcs8_pem(Default::default()).unwrap().as_bytes()).unwrap();
+    std::fs::set_permissions(person.path("k1"), std::fs::Permissions::from_mode(0o600)).unwrap();
+    let served = serve_scene(scene);
+    std::fs::create_dir(person.path("revocations")).unwrap();
+    let extra = "interval = \"1s\"\nno_state = true\nrevocations = \"revocations\"";
+    fleet(&person, extra, &[("one", &served.url)]);
+    let watch = Watch::start(&person, "watch fleet.toml --json");
+    watch.expect("one", "accepted");
+    let made =
+        person.run("revoke --statement statement --reason mistake --seq 1 --key-file k1 --out revocations/r.json");
+    assert_eq!(made.status.code(), Some(0));
+    assert_eq!(watch.next()["event"], "files-changed");
+    let line = watch.expect("one", "rejected");
+    assert!(line.to_string().contains("revoked"), "{line}");
+    assert_eq!(watch.end(), Some(1));
+    // a policy that wants rebuilds: none are given, then a folder without any
+    std::fs::write(
+        person.path("policy"),
+        include_str!("../src/policy/example.toml")
+            .replace("# [rebuild]", "[rebuild]")
+            .replace("# verdicts", "verdicts")
+            .replace("# keys = [\"example.net", "keys = [\"example.net"),
+    )
+    .unwrap();
+    for more in ["", "\nrebuild_verdicts = \"revocations\""] {
+        fleet(&person, &format!("no_state = true\npolicy = \"policy\"{more}"), &[("one", &served.url)]);
+        let output = person.run("watch fleet.toml --once");
+        let reason = if more.is_empty() { "V31 rebuild-verdicts-missing" } else { "V31 rebuild-verdict-unreadable" };
+        assert!(output.status.code() == Some(1) && text(&output).contains(reason), "{}", text(&output));
+    }
+}
+
 #[test]
 fn workers_share_what_is_remembered() {
     const COUNT: usize = 24;

@@ -21,6 +21,10 @@ const VERBS: &[&str] = &[
     "revoke",
     "co-sign",
     "rebuild",
+    "fleet-epoch",
+    "fleet-epoch make",
+    "fleet-epoch record",
+    "fleet-epoch check",
     "policy",
     "policy example",
     "policy show",
@@ -73,7 +77,8 @@ fn help_fits_a_terminal() {
         let long: Vec<_> = help.lines().filter(|line| line.chars().count() > 80).collect();
         assert!(long.is_empty(), "{verb}: {long:?}");
         assert!(
-            matches!(*verb, "peers" | "policy" | "state" | "witness" | "log") || help.contains("Example:"),
+            matches!(*verb, "fleet-epoch" | "peers" | "policy" | "state" | "witness" | "log")
+                || help.contains("Example:"),
             "{verb}: {help}"
         );
     }
@@ -82,7 +87,19 @@ fn help_fits_a_terminal() {
 #[test]
 fn completions_and_man_page_know_every_verb() {
     let (bash, man) = (run("completions bash"), run("man"));
-    for verb in ["check", "sync", "commitment", "wg-config", "watch", "forget", "policy", "event-log"] {
+    for verb in [
+        "check",
+        "sync",
+        "commitment",
+        "wg-config",
+        "watch",
+        "forget",
+        "policy",
+        "co-sign",
+        "rebuild",
+        "fleet-epoch",
+        "event-log",
+    ] {
         assert!(bash.contains(verb), "completions: {verb}");
     }
     for words in ["vitrine", "on\\-reboot", "private\\-key\\-file", "commitment"] {

@@ -4,6 +4,7 @@ mod beacon;
 mod bundle;
 #[cfg(feature = "cpu-evidence")]
 mod cpu;
+mod fleet_epoch;
 mod log;
 mod peers;
 mod policy;
@@ -19,6 +20,7 @@ pub use beacon::Beacon;
 pub use bundle::Bundle;
 #[cfg(feature = "cpu-evidence")]
 pub use cpu::CpuFiles;
+pub use fleet_epoch::{CheckRecord, FleetEpoch, FleetEpochAction, MakeEpoch, MakeRecord};
 pub use log::{AppendArgs, FsckArgs, GetArgs, InitArgs, Log, LogAction, RefreshArgs, RotateArgs, ServeArgs};
 pub use peers::{AddPeer, CommitmentArgs, OnePeer, OwnerArgs, PeerAction, Peers, SyncPeers};
 pub use policy::{Policy, PolicyAction, ShowPolicy};
@@ -66,6 +68,7 @@ pub enum Command {
     Revoke(Revoke),
     CoSign(CoSign),
     Rebuild(Rebuild),
+    FleetEpoch(FleetEpoch),
     State(State),
     Policy(Policy),
     Witness(Witness),

@@ -7,14 +7,14 @@ use std::path::PathBuf;
 ///
 /// Runs `vitrine build --unsigned` with the recipe and the lock that you give,
 /// and compares the image's bytes with what the statement promises. The verdict
-/// is for others: their policy names your key ([rebuild]). Statements are read
+/// is for others: their policy names your key (`rebuild`). Statements are read
 /// without their signature; who signed is for those who use the verdict.
 ///
 /// Exit code 0: the same image. 1: another one, or another lock. 2: it could not
 /// be built, and nothing is signed.
 #[derive(Debug, Args)]
 #[command(
-    override_usage = "vitrine-verify rebuild [OPTIONS] --recipe <FILE> --lock <FILE> \\\n           --key-file <FILE> --out <FILE> <STATEMENT> [-- <BUILD ARGUMENTS>…]",
+    override_usage = "vitrine-verify rebuild [OPTIONS] --recipe <FILE> … <STATEMENT> [-- …]",
     after_help = "\
 Example:
   vitrine-verify rebuild release.dsse.json --recipe recipes/exit.toml \\
@@ -34,7 +34,7 @@ pub struct Rebuild {
     /// from their sources (`make programs`) [default: the builder's]
     #[arg(long, value_name = "DIR")]
     pub programs: Option<PathBuf>,
-    /// The builder [default: `vitrine`, found in PATH]
+    /// The builder, found in PATH
     #[arg(long, value_name = "PROGRAM", default_value = "vitrine")]
     pub builder: PathBuf,
     /// Your private key, as `vitrine keygen` makes it; not a key that signs

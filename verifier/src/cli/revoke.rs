@@ -11,11 +11,14 @@ use vitrine_attest::revocation::Reason;
 /// names it. Publish it where the release is published, and in the log. It takes
 /// effect for those who check with --revocation; nobody can take it back.
 #[derive(Debug, Args)]
-#[command(after_help = "\
+#[command(
+    override_usage = "vitrine-verify revoke [OPTIONS] --statement <FILE> --reason <REASON> …",
+    after_help = "\
 Example:
   vitrine-verify revoke --statement release.dsse.json \\
       --reason vulnerability --text \"use 1.3 or later\" \\
-      --key-file release.key --seq 3 --out revocation.dsse.json")]
+      --key-file release.key --seq 3 --out revocation.dsse.json"
+)]
 pub struct Revoke {
     /// Signed release statement (release.dsse.json)
     #[arg(long, value_name = "FILE")]

@@ -8,6 +8,7 @@ mod co_sign;
 mod documents;
 mod event_log;
 mod fleet;
+mod fleet_epoch;
 mod judging;
 mod log;
 mod peers;
@@ -59,6 +60,7 @@ pub fn run(cli: Cli) -> Result<Done> {
         Command::Revoke(args) => revoke::run(&args),
         Command::CoSign(args) => co_sign::run(&args),
         Command::Rebuild(args) => rebuild::run(&args),
+        Command::FleetEpoch(args) => fleet_epoch::run(&args),
         Command::Policy(args) => policy::run(&args),
         Command::State(args) => state::run(&args),
         Command::Witness(args) => witness::run(&args),

@@ -9,6 +9,7 @@
 //! ek_roots = "tpm-roots.pem"
 //! proof = "exit.tlog-proof"       # or a list: one for each statement
 //! log_policy = "log-policy.txt"   # or [log] in the policy
+//! revocations = "revocations"     # a file or a folder, and so rebuild_verdicts
 //! interval = "5m"                 # between two looks, a tenth more or less
 //! timeout = "30s"                 # for each answer
 //! concurrency = 16                # servers that are asked at once
@@ -87,7 +88,15 @@ pub struct Sources {
     pub key: Option<PathBuf>,
     pub policy: Option<PathBuf>,
     pub ek_roots: Option<PathBuf>,
+    pub published: PublishedPaths,
     pub accept_level: Option<Level>,
+}
+
+/// Files or folders of what others say about releases.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct PublishedPaths {
+    pub revocations: Option<PathBuf>,
+    pub rebuild_verdicts: Option<PathBuf>,
 }
 
 #[cfg(test)]

@@ -1,7 +1,8 @@
 //! Reads a fleet's file: strictly, and with the line of each mistake.
 
 use super::{
-    Fleet, Member, Place, Sources, CONCURRENCY_LIMIT, FLEET_LIMIT, NAME_LIMIT, SERVERS_LIMIT, STATEMENTS_LIMIT,
+    Fleet, Member, Place, PublishedPaths, Sources, CONCURRENCY_LIMIT, FLEET_LIMIT, NAME_LIMIT, SERVERS_LIMIT,
+    STATEMENTS_LIMIT,
 };
 use crate::files;
 use crate::lines::{self, Lines, Problem};
@@ -45,6 +46,8 @@ macro_rules! table {
             key: Option<Spanned<String>>,
             policy: Option<Spanned<String>>,
             ek_roots: Option<Spanned<String>>,
+            revocations: Option<Spanned<String>>,
+            rebuild_verdicts: Option<Spanned<String>>,
             accept_level: Option<Spanned<String>>,
             interval: Option<Spanned<String>>,
             timeout: Option<Spanned<String>>,
@@ -60,6 +63,8 @@ macro_rules! table {
                     key: self.key.as_ref(),
                     policy: self.policy.as_ref(),
                     ek_roots: self.ek_roots.as_ref(),
+                    revocations: self.revocations.as_ref(),
+                    rebuild_verdicts: self.rebuild_verdicts.as_ref(),
                     accept_level: self.accept_level.as_ref(),
                     interval: self.interval.as_ref(),
                     timeout: self.timeout.as_ref(),
@@ -84,6 +89,8 @@ struct Said<'f> {
     key: Option<&'f Spanned<String>>,
     policy: Option<&'f Spanned<String>>,
     ek_roots: Option<&'f Spanned<String>>,
+    revocations: Option<&'f Spanned<String>>,
+    rebuild_verdicts: Option<&'f Spanned<String>>,
     accept_level: Option<&'f Spanned<String>>,
     interval: Option<&'f Spanned<String>>,
     timeout: Option<&'f Spanned<String>>,
@@ -98,6 +105,7 @@ struct Understood {
     key: Option<PathBuf>,
     policy: Option<PathBuf>,
     ek_roots: Option<PathBuf>,
+    published: PublishedPaths,
     accept_level: Option<Level>,
     interval: Option<Span>,
     timeout: Option<Span>,
@@ -186,6 +194,13 @@ impl Reader<'_> {
             key: own.key.or_else(|| defaults.key.clone()),
             policy: own.policy.or_else(|| defaults.policy.clone()),
             ek_roots: own.ek_roots.or_else(|| defaults.ek_roots.clone()),
+            published: PublishedPaths {
+                revocations: own.published.revocations.or_else(|| defaults.published.revocations.clone()),
+                rebuild_verdicts: own
+                    .published
+                    .rebuild_verdicts
+                    .or_else(|| defaults.published.rebuild_verdicts.clone()),
+            },
             accept_level: own.accept_level.or(defaults.accept_level),
         };
         if sources.statements.is_empty() && server.statement.is_none() {
@@ -229,6 +244,10 @@ impl Reader<'_> {
             key: self.path(said.key, "key"),
             policy: self.path(said.policy, "policy"),
             ek_roots: self.path(said.ek_roots, "ek_roots"),
+            published: PublishedPaths {
+                revocations: self.path(said.revocations, "revocations"),
+                rebuild_verdicts: self.path(said.rebuild_verdicts, "rebuild_verdicts"),
+            },
             accept_level: said.accept_level.and_then(|level| self.level(level)),
             interval: self.span(said.interval, "interval", None),
             timeout: self.span(said.timeout, "timeout", Some(TIMEOUT_LIMIT)),

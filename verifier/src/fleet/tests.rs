@@ -36,6 +36,7 @@ fn defaults_and_overrides() {
     let [first, second] = fleet.sources.as_slice() else { panic!("{:?}", fleet.sources) };
     assert_eq!(first.statements, [Path::new("/etc/fleet/a.json")]);
     assert_eq!(first.ek_roots.as_deref(), Some(Path::new("/abs/roots")));
+    assert_eq!(first.published, Default::default());
     assert_eq!((second.statements.len(), second.accept_level, &second.key), (2, Some(Level::L1), &first.key));
     let two = &fleet.members[1];
     assert_eq!((two.interval.as_seconds(), two.timeout.as_seconds()), (60, 5));

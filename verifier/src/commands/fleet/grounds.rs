@@ -4,6 +4,7 @@ use crate::commands::trust;
 use crate::fleet::Sources;
 use crate::policy::Policy;
 use crate::promise::Promise;
+use crate::published::{self, Published};
 use crate::roots;
 use crate::verdict::Level;
 use std::collections::BTreeMap;
@@ -18,6 +19,7 @@ pub struct Grounds {
     pub promises: Vec<Arc<Promise>>,
     pub roots: Option<Roots>,
     pub policy: Policy,
+    pub published: Published,
     pub level: Level,
 }
 
@@ -31,6 +33,10 @@ impl Grounds {
         Ok(Self {
             promises: sources.statements.iter().zip(proofs).map(promise).collect::<Result<_>>()?,
             roots: sources.ek_roots.as_deref().map(|path| shelf.roots(path)).transpose()?,
+            published: {
+                let paths = &sources.published;
+                Published::read(paths.revocations.as_slice(), paths.rebuild_verdicts.as_slice())?
+            },
             level: trust::level(&policy, sources.accept_level)?,
             policy,
         })
@@ -59,12 +65,14 @@ fn stamp(path: &Path) -> Stamp {
     std::fs::metadata(path).ok().map(|m| (m.ino(), m.len(), m.mtime(), m.mtime_nsec()))
 }
 
-/// Of all files of one kind, with those in a folder of roots.
+/// Of all files of one kind, with those in folders of roots and of what others say.
 fn stamps(sources: &Sources) -> Vec<(PathBuf, Stamp)> {
     let roots = sources.ek_roots.iter().flat_map(|path| roots::files_of(path).unwrap_or_else(|_| vec![path.clone()]));
     let named = sources.statements.iter().chain(&sources.proofs).chain(&sources.key).chain(&sources.policy);
     let named = named.chain(&sources.log_policy).cloned();
-    named.chain(roots).map(|path| (path.clone(), stamp(&path))).collect()
+    let said = sources.published.revocations.iter().chain(&sources.published.rebuild_verdicts);
+    let said = said.flat_map(|path| published::files_of(path).unwrap_or_else(|_| vec![path.clone()]));
+    named.chain(roots).chain(said).map(|path| (path.clone(), stamp(&path))).collect()
 }
 
 /// One kind, and the files that it was read from.

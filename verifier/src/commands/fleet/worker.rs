@@ -99,7 +99,8 @@ fn judge(exchange: Exchange, grounds: &Grounds, books: Option<(Arc<Book>, Arc<Bo
             None => Memory::Off(Off::Declined),
         };
         let (promise, roots, exchange) = (promise.clone(), grounds.roots.clone(), exchange.clone());
-        let demands = Demands { memory, policy: grounds.policy.clone(), ..Demands::at(grounds.level) };
+        let (policy, published) = (grounds.policy.clone(), grounds.published.clone());
+        let demands = Demands { memory, policy, published, ..Demands::at(grounds.level) };
         let judged = judge_with(Inputs { exchange, promise, roots, now }, demands);
         let wrong = judged.1.checks.iter().filter(|check| check.status == Status::Failed).count();
         let accepted = judged.1.verdict == Verdict::Accepted;
