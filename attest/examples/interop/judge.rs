@@ -13,7 +13,8 @@ pub fn judge(what: &str, folder: &Path) -> Result<String> {
     match what {
         "roots" => judge_roots(folder),
         "notes" => notes(folder),
-        "proofs" => stream::judge(folder),
+        "proofs" => stream::judge(folder, stream::Extent::All),
+        "some-proofs" => stream::judge(folder, stream::Extent::Some),
         "tlog-proofs" => tlog_proofs(folder),
         "tiles" => judge_log::judge(folder),
         "dsse" => dsse(folder),
@@ -51,11 +52,22 @@ fn notes(folder: &Path) -> Result<String> {
 
 fn tlog_proofs(folder: &Path) -> Result<String> {
     let (keys, entries) = (keys(folder)?, entries(folder)?);
-    judge_files(&folder.join("tlog-proofs"), "proofs of a log", |bytes| {
+    let holds = |bytes: &[u8]| {
         let proof = Proof::parse(bytes)?;
         let entry = entries.get(proof.index as usize).ok_or("no such entry")?;
-        all_signed(&proof.check(entry, &keys)?, &keys)
-    })
+        all_signed(&proof.check(entry, &keys)?, &keys)?;
+        Ok(proof)
+    };
+    let said = judge_files(&folder.join("tlog-proofs"), "proofs of a log", |bytes| holds(bytes).map(drop))?;
+    // what stands in `extra` nobody signs: to spoil it proves nothing
+    let extra = files(&folder.join("extra"))?;
+    for (name, bytes) in &extra {
+        let proof = holds(bytes).map_err(|why| refused(format!("{name}: {why}")))?;
+        if proof.extra.is_none_or(|extra| extra.is_empty()) {
+            return Err(refused(format!("{name}: nothing extra")));
+        }
+    }
+    Ok(format!("{said}; {} with extra", extra.len()))
 }
 
 fn all_signed(signers: &[Signer<'_>], keys: &[NoteKey]) -> std::result::Result<(), String> {

@@ -1,7 +1,7 @@
 //! What other programs judge of ours, and what we judge of theirs: the near end of `tools/interop/run.sh`.
 //!
 //! `interop write FOLDER` · `interop proofs FOLDER` (to standard output) · `interop judge WHAT FOLDER`, where WHAT is
-//! `roots`, `notes`, `proofs` (from standard input), `tlog-proofs`, `tiles` or `dsse`. All drivers of the peers know the same
+//! `roots`, `notes`, `proofs` or `some-proofs` (from standard input), `tlog-proofs`, `tiles` or `dsse`. All drivers of the peers know the same
 //! commands and the same folder:
 //!
 //! ```text
@@ -9,7 +9,7 @@
 //! roots            <size> <base64>, of the first 0, 1, 2 … entries
 //! keys             key texts, one a line, the log's first
 //! notes/*          checkpoints, each signed by all keys
-//! tlog-proofs/*    for entries of `entries`, each with signatures of all keys
+//! tlog-proofs/*    for entries of `entries`, each with signatures of all keys; extra/*: the same with an `extra` line
 //! log/             a log's public folder: checkpoint, signed by the first key, and tile/…
 //! envelope         DSSE, and in envelope.key the public key in hex
 //! ```

@@ -46,8 +46,18 @@ impl Known {
     }
 }
 
-/// Judges proofs from standard input, and each again with one bit spoilt. All there are have to come, then `end`.
-pub fn judge(folder: &Path) -> Result<String> {
+/// How many proofs a peer has to bring.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Extent {
+    All,
+    /// A slow peer's, or one that knows inclusion only: thousands.
+    Some,
+}
+
+const FEW: usize = 5000;
+
+/// Judges proofs from standard input, and each again with one bit spoilt; after them comes `end`.
+pub fn judge(folder: &Path, extent: Extent) -> Result<String> {
     let leaves = entries(folder)?.iter().map(|entry| merkle::leaf(entry)).collect();
     let known = Known { leaves, roots: roots(folder)? };
     let mut input = BufReader::with_capacity(1 << 20, std::io::stdin().lock());

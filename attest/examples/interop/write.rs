@@ -38,8 +38,9 @@ pub fn all(folder: &Path) -> Result<String> {
     for (index, size) in [(0, 1), (0, 2), (1, 2), (2, 3), (255, 256), (256, 257), (511, 1000), (0, 1025), (1024, 1025)]
     {
         let path = tree.inclusion(index, size as u64)?;
-        let proof = tlog_proof::to_text(None, index, &path, &note(size as u64, roots[size], 3)?);
-        put(folder, &format!("tlog-proofs/{index}-of-{size}"), proof)?;
+        let note = note(size as u64, roots[size], 3)?;
+        put(folder, &format!("tlog-proofs/{index}-of-{size}"), tlog_proof::to_text(None, index, &path, &note))?;
+        put(folder, &format!("extra/{index}-of-{size}"), tlog_proof::to_text(Some(b"extra"), index, &path, &note))?;
     }
     log(folder)?;
     let envelope = envelope()?;
