@@ -255,6 +255,7 @@ func judgeProofs(folder string) (string, error) {
 			return "", err
 		}
 		if head[0] == 'e' {
+			io.Copy(io.Discard, input)
 			break
 		}
 		if _, err := io.ReadFull(input, head[1:]); err != nil {
