@@ -41,7 +41,7 @@ def judge_tlog_proofs(folder):
         if any(not common.refuses(verdict, text, *arguments) for arguments in bad):
             raise ValueError(f"{file}: holds without its quorum, or for another entry")
         quorums += len(bad)
-    extra = [file.read_bytes() for file in (folder / "extra").iterdir()]
+    extra = [file.read_bytes() for file in (folder / "extra").glob("*")]
     if not all(holds(data) and tlogproof.parse_tlog_proof(data.decode())["extra"] for data in extra):
         raise ValueError("a proof with an extra line does not hold")
     return f"{said}; {len(extra)} with extra; {quorums} short quorums and other entries refused"
