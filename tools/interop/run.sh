@@ -94,10 +94,9 @@ we_judge() {
   fi
   for what in "$@"; do
     case $what in
-      *proofs) [ "$what" = tlog-proofs ] || {
+      proofs | some-proofs)
         judged "they write" "$peer" "$what" piped "$ours judge $what $folder" $driver proofs "$folder"
-        continue
-      } ;;&
+        ;;
       *) judged "they write" "$peer" "$what" "$ours" judge "$what" "$folder" ;;
     esac
   done

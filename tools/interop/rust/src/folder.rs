@@ -39,7 +39,8 @@ pub fn roots(folder: &Path) -> Result<Vec<Hash>> {
 }
 
 pub fn put_roots(folder: &Path, roots: &[Hash]) -> Result<()> {
-    let lines: Vec<String> = roots.iter().enumerate().map(|(size, root)| format!("{size} {}\n", base64(root))).collect();
+    let lines: Vec<String> =
+        roots.iter().enumerate().map(|(size, root)| format!("{size} {}\n", base64(root))).collect();
     put(&folder.join("roots"), lines.concat())
 }
 

@@ -35,7 +35,8 @@ pub fn judge(folder: &Path) -> Result<String> {
     for (name, bytes) in &notes {
         open(bytes, &key, others).map_err(|why| format!("{name}: {why}"))?;
         let signatures = bytes.windows(2).rposition(|two| two == b"\n\n").map_or(0, |at| at + 2);
-        let of_log = bytes[signatures..].iter().position(|&byte| byte == b'\n').map_or(bytes.len(), |at| signatures + at);
+        let of_log =
+            bytes[signatures..].iter().position(|&byte| byte == b'\n').map_or(bytes.len(), |at| signatures + at);
         left += bytes.len() - of_log;
         for at in 0..of_log {
             let mut spoilt = bytes.clone();
@@ -46,7 +47,10 @@ pub fn judge(folder: &Path) -> Result<String> {
             refused += 1;
         }
     }
-    Ok(format!("{} notes, signatures of the log; {refused} spoilt refused; {left} bytes of cosignatures not judged", notes.len()))
+    Ok(format!(
+        "{} notes, signatures of the log; {refused} spoilt refused; {left} bytes of cosignatures not judged",
+        notes.len()
+    ))
 }
 
 /// A checkpoint by tlog_tiles, signed by signed_note.

@@ -8,8 +8,8 @@ use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use tlog_tiles::tlog::{
-    check_record, check_tree, prove_record, prove_tree, record_hash, stored_hash_index, stored_hashes, tree_hash, Error,
-    Hash, HashReader,
+    check_record, check_tree, prove_record, prove_tree, record_hash, stored_hash_index, stored_hashes, tree_hash,
+    Error, Hash, HashReader,
 };
 use tlog_tiles::{Checkpoint, Tile, TileHashReader, TileReader};
 
@@ -48,7 +48,8 @@ impl Judge for Known {
 pub fn judge_checkpoints(folder: &Path) -> Result<String> {
     let ((key, others), roots, notes) = (notes::key(folder)?, roots(folder)?, folder::notes(folder)?);
     for (name, bytes) in &notes {
-        let checkpoint = checkpoint(&notes::open(bytes, &key, others)?).ok_or_else(|| format!("{name}: no checkpoint"))?;
+        let checkpoint =
+            checkpoint(&notes::open(bytes, &key, others)?).ok_or_else(|| format!("{name}: no checkpoint"))?;
         if roots.get(checkpoint.size() as usize) != Some(&checkpoint.hash().0) || !checkpoint.extension().is_empty() {
             return Err(format!("{name}: another root"));
         }
