@@ -35,7 +35,7 @@ each_peer() {
   done
 }
 
-# installs STAMP FILE… : whether these files are others than at the last installation
+# changed STAMP FILE…: whether these files are others than when `keep` wrote the stamp
 changed() {
   local stamp=$1
   shift
@@ -110,15 +110,19 @@ install_js() {
   DRIVER[sigstore]="node $js/sigstore.js"
 }
 
+build_rust() {
+  cargo build -q --locked --manifest-path "$here/rust/Cargo.toml" --target-dir "$work/rust" >"$work/cargo.log" 2>&1
+}
+
 install_rust() {
   local peer version
-  if ! cargo build -q --release --locked --manifest-path "$here/rust/Cargo.toml" --target-dir "$work/rust" >"$work/cargo.log" 2>&1; then
+  if ! build_rust; then
     for peer in signed_note tlog_tiles ct-merkle; do skipped $peer "cargo: $(tail -n 1 "$work/cargo.log")"; done
     return
   fi
   for peer in signed_note tlog_tiles ct-merkle; do
     version=$(sed -n "s/^$peer = \"=\([^\"]*\)\".*/\1/p" "$here/rust/Cargo.toml")
     NAME[$peer]="$peer $version"
-    DRIVER[$peer]="$work/rust/release/vitrine-interop $peer"
+    DRIVER[$peer]="$work/rust/debug/vitrine-interop $peer"
   done
 }

@@ -67,7 +67,11 @@ cargo build -q --locked -p vitrine-attest --example interop || exit 2
 printf '| direction | peer | what | result | s |\n|---|---|---|---|---|\n' > "$table"
 judged "" "this commit" "written" "$ours" write "$work/ours"
 
-install_python; install_go; install_js; install_rust
+# The crates compile on one core while the other one installs the rest
+build_rust &
+install_python; install_go; install_js
+wait $!
+install_rust
 echo "installed after $((SECONDS - begun)) s"
 
 # they_judge PEER DRIVER WHAT…
