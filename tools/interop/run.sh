@@ -122,16 +122,16 @@ real_log() {
   for n in 0 255 256 65535 69887 69999; do
     "$verify" log get "$log" $n --proof "$work/real/tlog-proofs/$n" || return 1
   done
-  while IFS= read -r n; do printf %s "$n" | base64 -w 0; echo; done < <(head -n 257 "$work/real/lines") > "$work/real/entries"
+  python3 -c 'import base64, sys
+for line in sys.stdin: print(base64.b64encode(line.rstrip("\n").encode()).decode())' < "$work/real/lines" > "$work/real/entries"
 }
 real_judge() {
-  local peer=$1 driver=$2
-  judged "vitrine-verify log" "$peer" tiles $driver judge tiles "$work/real"
+  judged "vitrine-verify log" "$1" "$3" $2 judge "$3" "$work/real"
 }
 if ! "$verify" log --help >/dev/null 2>&1; then
   skipped "vitrine-verify log" "this program has no such command"
 elif real_log >"$work/stdout" 2>"$work/stderr"; then
-  each_peer real_judge "x-mod tiles" "tlog_tiles tiles"
+  each_peer real_judge "x-mod tiles" "tlog_tiles tiles" "proofbundle tlog-proofs"
   judged "vitrine-verify log" "this commit" tiles "$ours" judge tiles "$work/real"
 else
   echo "vitrine-verify log: $(head -n 2 "$work/stderr")"
