@@ -73,11 +73,11 @@ install_go() {
     return
   fi
   version=$(sed -n 's|^\tgolang.org/x/mod ||p' "$root/src/cmd/go.mod")
-  if [ ! -x "$go/interop" ] || changed "$go/stamp" "$here/go/main.go" "$root/VERSION"; then
-    rm -rf "$go/xmod" "$go/interop"
+  if [ ! -x "$go/interop" ] || changed "$go/stamp" "$here"/go/*.go "$root/VERSION"; then
+    rm -rf "$go"/{xmod,interop,*.go}
     mkdir -p "$go/xmod/sumdb"
     cp -r "$root/src/cmd/vendor/golang.org/x/mod/sumdb"/{note,tlog} "$go/xmod/sumdb/"
-    cp "$here/go/main.go" "$go/"
+    cp "$here"/go/*.go "$go/"
     printf 'module golang.org/x/mod\n\ngo 1.25\n' > "$go/xmod/go.mod"
     printf 'module interop\n\ngo 1.25\n\nrequire golang.org/x/mod v0.0.0\n\nreplace golang.org/x/mod => ./xmod\n' > "$go/go.mod"
     if ! (cd "$go" && GOROOT=$root GOPROXY=off GOFLAGS=-mod=mod GOTOOLCHAIN=local GOCACHE=$go/cache GOPATH=$go/path \
@@ -85,7 +85,7 @@ install_go() {
       skipped x-mod "go: $(tail -n 1 "$work/go.log")"
       return
     fi
-    keep "$go/stamp" "$here/go/main.go" "$root/VERSION"
+    keep "$go/stamp" "$here"/go/*.go "$root/VERSION"
   fi
   NAME[x-mod]="x-mod $version"
   DRIVER[x-mod]=$go/interop
