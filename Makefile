@@ -24,7 +24,7 @@ static = $(call cargo_static,-p vitrine-guest -p vitrine-resolver -p vitrine-met
 beside = mkdir -p $(CARGO_TARGET_DIR)/$(1) && install -m 0755 -t $(CARGO_TARGET_DIR)/$(1) $(PROGRAMS)/vitrine-* && \
 	install -m 0755 -t $(CARGO_TARGET_DIR)/$(1) $(addprefix $(BUILT)/vitrine-,$(2)) || exit 1
 
-.PHONY: help deps build programs verifier probe saboteur controls images demo test prove check bench fuzz mutants clean
+.PHONY: help deps build programs verifier probe saboteur controls images demo test prove check bench fuzz interop mutants clean
 
 help:
 	@echo "make demo    the main job from nothing: lock, build, boot, tunnel, verdict, three refusals"
@@ -34,6 +34,7 @@ help:
 	@echo "make check   format, lint, licences, documentation"
 	@echo "make bench   times, sizes and memory, written as a table"
 	@echo "make fuzz    every parser of foreign bytes, FUZZ_SECONDS each (60)"
+	@echo "make interop other people's programs judge the log's formats, and we judge what they write"
 	@echo "make mutants changes one thing at a time in checks and parsers and asks if a test notices (hours)"
 	@echo "make build   the three programs: vitrine, vitrine-verify, vitrine-qemu"
 
@@ -122,6 +123,10 @@ fuzz:
 	cd fuzz && cargo run --locked --example seeds
 	cd fuzz && export RUSTC_BOOTSTRAP=1 && cargo fuzz build && for target in $$(cargo fuzz list); do \
 		cargo fuzz run $$target -- -max_total_time=$(FUZZ_SECONDS) || exit 1; done
+
+# See docs/interop.md: installs the peers below the target folder
+interop:
+	@tools/interop/run.sh
 
 # See docs/mutants.md and .cargo/mutants.toml: what is mutated and why; MUTANTS takes more flags, such as --shard 1/8
 MUTANTS ?=
