@@ -3,6 +3,7 @@
 use crate::ask::{ask, Answer};
 use crate::images::Images;
 use crate::machine::{boot, Judged, Running, PATIENCE};
+use crate::published::published;
 use base64::{engine::general_purpose::STANDARD, Engine as _};
 use ed25519_dalek::SigningKey;
 use serde_json::json;
@@ -18,12 +19,13 @@ use vitrine_qemu::verify::Verifier;
 const CLIENTS: u8 = 100;
 
 #[test]
-fn a_crowd_and_a_beacon() {
+fn a_crowd_a_beacon_and_a_log() {
     let Some(images) = Images::find() else { return };
     let mut running = boot(&Options::new(images.exit(), images.secure_boot()));
     Judged::server(&images, &running).assert_accepted();
     crowd(&images, &mut running);
     beacon(&images, &running);
+    published(&images, &running);
 }
 
 /// A hundred clients stand before a server that does not move, and all come in when it goes on. Each gets evidence for a

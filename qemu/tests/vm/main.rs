@@ -15,6 +15,7 @@ mod lease;
 mod machine;
 mod metal;
 mod platform;
+mod published;
 mod refused;
 mod relay;
 mod server;
