@@ -146,7 +146,7 @@ pub struct Trust {
     #[arg(long, value_name = "FILE")]
     pub proof: Option<PathBuf>,
     /// Demand that proof: which logs and witnesses count (C2SP tlog-policy); the
-    /// policy's [log] can say it instead
+    /// policy's table `[log]` can say it instead
     #[arg(long, value_name = "FILE")]
     pub log_policy: Option<PathBuf>,
     /// Certificates of TPM vendors, PEM or DER: a file with one or many, or a
