@@ -47,12 +47,15 @@ keep() {
   cat "$@" | sha256sum > "$stamp"
 }
 
+# The first line that says why, or the last one that says anything
+why() { grep -m 1 -iE '^(npm )?error' "$1" || grep . "$1" | tail -n 1; }
+
 install_python() {
   local venv=$work/venv peer version
   if changed "$venv/stamp" "$here/python/requirements.txt"; then
     if ! { rm -rf "$venv" && python3 -m venv "$venv" && "$venv/bin/pip" install -q --disable-pip-version-check \
       --only-binary :all: --require-hashes -r "$here/python/requirements.txt"; } >"$work/pip.log" 2>&1; then
-      for peer in proofbundle pymerkle securesystemslib; do skipped $peer "pip: $(tail -n 1 "$work/pip.log")"; done
+      for peer in proofbundle pymerkle securesystemslib; do skipped $peer "pip: $(why "$work/pip.log")"; done
       return
     fi
     keep "$venv/stamp" "$here/python/requirements.txt"
@@ -82,7 +85,7 @@ install_go() {
     printf 'module interop\n\ngo 1.25\n\nrequire golang.org/x/mod v0.0.0\n\nreplace golang.org/x/mod => ./xmod\n' > "$go/go.mod"
     if ! (cd "$go" && GOROOT=$root GOPROXY=off GOFLAGS=-mod=mod GOTOOLCHAIN=local GOCACHE=$go/cache GOPATH=$go/path \
       CGO_ENABLED=0 "$root/bin/go" build -o interop .) >"$work/go.log" 2>&1; then
-      skipped x-mod "go: $(tail -n 1 "$work/go.log")"
+      skipped x-mod "go: $(why "$work/go.log")"
       return
     fi
     keep "$go/stamp" "$here"/go/*.go "$root/VERSION"
@@ -101,7 +104,7 @@ install_js() {
   fi
   if changed "$js/stamp" "$here/js/package-lock.json"; then
     if ! (cd "$js" && npm ci --ignore-scripts --no-audit --no-fund) >"$work/npm.log" 2>&1; then
-      skipped sigstore "npm: $(tail -n 1 "$work/npm.log")"
+      skipped sigstore "npm: $(why "$work/npm.log")"
       return
     fi
     keep "$js/stamp" "$here/js/package-lock.json"
@@ -117,7 +120,7 @@ build_rust() {
 install_rust() {
   local peer version
   if ! build_rust; then
-    for peer in signed_note tlog_tiles ct-merkle; do skipped $peer "cargo: $(tail -n 1 "$work/cargo.log")"; done
+    for peer in signed_note tlog_tiles ct-merkle; do skipped $peer "cargo: $(why "$work/cargo.log")"; done
     return
   fi
   for peer in signed_note tlog_tiles ct-merkle; do
