@@ -108,7 +108,7 @@ bench: build probe
 	@tools/deps.sh bench
 	cargo build --release --locked -p vitrine-qemu --example bench_tunnel --example bench_scan
 	cargo build --release --locked -p vitrine-resolver --example native
-	$(call cargo_static,-p vitrine-verifier --example bench_check,verifier)
+	$(call cargo_static,-p vitrine-verifier --example bench_check --example bench_log,verifier)
 	@tools/bench/build.sh
 	@tools/bench/tunnel.sh
 	@tools/bench/dns.sh
@@ -116,6 +116,7 @@ bench: build probe
 	@tools/bench/watch.sh
 	@tools/bench/verify.sh
 	@tools/bench/evidence.sh
+	@tools/bench/log.sh
 
 # See fuzz/README.md; a stable compiler takes the sanitizer's flags with RUSTC_BOOTSTRAP
 FUZZ_SECONDS ?= 60

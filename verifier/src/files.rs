@@ -1,9 +1,11 @@
 //! Files in and out, with limits.
 
+use crate::server::random;
 use std::fs::OpenOptions;
 use std::io::{Read as _, Write as _};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::Path;
+use vitrine_attest::digest::hex;
 use vitrine_attest::{Error, Result};
 
 /// Reads a file of at most `limit` bytes.
@@ -57,7 +59,8 @@ pub fn write_state(path: &Path, bytes: &[u8]) -> Result<()> {
 
 fn replace(path: &Path, bytes: &[u8], mode: u32, hint: &str) -> Result<()> {
     let mut name = path.file_name().unwrap_or_default().to_os_string();
-    name.push(format!(".{}.part", std::process::id()));
+    // random: in a container every program has the same number, and one that was killed has left its part
+    name.push(format!(".{}.part", hex(&random()?[..8])));
     let part = path.with_file_name(name);
     let write = || {
         let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(&part)?;

@@ -11,8 +11,9 @@ use ed25519_dalek::pkcs8::spki::der::pem::LineEnding;
 use ed25519_dalek::pkcs8::EncodePrivateKey as _;
 use ed25519_dalek::SigningKey;
 use serde::{Deserialize, Serialize};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use vitrine_attest::canonical::to_canonical_json;
+use vitrine_attest::note::{Checkpoint, Note, NOTE_LIMIT};
 use vitrine_attest::vkey::{NoteKey, TEXT_LIMIT};
 use vitrine_attest::{private_key, Error, Result};
 
@@ -96,6 +97,11 @@ fn secret(folder: &Folder, file: &KeyFile, public: &NoteKey) -> Result<SigningKe
     Ok(key)
 }
 
+/// Whether a checkpoint is of a log without entries.
+fn is_empty(note: &[u8]) -> bool {
+    Note::parse(note).and_then(|note| Checkpoint::parse(note.text())).is_ok_and(|checkpoint| checkpoint.size == 0)
+}
+
 /// A new private key in a file of the folder, and its public half beside it with `.pub`.
 pub(super) fn new_key(folder: &Folder, disk: &mut Disk<'_>, origin: &str, file: &str) -> Result<KeyFile> {
     let mut seed = zeroize::Zeroizing::new(crate::server::random()?);
@@ -124,7 +130,9 @@ pub fn init(path: &Path, origin: &str, witnesses: Option<&[u8]>) -> Result<Confi
         std::fs::create_dir_all(&made).map_err(|e| disk::failed(&made, &e))?;
     }
     let _lock = disk::lock(&folder)?;
-    if folder.config().exists() || folder.commit().exists() || folder.checkpoint().exists() {
+    // without its log.json, and without entries, it is one that somebody was killed while making
+    let begun = |path: PathBuf| !path.exists() || files::read(&path, NOTE_LIMIT).is_ok_and(|note| is_empty(&note));
+    if folder.config().exists() || !begun(folder.commit()) || !begun(folder.checkpoint()) {
         return Err(Error::input(
             format!("{} is a log already", path.display()),
             "choose another folder: a log is never begun anew under its name",

@@ -1,13 +1,18 @@
 //! A log's new key: for a while both sign, so that everybody has time to learn the new one; then the old one goes.
+//!
+//! What the log has promised and published has to be signed by a key that stays, or nobody could read it as this log's: the
+//! newest checkpoint is signed anew in between ([`super::Writer::refresh`]).
 
 use super::config::{new_key, Config};
 use super::disk::{self, Disk};
 use super::Folder;
+use crate::files;
 use std::path::Path;
+use vitrine_attest::note::{Note, NOTE_LIMIT};
 use vitrine_attest::vkey::NoteKey;
 use vitrine_attest::{Error, Result};
 
-/// Makes a second key. From the next checkpoint on both sign.
+/// Makes a second key. From the next checkpoint on both sign; refresh the log.
 ///
 /// # Errors
 /// When a change of keys is under way already, another writer is at work, or the disk fails.
@@ -31,7 +36,7 @@ pub fn begin_rotation(path: &Path) -> Result<NoteKey> {
 /// Ends a change of keys: the older key signs no more, and its private half is removed.
 ///
 /// # Errors
-/// When there is one key only, another writer is at work, or the disk fails.
+/// When there is one key only, the newer one has not signed yet, another writer is at work, or the disk fails.
 pub fn retire(path: &Path) -> Result<NoteKey> {
     let folder = Folder::new(path);
     let mut config = Config::read(&folder)?;
@@ -39,7 +44,18 @@ pub fn retire(path: &Path) -> Result<NoteKey> {
     if config.keys.len() < 2 {
         return Err(Error::input("there is one key only", "begin a change of keys with `log rotate-key`"));
     }
-    let public = config.public()?.swap_remove(0);
+    let mut staying = config.public()?;
+    let public = staying.remove(0);
+    for path in [folder.commit(), folder.checkpoint()] {
+        let note = Note::parse(&files::read(&path, NOTE_LIMIT)?);
+        let signers = note.and_then(|note| Ok(note.signers(&staying)?.len()));
+        if signers != Ok(staying.len()) {
+            return Err(Error::input(
+                format!("the newer key has not signed {} yet", path.display()),
+                "run `vitrine-verify log refresh`, then this again",
+            ));
+        }
+    }
     let old = config.keys.remove(0);
     let mut disk = Disk::new(&folder);
     config.write(&folder, &mut disk)?;

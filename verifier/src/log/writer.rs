@@ -180,9 +180,7 @@ impl Writer {
         let mut disk = Disk::new(&self.folder);
         disk.replace(&self.folder.stage(), &stage.to_bytes(), 0o600)?;
         disk.sync()?;
-        let note = signed(&self.config, &self.secrets, change.edge.size(), &change.edge.root())?;
-        disk.replace(&self.folder.commit(), note.as_bytes(), 0o644)?;
-        disk.sync()?;
+        self.promise(change.edge.size(), &change.edge.root())?;
         self.lay_out(&change, Same::Keep)?;
         self.take(change);
         self.publish()?;
@@ -193,12 +191,13 @@ impl Writer {
         Ok(placed)
     }
 
-    /// Has the witnesses sign the newest checkpoint anew, and publishes it: so that nobody takes a log that rests for one that is
-    /// held back.
+    /// Signs the newest checkpoint with all of the log's keys, has the witnesses sign it anew, and publishes it: so that nobody takes a
+    /// log that rests for one that is held back.
     ///
     /// # Errors
     /// When a witness is missing, or the disk fails.
     pub fn refresh(&mut self) -> Result<()> {
+        self.promise(self.edge.size(), &self.edge.root())?;
         self.publish()
     }
 
@@ -272,6 +271,14 @@ impl Writer {
             change.files.push((Resource::Hashes(tile), hashes.ok_or_else(|| Error::bug("a tile is missing"))?));
         }
         Ok(change)
+    }
+
+    /// Writes the commit record.
+    fn promise(&self, size: u64, root: &Sha256) -> Result<()> {
+        let note = signed(&self.config, &self.secrets, size, root)?;
+        let mut disk = Disk::new(&self.folder);
+        disk.replace(&self.folder.commit(), note.as_bytes(), 0o644)?;
+        disk.sync()
     }
 
     fn lay_out(&self, change: &Change, same: Same) -> Result<()> {

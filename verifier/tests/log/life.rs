@@ -81,6 +81,16 @@ fn names_and_folders() {
         bad(&verify(&["log", "init", other.to_str().unwrap(), "--origin", name]), 2);
         assert!(!other.join("log.json").exists());
     }
+    // killed while it was made: made again; with entries: never
+    let init = || verify(&["log", "init", log.path(), "--origin", ORIGIN]);
+    std::fs::remove_file(log.dir.join("log.json")).unwrap();
+    good(&init());
+    log.lines(&entries(1), 1);
+    let config = std::fs::read(log.dir.join("log.json")).unwrap();
+    std::fs::remove_file(log.dir.join("log.json")).unwrap();
+    bad(&init(), 2);
+    std::fs::write(log.dir.join("log.json"), config).unwrap();
+    good(&log.fsck());
     bad(&verify(&["log", "append", other.to_str().unwrap(), "--lines", "/dev/null"]), 2);
     let mode = |name| std::fs::metadata(log.dir.join(name)).unwrap().permissions().mode() & 0o777;
     assert_eq!((mode("log.key"), mode("log.pub")), (0o600, 0o644));
@@ -195,10 +205,12 @@ fn a_new_key() {
         std::fs::read_to_string(log.dir.join("public/checkpoint")).unwrap().matches('\u{2014}').count() == n as usize
     };
     bad(&verify(&["log", "rotate-key", log.path(), "--retire"]), 2);
+    log.lines(&entries(2), 2);
     good(&verify(&["log", "rotate-key", log.path()]));
+    assert!(lines(2), "both sign");
     bad(&verify(&["log", "rotate-key", log.path()]), 2);
     log.lines(&entries(3), 3);
-    assert!(lines(2), "both sign");
+    assert!(lines(2), "both sign what is new");
     for key in ["log.pub", "log-1.pub"] {
         let key = log.dir.join(key);
         good(&verify(&["log", "get", log.path(), "1", "--key", key.to_str().unwrap()]));
@@ -214,4 +226,14 @@ fn a_new_key() {
     // once more, with names that are free
     good(&verify(&["log", "rotate-key", log.path()]));
     good(&verify(&["log", "rotate-key", log.path(), "--retire"]));
+    good(&log.fsck());
+    log.lines(&entries(5), 5);
+    // a new key that has not signed yet does not replace the one that has
+    let note = std::fs::read(log.dir.join("public/checkpoint")).unwrap();
+    good(&verify(&["log", "rotate-key", log.path()]));
+    std::fs::write(log.dir.join("public/checkpoint"), note).unwrap();
+    assert!(bad(&verify(&["log", "rotate-key", log.path(), "--retire"]), 2).contains("has not signed"));
+    good(&verify(&["log", "refresh", log.path()]));
+    good(&verify(&["log", "rotate-key", log.path(), "--retire"]));
+    good(&log.fsck());
 }

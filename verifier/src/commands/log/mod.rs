@@ -59,8 +59,10 @@ fn rotate(args: &RotateArgs) -> Result<Done> {
         format!("{old}\nsigns no more, and its private half is removed.\n")
     } else {
         let new = log::begin_rotation(&args.dir)?;
+        let signed = Writer::open(&args.dir)?.refresh();
+        signed.map_err(|e| e.within("there is a second key, which has not signed yet"))?;
         format!(
-            "{new}\nsigns beside the older key from the next checkpoint on. Give it to everybody who checks the log, witnesses \
+            "{new}\nsigns beside the older key from now on. Give it to everybody who checks the log, witnesses \
             first;\nthen run this again with --retire.\n"
         )
     };
