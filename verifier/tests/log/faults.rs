@@ -39,6 +39,7 @@ fn append(dir: &Path, files: &[String]) -> Output {
 /// None: the program has no such call any more.
 fn injected(dir: &Path, files: &[String], trace: &Path, call: &str, what: &str) -> Option<Output> {
     let output = Command::new("strace")
+        .env_remove("LD_LIBRARY_PATH") // cargo's many folders: the loader would look for libc in each
         .args(["-f", "-qq", "-o"])
         .arg(trace)
         .args(["-e", &format!("trace={call}"), "-e", &format!("inject={call}:{what}")])

@@ -221,6 +221,7 @@ fn power_fails_at_any_moment() {
     let calls = "trace=openat,write,fsync,fdatasync,rename,renameat,renameat2,link,linkat,unlink,unlinkat,mkdir,mkdirat,rmdir,close,\
         truncate,ftruncate,pwrite64,writev,symlink,symlinkat";
     let output = Command::new("strace")
+        .env_remove("LD_LIBRARY_PATH") // cargo's many folders
         .args(["-f", "-qq", "-xx", "-s", "10000000", "-e", calls, "-o"])
         .arg(&trace)
         .arg(env!("CARGO_BIN_EXE_vitrine-verify"))
