@@ -60,8 +60,12 @@ impl Place {
                 let mut response = request.call().map_err(|e| failed(&e))?;
                 match response.status().as_u16() {
                     200 => {
-                        let body = response.body_mut().with_config().limit(limit as u64).read_to_vec();
-                        body.map(Some).map_err(|e| failed(&e))
+                        // ureq refuses a body of exactly its limit, and a full tile has exactly 8192 bytes
+                        let body = response.body_mut().with_config().limit(limit as u64 + 1).read_to_vec();
+                        body.map(Some).map_err(|e| match e {
+                            ureq::Error::BodyExceedsLimit(_) => unusable(format!("{url} has more than {limit} bytes")),
+                            e => failed(&e),
+                        })
                     }
                     404 | 410 => Ok(None),
                     status => Err(Error::host(format!("{url}: status {status}"), "ask the log's operator")),

@@ -237,3 +237,39 @@ fn a_new_key() {
     good(&verify(&["log", "rotate-key", log.path(), "--retire"]));
     good(&log.fsck());
 }
+
+/// Served by the program, read by the program: every entry's bundle and tiles, full and partial, and what is not there.
+#[test]
+fn over_http() {
+    use std::io::{BufRead as _, BufReader};
+    let log = Log::new();
+    log.lines(&entries(600), 300);
+    let mut serve = std::process::Command::new(env!("CARGO_BIN_EXE_vitrine-verify"));
+    serve.args(["log", "serve", log.path(), "--listen", "127.0.0.1:0"]).stdout(std::process::Stdio::piped());
+    let mut server = serve.spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(server.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let url = line.trim().strip_prefix("listening on ").unwrap().to_owned();
+    let key = log.dir.join("log.pub").display().to_string();
+    let get = |index: &str| verify(&["log", "get", &url, "--key", &key, index]);
+    for index in ["0", "255", "256", "511", "512", "599"] {
+        assert_eq!(good(&get(index)), format!("entry {index}"));
+    }
+    bad(&get("600"), 2);
+    let one = log.beside("one", "entry 300");
+    let proof = log.beside("proof", "");
+    good(&verify(&["log", "get", &url, "--key", &key, "--file", &one, "--proof", &proof]));
+    Proof::parse(&std::fs::read(proof).unwrap()).unwrap();
+    // what is served is changed
+    let bundle = log.dir.join("public/tile/entries/001");
+    let bytes = std::fs::read(&bundle).unwrap();
+    std::fs::write(&bundle, [&bytes[..bytes.len() - 1], b"x"].concat()).unwrap();
+    bad(&get("511"), 1);
+    std::fs::write(&bundle, [&bytes[..], b"x"].concat()).unwrap();
+    bad(&get("300"), 1);
+    std::fs::remove_file(&bundle).unwrap();
+    bad(&get("300"), 1);
+    good(&get("0"));
+    server.kill().unwrap();
+    server.wait().unwrap();
+}
