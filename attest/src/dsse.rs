@@ -11,9 +11,9 @@
 use crate::canonical::to_canonical_json;
 use crate::digest::{base64_bytes, hex};
 use crate::statement::{Statement, PAYLOAD_TYPE, RELEASE_TYPE};
-use crate::vkey::NoteKey;
+use crate::vkey::{MaybeEd25519, NoteKey};
 use crate::{Error, Result, Sha256};
-use ed25519_dalek::{Signature, Signer as _, SigningKey, VerifyingKey};
+use ed25519_dalek::{Signature, Signer as _, SigningKey};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
@@ -119,7 +119,7 @@ pub fn signers<'k>(envelope: &Envelope, keys: &'k [NoteKey]) -> Vec<&'k NoteKey>
 /// # Errors
 /// [`crate::Blame::Artefact`] when they are fewer; [`crate::Blame::Input`] when `keys` are not that many, or `k` is 0.
 pub fn k_of_n(envelope: &Envelope, keys: &[NoteKey], k: usize) -> Result<Vec<String>> {
-    let different: BTreeSet<&[u8; 32]> = keys.iter().map(|key| key.key().as_bytes()).collect();
+    let different: BTreeSet<&[u8]> = keys.iter().map(|key| key.key().as_bytes()).collect();
     if k == 0 || k > different.len() {
         let what = format!("{k} of {} different keys cannot be asked for", different.len());
         return Err(Error::input(what, "ask for one signer at least, and for no more than there are keys"));
@@ -140,7 +140,7 @@ pub fn k_of_n(envelope: &Envelope, keys: &[NoteKey], k: usize) -> Result<Vec<Str
 /// # Errors
 /// [`crate::Blame::Artefact`] when no signature is by this key, or the payload is not a release statement in
 /// canonical form.
-pub fn verify(envelope: &Envelope, key: &VerifyingKey) -> Result<Statement> {
+pub fn verify(envelope: &Envelope, key: &impl MaybeEd25519) -> Result<Statement> {
     read_payload(verify_payload(envelope, key)?)
 }
 
@@ -156,7 +156,7 @@ pub fn read_unverified(envelope: &Envelope) -> Result<Statement> {
 ///
 /// # Errors
 /// [`crate::Blame::Artefact`] when no signature is by this key.
-pub fn verify_payload<'e>(envelope: &'e Envelope, key: &VerifyingKey) -> Result<&'e [u8]> {
+pub fn verify_payload<'e>(envelope: &'e Envelope, key: &impl MaybeEd25519) -> Result<&'e [u8]> {
     if envelope.payload_type != PAYLOAD_TYPE {
         return Err(refused(format!("payload type is \"{}\", expected \"{PAYLOAD_TYPE}\"", envelope.payload_type)));
     }
@@ -165,7 +165,8 @@ pub fn verify_payload<'e>(envelope: &'e Envelope, key: &VerifyingKey) -> Result<
     }
     let signed = pae(&envelope.payload_type, &envelope.payload);
     let by_key = |s: &EnvelopeSignature| {
-        Signature::from_slice(&s.sig).is_ok_and(|signature| key.verify_strict(&signed, &signature).is_ok())
+        let (key, signature) = (key.ed25519(), Signature::from_slice(&s.sig).ok());
+        key.zip(signature).is_some_and(|(key, signature)| key.verify_strict(&signed, &signature).is_ok())
     };
     if !envelope.signatures.iter().any(by_key) {
         return Err(refused("no signature is by the given key".into()));

@@ -6,7 +6,7 @@
 //! agent → init     {"measured":true} · {"failed":"<fixed code>"}
 //! init → agent     {"serve":true}
 //! agent → init     {"order":"<base64>"}
-//! init → agent     {"answer":"<base64>"} · {"refused":"<fixed code>"} · {"rotated":[{…}]}
+//! init → agent     {"answer":"<base64>"} · {"refused":"<fixed code>"} · {"rotated":[{…}]} · {"attach":"<64 hex>"}
 //! init → agent     {"violation":"watch.mounts"}
 //!
 //! init → resolver  {"resolver":{…},"addresses":["10.66.0.1"],"tls_key":"<base64>"}
@@ -56,6 +56,10 @@ pub struct Introduction {
     /// PID 1 has found this and extended PCR 14; the agent is a later one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub violation: Option<Rule>,
+    /// What the owner has ordered the server to hand out; see [`crate::attachments`]. A later agent has the digest and not the
+    /// bytes: somebody has to bring them again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attached: Option<Sha256>,
 }
 
 /// What the agent hears after that.
@@ -72,6 +76,9 @@ pub enum ToAgent {
     Rotated(Vec<RotatedKey>),
     /// PID 1 has found this and extended PCR 14: its event is part of the evidence for ever.
     Violation(Rule),
+    /// The owner has ordered this: bytes with another SHA-256 are handed out no longer, nor taken. Comes before the answer to the
+    /// order, so that the owner can bring them at once.
+    Attach(Option<Sha256>),
 }
 
 /// What the agent says.
@@ -129,6 +136,7 @@ mod tests {
         assert_eq!(json(&ToAgent::Serve(true)), r#"{"serve":true}"#);
         assert_eq!(json(&ToAgent::Violation(Rule::Mounts)), r#"{"violation":"watch.mounts"}"#);
         assert_eq!(json(&ToAgent::Answer(vec![1, 2])), r#"{"answer":"AQI="}"#);
+        assert_eq!(json(&ToAgent::Attach(None)), r#"{"attach":null}"#);
         assert_eq!(json(&ToAgent::Refused("order-size".into())), r#"{"refused":"order-size"}"#);
         assert_eq!(serde_json::to_string(&FromResolver::Blocked(3)).unwrap(), r#"{"blocked":3}"#);
         assert_eq!(serde_json::from_str::<FromAgent>(r#"{"order":"AQI="}"#).unwrap(), FromAgent::Order(vec![1, 2]));

@@ -4,6 +4,7 @@
 //! so it can be unit-tested, fuzzed, and reused by somebody who trusts nothing else of ours.
 #![forbid(unsafe_code)]
 
+pub mod attachments;
 pub mod batch;
 pub mod boot;
 pub mod calendar;
@@ -24,7 +25,10 @@ pub mod fingerprint;
 pub mod fleet_epoch;
 pub mod inside;
 pub mod lengths;
+pub mod log_index;
 pub mod merkle;
+#[cfg(feature = "ml-dsa")]
+pub mod ml_dsa;
 pub mod note;
 pub mod order;
 pub mod pcr;

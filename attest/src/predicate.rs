@@ -8,8 +8,9 @@ use crate::canonical::to_canonical_json;
 use crate::dsse::{self, Envelope};
 use crate::statement::{Statement, Subject};
 use crate::tile::ENTRY_LIMIT;
+use crate::vkey::MaybeEd25519;
 use crate::{Error, Result};
-use ed25519_dalek::{SigningKey, VerifyingKey};
+use ed25519_dalek::SigningKey;
 use serde::de::DeserializeOwned;
 use serde::Serialize;
 
@@ -41,7 +42,7 @@ pub fn read<P: Predicate>(payload: &[u8]) -> Result<Statement<P>> {
 ///
 /// # Errors
 /// As [`read`], and when no signature is by this key.
-pub fn verify<P: Predicate>(envelope: &Envelope, key: &VerifyingKey) -> Result<Statement<P>> {
+pub fn verify<P: Predicate>(envelope: &Envelope, key: &impl MaybeEd25519) -> Result<Statement<P>> {
     read(dsse::verify_payload(envelope, key)?)
 }
 

@@ -8,7 +8,7 @@
 //! The i-th hash of tile n at level l is that of the subtree over 256^l leaves from (256 n + i) 256^l on. All but the last tile
 //! of a level are full; what is partial is never hashed into the level above.
 
-use crate::merkle::{leaf, node};
+use crate::merkle::node;
 use crate::Sha256;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -369,12 +369,6 @@ impl<E, F: FnMut(Tile) -> Result<Vec<Sha256>, E>> Tree<F> {
         }
         Ok(self.tiles[&(level, tile)][inside as usize][offset])
     }
-}
-
-/// The root of a full bundle's leaves: what stands in the tile of level 1 for it.
-pub fn root_of_entries(entries: &[&[u8]]) -> Sha256 {
-    let hashes: Vec<Sha256> = entries.iter().map(|entry| leaf(entry)).collect();
-    root_of_tile(&hashes)
 }
 
 /// The largest power of two below `n`, which is 2 or more.

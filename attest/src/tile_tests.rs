@@ -1,5 +1,5 @@
 use super::*;
-use crate::merkle::{consistent, path, root, root_of_nothing, root_of_path};
+use crate::merkle::{consistent, leaf, path, root, root_of_nothing, root_of_path};
 use std::convert::Infallible;
 
 /// Sizes at which proofs are tried in full.

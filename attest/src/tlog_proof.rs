@@ -16,8 +16,8 @@
 //! The entry itself is not in it.
 
 use crate::merkle;
-use crate::note::{Checkpoint, Note, Signer, NOTE_LIMIT};
-use crate::vkey::{Kind, NoteKey};
+use crate::note::{hash, number, Checkpoint, Note, Signer, NOTE_LIMIT};
+use crate::vkey::NoteKey;
 use crate::Sha256;
 use base64::{engine::general_purpose::STANDARD, Engine as _};
 
@@ -65,20 +65,23 @@ impl Proof {
         Ok(Self { extra, index, path, note, checkpoint })
     }
 
+    /// Whether the tree of the checkpoint, whoever signed it, has this entry at this place.
+    pub fn stands(&self, entry: &[u8]) -> bool {
+        let root = merkle::root_of_path(merkle::leaf(entry), self.index, self.checkpoint.size, &self.path);
+        root == Some(self.checkpoint.root)
+    }
+
     /// Whether this entry stands in the log of which the checkpoint tells, as these keys say: signed by the log itself, under its
     /// name. Does **not** prove that the log shows everybody the same; for that the witnesses are, who are among the signers.
     ///
     /// # Errors
     /// Why not.
     pub fn check<'a>(&self, entry: &[u8], keys: &'a [NoteKey]) -> Result<Vec<Signer<'a>>, String> {
-        let root = merkle::root_of_path(merkle::leaf(entry), self.index, self.checkpoint.size, &self.path);
-        if root != Some(self.checkpoint.root) {
+        if !self.stands(entry) {
             return Err("the entry is not in the tree at this place".into());
         }
         let signers = self.note.signers(keys)?;
-        let by_log =
-            |signer: &Signer<'_>| signer.key.kind() == Kind::Note && signer.key.name() == self.checkpoint.origin;
-        if !signers.iter().any(by_log) {
+        if !signers.iter().any(|signer| signer.key.is_of(&self.checkpoint.origin)) {
             return Err(format!("{} has not signed the checkpoint with a key you gave", self.checkpoint.origin));
         }
         Ok(signers)
@@ -97,19 +100,11 @@ fn extra(line: &str) -> Result<Vec<u8>, String> {
     bytes.filter(|bytes| bytes.len() <= EXTRA_LIMIT).ok_or_else(|| "the proof's extra line cannot be read".into())
 }
 
-/// Written as it would be by us: no sign, no zeros before it.
-fn number(digits: &str) -> Option<u64> {
-    digits.parse::<u64>().ok().filter(|number| number.to_string() == digits)
-}
-
-fn hash(line: &str) -> Option<Sha256> {
-    STANDARD.decode(line).ok()?.try_into().ok().map(Sha256)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::note::sign;
+    use crate::vkey::Kind;
     use ed25519_dalek::SigningKey;
 
     const LOG: &str = "log.example/vitrine";

@@ -16,8 +16,8 @@
 //! **not** prove that what is in the log is true, nor that other witnesses have seen the same.
 
 use crate::merkle;
-use crate::note::{Checkpoint, Note, NOTE_LIMIT};
-use crate::vkey::{Kind, NoteKey};
+use crate::note::{hash, number, Checkpoint, Note, NOTE_LIMIT};
+use crate::vkey::NoteKey;
 use crate::Sha256;
 use base64::{engine::general_purpose::STANDARD, Engine as _};
 use std::fmt;
@@ -127,8 +127,7 @@ impl fmt::Display for Refusal {
 /// Why not.
 pub fn judge(known: Option<&Known>, request: &AddCheckpoint, keys: &[NoteKey]) -> Result<(), Refusal> {
     let new = &request.checkpoint;
-    let keys: Vec<NoteKey> =
-        keys.iter().filter(|key| key.kind() == Kind::Note && key.name() == new.origin).cloned().collect();
+    let keys: Vec<NoteKey> = keys.iter().filter(|key| key.is_of(&new.origin)).cloned().collect();
     if keys.is_empty() {
         return Err(Refusal::UnknownOrigin);
     }
@@ -179,7 +178,7 @@ pub struct CosignatureLine {
 /// # Errors
 /// When there is none that holds, or the answer is not made of signature lines.
 pub fn cosignature(answer: &[u8], text: &str, key: &NoteKey) -> Result<CosignatureLine, String> {
-    if key.kind() != Kind::Cosignature {
+    if !key.kind().is_witness() {
         return Err(format!("{} is no key of a witness", key.name()));
     }
     let lines = std::str::from_utf8(answer).map_err(|_| "the answer is no UTF-8")?;
@@ -213,15 +212,6 @@ pub fn by_log_alone(checkpoint: &str) -> Result<String, String> {
         return Err("the log has not signed its checkpoint".into());
     }
     Ok(format!("{}\n{own}", note.text()))
-}
-
-/// Written as it would be by us: no sign, no zeros before it.
-fn number(digits: &str) -> Option<u64> {
-    digits.parse::<u64>().ok().filter(|number| number.to_string() == digits)
-}
-
-fn hash(line: &str) -> Option<Sha256> {
-    STANDARD.decode(line).ok()?.try_into().ok().map(Sha256)
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 use super::*;
 use crate::note::sign;
+use crate::vkey::Kind;
 use ed25519_dalek::SigningKey;
 
 const LOG: &str = "log.example/vitrine";

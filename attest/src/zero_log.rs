@@ -9,8 +9,9 @@
 
 use crate::dsse::{self, Envelope};
 use crate::statement::{Statement, Subject, Waiver};
+use crate::vkey::MaybeEd25519;
 use crate::{Error, Result, Sha256};
-use ed25519_dalek::{SigningKey, VerifyingKey};
+use ed25519_dalek::SigningKey;
 use serde::{Deserialize, Serialize};
 
 /// `predicateType`.
@@ -66,7 +67,7 @@ impl ZeroLogStatement {
     /// # Errors
     /// [`crate::Blame::Artefact`] when no signature is by this key, or the payload is no such statement, not in
     /// canonical form, or does not say what it does not prove.
-    pub fn verify(envelope: &Envelope, key: &VerifyingKey) -> Result<Self> {
+    pub fn verify(envelope: &Envelope, key: &impl MaybeEd25519) -> Result<Self> {
         Self::read(dsse::verify_payload(envelope, key)?)
     }
 

@@ -12,17 +12,20 @@ use std::time::Duration;
 use vitrine_attest::inside::{FromAgent, Introduction, ToAgent, INTRODUCTION_LIMIT, LINE_LIMIT};
 use vitrine_attest::rotation::{RotatedKey, MOST_LIVE};
 use vitrine_attest::watch::Rule;
+use vitrine_attest::Sha256;
 
 /// How long init may take for taking a line from us.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Bytes of an image's name: a longer one is refused by verifiers (V11).
 const IMAGE_ID_LIMIT: usize = 1024;
 
-/// What changes about the evidence while the machine runs.
+/// What changes while the machine runs: about the evidence, and beside it.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct News {
     pub rotated: Vec<RotatedKey>,
     pub violation: Option<Rule>,
+    /// What the owner has ordered to be handed out.
+    pub attached: Option<Sha256>,
 }
 
 /// The line before serving.
@@ -81,7 +84,7 @@ impl Channel {
     pub fn into_init(mut self, news: News, lost: fn()) -> Result<&'static Init, Failure> {
         let writer = self.lines.get_ref().try_clone().map_err(|_| Failure::Channel)?;
         // Lives as long as the process; leaking it says so.
-        let init: &'static Init = Box::leak(Box::new(Init::new(writer, news.rotated, news.violation)));
+        let init: &'static Init = Box::leak(Box::new(Init::new(writer, news)));
         std::thread::Builder::new()
             .spawn(move || {
                 while self.word().is_ok_and(|word| init.hear(word)) {}

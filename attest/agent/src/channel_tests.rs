@@ -30,6 +30,7 @@ fn sample() -> Introduction {
         firmware_log: vec![1, 2, 3],
         measured_already: false,
         violation: None,
+        attached: None,
     }
 }
 
@@ -63,7 +64,8 @@ fn introduction_then_measured_then_serve() {
 #[test]
 fn a_restart_is_announced() {
     let (mut channel, mut init) = pair();
-    let restarted = Introduction { measured_already: true, rotated: vec![key(4), key(5)], ..sample() };
+    let attached = Some(Sha256::of(b"papers"));
+    let restarted = Introduction { measured_already: true, attached, rotated: vec![key(4), key(5)], ..sample() };
     init.write_all(format!("{}\n", serde_json::to_string(&restarted).unwrap()).as_bytes()).unwrap();
     assert_eq!(channel.introduction().unwrap(), restarted);
 }
@@ -109,7 +111,7 @@ fn keys_that_rotate_before_the_network_is_up() {
         .unwrap();
     let mut news = News::default();
     channel.wait_serve(&mut news).unwrap();
-    assert_eq!(news, News { rotated: vec![key(1), key(2)], violation: None });
+    assert_eq!(news, News { rotated: vec![key(1), key(2)], ..News::default() });
 }
 
 /// What the watch found is told once, before the network is up or after it, and stays.
@@ -133,7 +135,15 @@ fn a_violation_is_for_ever() {
 #[test]
 fn serve_false_is_not_serve() {
     let many = rotated(&[key(1), key(2), key(3)]);
-    for text in ["{\"serve\":false}\n", "{\"serve\":1}\n", "{\"answer\":\"\"}\n", "{\"x\":true}\n", &many, ""] {
+    for text in [
+        "{\"serve\":false}\n",
+        "{\"serve\":1}\n",
+        "{\"answer\":\"\"}\n",
+        "{\"attach\":null}\n",
+        "{\"x\":true}\n",
+        &many,
+        "",
+    ] {
         let (mut channel, mut init) = pair();
         init.write_all(text.as_bytes()).unwrap();
         drop(init);
@@ -159,7 +169,7 @@ fn one_order_at_a_time() {
 #[test]
 fn rotated_keys_are_the_last_ones_told() {
     let (channel, mut init) = pair();
-    let heard = channel.into_init(News { rotated: vec![key(1)], violation: None }, || {}).unwrap();
+    let heard = channel.into_init(News { rotated: vec![key(1)], ..News::default() }, || {}).unwrap();
     assert_eq!(heard.rotated(), [key(1)]);
     init.write_all(rotated(&[key(1), key(2)]).as_bytes()).unwrap();
     until(|| heard.rotated() == [key(1), key(2)], "the keys of init are not known");

@@ -1,4 +1,4 @@
-//! The little of HTTP/1.1 (RFC 9112) that three POST requests need. Parsing only: bytes in, values out.
+//! The little of HTTP/1.1 (RFC 9112) that four POST requests and one GET need. Parsing only: bytes in, values out.
 //!
 //! Stricter than the standard asks for: no chunked bodies, no folded lines, no bare line feeds, one
 //! `Content-Length` in plain digits. What is not understood is refused, with a fixed code.
@@ -14,8 +14,10 @@ pub enum Refusal {
     /// Not HTTP as we take it.
     Malformed,
     NotFound,
-    /// Only POST.
+    /// Neither POST nor GET.
     Method,
+    /// GET of what is only asked by POST.
+    OnlyPost,
     /// The client was too slow.
     Timeout,
     /// No `Content-Length`.
@@ -28,6 +30,8 @@ pub enum Refusal {
     Expectation,
     /// Another major or minor version than HTTP/1.1.
     Version,
+    /// Not the bytes that the owner has ordered, or none were.
+    NotOrdered,
     /// The body is not the message this path takes.
     Message,
     /// A message of another version.
@@ -46,7 +50,7 @@ impl Refusal {
         match self {
             Self::Malformed => (400, "malformed"),
             Self::NotFound => (404, "not-found"),
-            Self::Method => (405, "method"),
+            Self::Method | Self::OnlyPost => (405, "method"),
             Self::Timeout => (408, "timeout"),
             Self::NoLength => (411, "no-length"),
             Self::BodyTooLarge => (413, "body-too-large"),
@@ -54,6 +58,7 @@ impl Refusal {
             Self::Chunked => (501, "chunked"),
             Self::Expectation => (417, "expectation"),
             Self::Version => (505, "http-version"),
+            Self::NotOrdered => (403, "attachments-not-ordered"),
             Self::Message => (400, "message"),
             Self::MessageVersion => (400, "message-version"),
             Self::Credential => (400, "credential"),
@@ -63,11 +68,19 @@ impl Refusal {
     }
 }
 
+/// How something is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Method {
+    Get,
+    Post,
+}
+
 /// Request line and headers, as far as they matter here.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Head {
+    pub method: Method,
     pub path: String,
-    /// Bytes of the body.
+    /// Bytes of the body; none of a GET.
     pub length: usize,
 }
 
@@ -88,7 +101,7 @@ pub fn parse_head(bytes: &[u8]) -> Result<Head, Refusal> {
     let text = bytes.strip_suffix(b"\r\n\r\n").ok_or(Refusal::Malformed)?;
     let text = std::str::from_utf8(text).map_err(|_| Refusal::Malformed)?;
     let mut lines = text.split("\r\n");
-    let path = request_line(lines.next().unwrap_or_default())?;
+    let (method, path) = request_line(lines.next().unwrap_or_default())?;
     let fields = lines.map(field).collect::<Result<Vec<_>, _>>()?;
     if find(&fields, "transfer-encoding")?.is_some() {
         return Err(Refusal::Chunked);
@@ -97,12 +110,17 @@ pub fn parse_head(bytes: &[u8]) -> Result<Head, Refusal> {
         return Err(Refusal::Expectation);
     }
     find(&fields, "host")?.ok_or(Refusal::Malformed)?;
-    let length = find(&fields, "content-length")?.ok_or(Refusal::NoLength)?;
-    Ok(Head { path: path.to_owned(), length: content_length(length)? })
+    let length = match (method, find(&fields, "content-length")?.map(content_length).transpose()?) {
+        (Method::Post, None) => return Err(Refusal::NoLength),
+        // its body would have no meaning (RFC 9110 §9.3.1)
+        (Method::Get, Some(1..)) => return Err(Refusal::BodyTooLarge),
+        (_, length) => length.unwrap_or(0),
+    };
+    Ok(Head { method, path: path.to_owned(), length })
 }
 
 /// `POST <path> HTTP/1.1` (RFC 9112 §3).
-fn request_line(line: &str) -> Result<&str, Refusal> {
+fn request_line(line: &str) -> Result<(Method, &str), Refusal> {
     let mut words = line.split(' ');
     let (Some(method), Some(path), Some(version), None) = (words.next(), words.next(), words.next(), words.next())
     else {
@@ -116,10 +134,11 @@ fn request_line(line: &str) -> Result<&str, Refusal> {
         let known = version.strip_prefix("HTTP/").is_some_and(|v| v.bytes().all(|b| b.is_ascii_digit() || b == b'.'));
         return Err(if known { Refusal::Version } else { Refusal::Malformed });
     }
-    if method != "POST" {
-        return Err(Refusal::Method);
+    match method {
+        "POST" => Ok((Method::Post, path)),
+        "GET" => Ok((Method::Get, path)),
+        _ => Err(Refusal::Method),
     }
-    Ok(path)
 }
 
 /// `name: value` (RFC 9112 §5). A folded line begins with white space, which is no token.
@@ -163,13 +182,15 @@ pub struct Response {
     pub status: u16,
     pub kind: Kind,
     pub body: Vec<u8>,
+    /// Methods that would be taken (RFC 9110 §10.2.1), with status 405.
+    pub allow: Option<&'static str>,
 }
 
 /// Media type of a body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     Json,
-    /// A sealed answer.
+    /// A sealed answer, or what the owner has brought.
     Bytes,
 }
 
@@ -181,13 +202,13 @@ struct Code<'a> {
 impl Response {
     pub fn json<T: Serialize>(value: &T) -> Self {
         match serde_json::to_vec(value) {
-            Ok(body) => Self { status: 200, kind: Kind::Json, body },
-            Err(_) => Self { status: 500, kind: Kind::Json, body: Vec::new() },
+            Ok(body) => Self { status: 200, kind: Kind::Json, body, allow: None },
+            Err(_) => Self { status: 500, kind: Kind::Json, body: Vec::new(), allow: None },
         }
     }
 
     pub fn bytes_of(body: Vec<u8>) -> Self {
-        Self { status: 200, kind: Kind::Bytes, body }
+        Self { status: 200, kind: Kind::Bytes, body, allow: None }
     }
 
     /// `{"code":"…"}`.
@@ -203,8 +224,8 @@ impl Response {
             Kind::Bytes => "application/octet-stream",
         };
         out += &format!("Content-Type: {kind}\r\nContent-Length: {}\r\n", self.body.len());
-        if self.status == 405 {
-            out += "Allow: POST\r\n";
+        if let Some(methods) = self.allow {
+            out += &format!("Allow: {methods}\r\n");
         }
         out += "Cache-Control: no-store\r\nConnection: close\r\n\r\n";
         let mut out = out.into_bytes();
@@ -216,7 +237,12 @@ impl Response {
 impl From<Refusal> for Response {
     fn from(refusal: Refusal) -> Self {
         let (status, code) = refusal.words();
-        Self::code(status, code)
+        let allow = match refusal {
+            Refusal::Method => Some("GET, POST"),
+            Refusal::OnlyPost => Some("POST"),
+            _ => None,
+        };
+        Self { allow, ..Self::code(status, code) }
     }
 }
 

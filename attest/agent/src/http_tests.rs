@@ -6,7 +6,7 @@ const GOOD: &str = "POST /v1/evidence HTTP/1.1\r\nHost: [::1]:8787\r\nContent-Le
 
 #[test]
 fn good_requests() {
-    let head = Head { path: "/v1/evidence".into(), length: 12 };
+    let head = Head { method: Method::Post, path: "/v1/evidence".into(), length: 12 };
     let same = [
         GOOD.to_owned(),
         GOOD.replace("Content-Length", "content-LENGTH"),
@@ -17,6 +17,11 @@ fn good_requests() {
     ];
     for text in same {
         assert_eq!(parse_head(text.as_bytes()), Ok(head.clone()), "{text:?}");
+    }
+    let get = GOOD.replace("POST", "GET");
+    let read = Head { method: Method::Get, length: 0, ..head };
+    for text in [get.replace(": 12", ": 0"), get.replace("Content-Length: 12\r\n", "")] {
+        assert_eq!(parse_head(text.as_bytes()), Ok(read.clone()), "{text:?}");
     }
     // a path we do not have, and a query, are still HTTP
     assert_eq!(parse_head(GOOD.replace("/v1/evidence", "/?a=%20").as_bytes()).unwrap().path, "/?a=%20");
@@ -34,7 +39,10 @@ fn bad_requests() {
         ("something behind", format!("{GOOD}x"), Refusal::Malformed),
         ("bare line feeds", GOOD.replace("\r\n", "\n"), Refusal::Malformed),
         ("one bare line feed", GOOD.replacen("\r\n", "\n", 1), Refusal::Malformed),
-        ("GET", line("GET /v1/evidence HTTP/1.1"), Refusal::Method),
+        ("GET with a body", line("GET /v1/evidence HTTP/1.1"), Refusal::BodyTooLarge),
+        ("GET of HTTP/1.0", line("GET /v1/evidence HTTP/1.0"), Refusal::Version),
+        ("PUT", line("PUT /v1/attachments HTTP/1.1"), Refusal::Method),
+        ("lower-case GET", line("get /v1/attachments HTTP/1.1"), Refusal::Method),
         ("HEAD", line("HEAD /v1/evidence HTTP/1.1"), Refusal::Method),
         ("CONNECT", line("CONNECT example.org:80 HTTP/1.1"), Refusal::Malformed),
         ("OPTIONS *", line("OPTIONS * HTTP/1.1"), Refusal::Malformed),
@@ -115,6 +123,7 @@ fn answers() {
     assert_eq!(
         text(Refusal::Method.into()),
         "HTTP/1.1 405 Method Not Allowed\r\nContent-Type: application/json\r\nContent-Length: 17\r\n\
-         Allow: POST\r\nCache-Control: no-store\r\nConnection: close\r\n\r\n{\"code\":\"method\"}"
+         Allow: GET, POST\r\nCache-Control: no-store\r\nConnection: close\r\n\r\n{\"code\":\"method\"}"
     );
+    assert!(text(Refusal::OnlyPost.into()).contains("\r\nAllow: POST\r\n"));
 }

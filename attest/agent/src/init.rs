@@ -1,6 +1,7 @@
 //! The line to init while serving: orders go out, one at a time; answers and rotated keys come in.
 
-use crate::channel::say;
+use crate::attachments::Attachments;
+use crate::channel::{say, News};
 use std::os::unix::net::UnixStream;
 use std::sync::mpsc::{sync_channel, SyncSender};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -29,15 +30,19 @@ pub struct Init {
     rotated: Mutex<Vec<RotatedKey>>,
     /// Once there, there for ever.
     violation: Mutex<Option<Rule>>,
+    /// What the owner has ordered to be handed out.
+    pub attachments: Attachments,
 }
 
 impl Init {
-    pub fn new(writer: UnixStream, rotated: Vec<RotatedKey>, violation: Option<Rule>) -> Self {
+    pub fn new(writer: UnixStream, news: News) -> Self {
+        let News { rotated, violation, attached } = news;
         Self {
             writer: Mutex::new(writer),
             asked: Mutex::new(None),
             rotated: Mutex::new(rotated),
             violation: Mutex::new(violation),
+            attachments: Attachments::ordered(attached),
         }
     }
 
@@ -75,6 +80,10 @@ impl Init {
                 true
             }
             ToAgent::Violation(rule) => lock(&self.violation).replace(rule).is_none(),
+            ToAgent::Attach(digest) => {
+                self.attachments.order(digest);
+                true
+            }
             ToAgent::Rotated(_) | ToAgent::Serve(_) => false,
         }
     }
@@ -92,6 +101,6 @@ impl Init {
 }
 
 /// No critical section here can leave anything half done, so a poisoned lock is as good as another.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

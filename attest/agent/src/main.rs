@@ -5,6 +5,7 @@
 //! or because evidence can no longer be made (1), and then init decides.
 #![deny(unsafe_code)]
 
+mod attachments;
 mod channel;
 mod fault;
 mod gather;
@@ -95,8 +96,11 @@ fn serve(mut channel: Channel, measured: Measured) -> Result<std::convert::Infal
         return Err(Failure::Sandbox);
     }
     channel.measured()?;
-    let mut news =
-        News { rotated: std::mem::take(&mut introduction.rotated), violation: introduction.violation.take() };
+    let mut news = News {
+        rotated: std::mem::take(&mut introduction.rotated),
+        violation: introduction.violation.take(),
+        attached: introduction.attached.take(),
+    };
     channel.wait_serve(&mut news)?;
     let listener = match server::listen(introduction.port) {
         Ok(listener) => listener,

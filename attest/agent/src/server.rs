@@ -4,7 +4,7 @@
 //! The address of a client is never asked for (`incoming` drops it), and nothing of a request outlives its answer.
 
 use crate::fault::Failure;
-use crate::http::{head_end, parse_head, Refusal, Response, HEAD_LIMIT};
+use crate::http::{head_end, parse_head, Head, Method, Refusal, Response, HEAD_LIMIT};
 use rustix::io::Errno;
 use rustix::net::SocketFlags;
 use socket2::SockRef;
@@ -51,9 +51,9 @@ impl Turns {
     const SERVICE: Self = Self { quiet: Duration::from_secs(30), longest: Duration::from_secs(60) };
 }
 
-/// Answers one complete request: path and body.
+/// Answers one complete request.
 pub trait Handler: Sync {
-    fn answer(&self, path: &str, body: &[u8]) -> Response;
+    fn answer(&self, method: Method, path: &str, body: &[u8]) -> Response;
     /// Largest body, in bytes, that is read for this path.
     fn limit(&self, path: &str) -> usize;
 }
@@ -112,7 +112,7 @@ fn start(turns: Turns, listener: Arc<TcpListener>, handler: &'static impl Handle
 /// One request, one answer, closed.
 pub fn serve_connection(stream: &TcpStream, handler: &impl Handler, deadlines: Deadlines) {
     let (response, refused) = match read_request(stream, handler, Instant::now() + deadlines.read) {
-        Ok((path, body)) => (handler.answer(&path, &body), false),
+        Ok((head, body)) => (handler.answer(head.method, &head.path, &body), false),
         Err(Some(refusal)) => (refusal.into(), true),
         Err(None) => return,
     };
@@ -122,12 +122,12 @@ pub fn serve_connection(stream: &TcpStream, handler: &impl Handler, deadlines: D
     }
 }
 
-/// Path and body. `Err(None)`: the client went away, there is nobody to answer.
+/// Head and body. `Err(None)`: the client went away, there is nobody to answer.
 fn read_request(
     stream: &TcpStream,
     handler: &impl Handler,
     deadline: Instant,
-) -> Result<(String, Vec<u8>), Option<Refusal>> {
+) -> Result<(Head, Vec<u8>), Option<Refusal>> {
     let mut bytes = Vec::with_capacity(1024);
     let end = loop {
         let seen = bytes.len();
@@ -150,7 +150,7 @@ fn read_request(
     }
     // Bytes behind the body would be a second request; there is none on a connection that closes (RFC 9112 §9.6).
     body.truncate(head.length);
-    Ok((head.path, body))
+    Ok((head, body))
 }
 
 /// Appends at least one and at most `limit` bytes.

@@ -12,8 +12,11 @@ const SHORT: Deadlines = Deadlines {
 struct Echo;
 
 impl Handler for Echo {
-    fn answer(&self, path: &str, body: &[u8]) -> Response {
-        Response::json(&(path, body.len()))
+    fn answer(&self, method: Method, path: &str, body: &[u8]) -> Response {
+        match method {
+            Method::Post => Response::json(&(path, body.len())),
+            Method::Get => Response::json(&path),
+        }
     }
 
     fn limit(&self, path: &str) -> usize {
@@ -28,7 +31,7 @@ impl Handler for Echo {
 struct Large;
 
 impl Handler for Large {
-    fn answer(&self, _: &str, _: &[u8]) -> Response {
+    fn answer(&self, _: Method, _: &str, _: &[u8]) -> Response {
         Response::bytes_of(vec![b' '; 64 << 20])
     }
 
@@ -71,6 +74,7 @@ fn good_twins() {
     assert!(answer(&post(REQUEST_LIMIT, &[b' '; REQUEST_LIMIT])).ends_with("\r\n\r\n[\"/x\",8192]"));
     let large = String::from_utf8(post(4 * REQUEST_LIMIT, &[b' '; 4 * REQUEST_LIMIT])).unwrap().replace("/x", "/large");
     assert!(answer(large.as_bytes()).ends_with("\r\n\r\n[\"/large\",32768]"));
+    assert!(answer(b"GET /x HTTP/1.1\r\nHost: a\r\n\r\n").ends_with("\r\n\r\n\"/x\""));
     // what follows the body is no second request
     assert!(answer(&post(2, b"hello")).ends_with("\r\n\r\n[\"/x\",2]"));
 }
@@ -156,7 +160,7 @@ fn both_families() {
 struct Who(std::sync::Mutex<Vec<std::thread::ThreadId>>);
 
 impl Handler for Who {
-    fn answer(&self, _: &str, _: &[u8]) -> Response {
+    fn answer(&self, _: Method, _: &str, _: &[u8]) -> Response {
         self.0.lock().unwrap().push(std::thread::current().id());
         Response::json(&())
     }

@@ -1,14 +1,15 @@
-//! What the three paths do.
+//! What the four paths do.
 
 use crate::fault::Fault;
 use crate::gather::{Gathering, Quoted, Subject};
-use crate::http::{Refusal, Response};
+use crate::http::{Method, Refusal, Response};
 use crate::init::{Answer, Init};
 use crate::queue::Queue;
 use crate::server::Handler;
 use crate::tpm::{Identity, Quoter};
 use serde::Deserialize;
 use std::sync::Arc;
+use vitrine_attest::attachments::{Attached, ATTACHMENTS_LIMIT, ATTACHMENTS_PATH};
 use vitrine_attest::batch::Challenge;
 use vitrine_attest::boot::RuntimeEvent;
 use vitrine_attest::credential::proof;
@@ -34,11 +35,14 @@ pub struct Service<Q> {
 }
 
 impl<Q: Quoter> Handler for Service<Q> {
-    fn answer(&self, path: &str, body: &[u8]) -> Response {
-        let answer = match path {
-            EVIDENCE_PATH => self.evidence(body),
-            ACTIVATE_PATH => self.activate(body),
-            ORDER_PATH => self.order(body),
+    fn answer(&self, method: Method, path: &str, body: &[u8]) -> Response {
+        let answer = match (path, method) {
+            (EVIDENCE_PATH, Method::Post) => self.evidence(body),
+            (ACTIVATE_PATH, Method::Post) => self.activate(body),
+            (ORDER_PATH, Method::Post) => self.order(body),
+            (EVIDENCE_PATH | ACTIVATE_PATH | ORDER_PATH, Method::Get) => Err(Refusal::OnlyPost),
+            (ATTACHMENTS_PATH, Method::Post) => self.bring(body),
+            (ATTACHMENTS_PATH, Method::Get) => self.attachments(),
             _ => Err(Refusal::NotFound),
         };
         answer.unwrap_or_else(Response::from)
@@ -47,6 +51,7 @@ impl<Q: Quoter> Handler for Service<Q> {
     fn limit(&self, path: &str) -> usize {
         match path {
             ORDER_PATH => ORDER_LIMIT,
+            ATTACHMENTS_PATH => ATTACHMENTS_LIMIT,
             _ => REQUEST_LIMIT,
         }
     }
@@ -96,6 +101,17 @@ impl<Q: Quoter> Service<Q> {
             Answer::Refused(code) if is_code(&code) => Ok(Response::code(403, &code)),
             Answer::Refused(_) => Ok(Response::code(403, "order")),
         }
+    }
+
+    /// What the owner has ordered, from whoever brings it.
+    fn bring(&self, body: &[u8]) -> Result<Response, Refusal> {
+        let attached = self.init.attachments.bring(body).ok_or(Refusal::NotOrdered)?;
+        Ok(Response::json(&Attached { attached }))
+    }
+
+    /// As it was brought. No evidence depends on it, and the TPM is not asked.
+    fn attachments(&self) -> Result<Response, Refusal> {
+        self.init.attachments.get().map(|bytes| Response::bytes_of(bytes.to_vec())).ok_or(Refusal::NotFound)
     }
 }
 

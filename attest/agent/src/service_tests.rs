@@ -1,4 +1,4 @@
-//! The three paths with a software quoter and a test that plays init.
+//! The four paths with a software quoter and a test that plays init.
 
 use super::*;
 use crate::channel::{Channel, News};
@@ -11,6 +11,7 @@ use std::time::Duration;
 use vitrine_attest::boot::{BootFacts, BootKeys};
 use vitrine_attest::digest::Key32;
 use vitrine_attest::evidence::ACTIVATE_DOMAIN;
+use vitrine_attest::inside::ToAgent;
 use vitrine_attest::Sha256;
 use zeroize::Zeroizing;
 
@@ -51,18 +52,26 @@ fn service(quoter: Mock) -> (Service<Mock>, UnixStream) {
         firmware_log: vec![9; 5],
         measured_already: false,
         violation: None,
+        attached: None,
     };
     let identity = Identity { ek_cert: vec![1], ek_pub: vec![2], ak_pub: vec![3], ak_name: vec![4] };
     let limits = Limits { wait: Duration::from_secs(2), hang: Duration::from_secs(9) };
     let queue = Queue::start(quoter, limits, || {}).unwrap();
     let init_line =
-        Channel::new(ours).unwrap().into_init(News { rotated: vec![rotated_key()], violation: None }, || {}).unwrap();
+        Channel::new(ours).unwrap().into_init(News { rotated: vec![rotated_key()], ..News::default() }, || {}).unwrap();
     let introduction = Arc::new(introduction);
     (Service { introduction, identity, runtime_log: vec![], queue, gathering: Gathering::new(), init: init_line }, init)
 }
 
 fn ask(service: &Service<Mock>, path: &str, body: &str) -> (u16, String) {
-    let response = service.answer(path, body.as_bytes());
+    said(service.answer(Method::Post, path, body.as_bytes()))
+}
+
+fn get(service: &Service<Mock>, path: &str) -> (u16, String) {
+    said(service.answer(Method::Get, path, b""))
+}
+
+fn said(response: Response) -> (u16, String) {
     (response.status, String::from_utf8(response.body).unwrap())
 }
 
@@ -182,7 +191,56 @@ fn orders_go_to_init_and_its_word_comes_back() {
 }
 
 #[test]
-fn only_orders_may_be_long() {
+fn only_orders_and_attachments_may_be_long() {
     let (service, _init) = service(Mock(Ok(())));
     assert_eq!((service.limit(ORDER_PATH), service.limit(EVIDENCE_PATH), service.limit("/")), (32768, 8192, 8192));
+    assert_eq!(service.limit(ATTACHMENTS_PATH), 49152);
+}
+
+#[test]
+fn one_path_is_read() {
+    let (service, _init) = service(Mock(Ok(())));
+    for path in [EVIDENCE_PATH, ACTIVATE_PATH, ORDER_PATH] {
+        assert_eq!(get(&service, path), (405, "{\"code\":\"method\"}".into()), "{path}");
+    }
+    for path in ["/", ATTACHMENTS_PATH, "/v1/attachments/", "/v1/attachments?a"] {
+        assert_eq!(get(&service, path), (404, "{\"code\":\"not-found\"}".into()), "{path}");
+    }
+}
+
+/// By whoever brings them, and only those that the owner's order names; the evidence stays what it was, to the byte.
+#[test]
+fn attachments_are_handed_out_and_touch_no_evidence() {
+    let (service, mut init) = service(Mock(Ok(())));
+    let m1 = json!({"v": 2, "nonce": Sha256::of(b"nonce")}).to_string();
+    let m2 = ask(&service, EVIDENCE_PATH, &m1);
+    assert_eq!(m2.0, 200);
+    let refused = (403, "{\"code\":\"attachments-not-ordered\"}".to_owned());
+    let none = (404, "{\"code\":\"not-found\"}".to_owned());
+    assert_eq!(
+        (ask(&service, ATTACHMENTS_PATH, "papers"), get(&service, ATTACHMENTS_PATH)),
+        (refused.clone(), none.clone())
+    );
+    let digest = Sha256::of(b"papers");
+    let mut says = |word: ToAgent| {
+        let line = serde_json::to_string(&word).unwrap();
+        // the keys that follow show that the line before was heard
+        let keys = if service.init.rotated().is_empty() { vec![rotated_key()] } else { vec![] };
+        let told = serde_json::to_string(&ToAgent::Rotated(keys.clone())).unwrap();
+        init.write_all(format!("{line}\n{told}\n").as_bytes()).unwrap();
+        while service.init.rotated() != keys {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    };
+    says(ToAgent::Attach(Some(digest)));
+    assert_eq!(ask(&service, ATTACHMENTS_PATH, ""), refused);
+    assert_eq!(ask(&service, ATTACHMENTS_PATH, "papers "), refused);
+    assert_eq!(get(&service, ATTACHMENTS_PATH), none);
+    assert_eq!(ask(&service, ATTACHMENTS_PATH, "papers"), (200, format!("{{\"attached\":\"{digest}\"}}")));
+    assert_eq!(get(&service, ATTACHMENTS_PATH), (200, "papers".into()));
+    says(ToAgent::Attach(Some(digest)));
+    assert_eq!(get(&service, ATTACHMENTS_PATH), (200, "papers".into()));
+    assert_eq!(ask(&service, EVIDENCE_PATH, &m1), m2, "the evidence has changed");
+    says(ToAgent::Attach(None));
+    assert_eq!((ask(&service, ATTACHMENTS_PATH, "papers"), get(&service, ATTACHMENTS_PATH)), (refused, none));
 }

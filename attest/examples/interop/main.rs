@@ -10,6 +10,7 @@
 //! keys             key texts, one a line, the log's first
 //! notes/*          checkpoints, each signed by all keys
 //! tlog-proofs/*    for entries of `entries`, each with signatures of all keys; extra/*: the same with an `extra` line
+//! ml-dsa/          with the feature `ml-dsa`: keys, seeds (hex) and notes of a log and two witnesses of ML-DSA-44
 //! log/             a log's public folder: checkpoint, signed by the first key, and tile/…
 //! envelope         DSSE, and in envelope.key the public key in hex
 //! ```

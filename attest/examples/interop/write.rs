@@ -43,6 +43,8 @@ pub fn all(folder: &Path) -> Result<String> {
         put(folder, &format!("extra/{index}-of-{size}"), tlog_proof::to_text(Some(b"extra"), index, &path, &note))?;
     }
     log(folder)?;
+    #[cfg(feature = "ml-dsa")]
+    ml_dsa(folder, &roots)?;
     let envelope = envelope()?;
     put(folder, "envelope", envelope.to_json()?)?;
     put(folder, "envelope.key", hex(secret(9).verifying_key().as_bytes()))?;
@@ -112,6 +114,28 @@ fn note(size: u64, root: Sha256, signers: usize) -> Result<String> {
     let by_witnesses = (1..).zip(WITNESSES).map(|(n, name)| sign(&text, name, &secret(n), Some(TIME + u64::from(n))));
     let lines = std::iter::once(by_log).chain(by_witnesses).take(signers).collect::<Result<String>>()?;
     Ok(format!("{text}\n{lines}"))
+}
+
+/// Checkpoints with the log's signature and those of two witnesses of ML-DSA-44, the first without chance, the second with it.
+#[cfg(feature = "ml-dsa")]
+fn ml_dsa(folder: &Path, roots: &[Sha256]) -> Result<()> {
+    use vitrine_attest::{ml_dsa::SecretKey, note::cosign_ml_dsa};
+    let seed = |n: u8| Sha256::of(&[b"interop seed ", &[n][..]].concat()).0;
+    let secrets = [0, 1].map(|n| SecretKey::from_seed(seed(n).into()));
+    let keys =
+        WITNESSES.iter().zip(&secrets).map(|(name, secret)| NoteKey::of_kind(Kind::MlDsa44, name, secret.public()));
+    let keys = keys.map(|key| Ok(format!("{}\n", key?))).collect::<Result<String>>()?;
+    put(folder, "ml-dsa/keys", format!("{}\n{keys}", key(0)?))?;
+    put(folder, "ml-dsa/seeds", format!("{}\n{}\n", hex(&seed(0)), hex(&seed(1))))?;
+    for size in [0, 1, 255, 256, ENTRIES] {
+        let text = format!("{ORIGIN}\n{size}\n{}\n", base64(roots[size].0));
+        let mut lines = sign(&text, ORIGIN, &secret(0), None)?;
+        for (name, (secret, hedge)) in WITNESSES.iter().zip(secrets.iter().zip([[0; 32], roots[size].0])) {
+            lines += &cosign_ml_dsa(&text, name, secret, TIME, &hedge)?;
+        }
+        put(folder, &format!("ml-dsa/notes/{size}"), format!("{text}\n{lines}"))?;
+    }
+    Ok(())
 }
 
 /// Keys of this test alone, made of their number.

@@ -28,6 +28,9 @@ pub enum Operation {
     Has(Key32),
     /// Asks for a [`commitment`](fn@super::commitment) to all peers, with this salt of 32 random bytes.
     Commit(Sha256),
+    /// From now on the server hands out the bytes with this SHA-256 beside its evidence, once somebody has brought them to its
+    /// agent; none: it hands out nothing. See [`crate::attachments`].
+    Attach(Option<Sha256>),
     /// One part of a complete set of peers. After the last one the server holds exactly that set.
     Sync(Part),
 }
@@ -66,7 +69,7 @@ impl Order {
         match &self.op {
             Operation::Add(peer) => peer.problem(),
             Operation::Remove(key) | Operation::Has(key) => key_problem(key),
-            Operation::Commit(_) => None,
+            Operation::Commit(_) | Operation::Attach(_) => None,
             Operation::Sync(part) => part.problem(),
         }
     }

@@ -15,7 +15,8 @@
 //! stands in [`answer`](self::Answer).
 //!
 //! There is no list and no get: the owner asks about one peer ([`Operation::Has`]), or whether the server holds
-//! exactly a set that the owner knows already ([`Operation::Commit`]).
+//! exactly a set that the owner knows already ([`Operation::Commit`]). [`Operation::Attach`] names what the server hands out
+//! beside its evidence.
 
 mod answer;
 mod commitment;

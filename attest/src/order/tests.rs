@@ -62,6 +62,8 @@ fn seal_and_open() {
         Operation::Remove(Key32([9; 32])),
         Operation::Has(Key32([9; 32])),
         Operation::Commit(Sha256::ZERO),
+        Operation::Attach(Some(Sha256::ZERO)),
+        Operation::Attach(None),
         Operation::Sync(part),
     ] {
         assert_eq!(opened(&sealed(&order(op.clone()))), Ok(order(op)));
@@ -76,6 +78,9 @@ fn payloads_as_documented() {
     let one = format!(r#"{{"allowed_ips":["10.66.0.7/32"],"peer":"{key}"}}"#);
     assert_eq!(json(Operation::Add(peer(&["10.66.0.7/32"]))), format!(r#"{{"op":{{"add":{one}}},"seq":7,"v":2}}"#));
     assert_eq!(json(Operation::Has(key)), format!(r#"{{"op":{{"has":"{key}"}},"seq":7,"v":2}}"#));
+    let zero = Sha256::ZERO;
+    assert_eq!(json(Operation::Attach(Some(zero))), format!(r#"{{"op":{{"attach":"{zero}"}},"seq":7,"v":2}}"#));
+    assert_eq!(json(Operation::Attach(None)), r#"{"op":{"attach":null},"seq":7,"v":2}"#);
     let sync = Operation::Sync(Part { part: 1, parts: 2, peers: vec![peer(&["10.66.0.7/32"])] });
     assert_eq!(json(sync), format!(r#"{{"op":{{"sync":{{"part":1,"parts":2,"peers":[{one}]}}}},"seq":7,"v":2}}"#));
 }

@@ -79,7 +79,9 @@ impl Reader {
         if self.logs.len() == ENTRIES_LIMIT {
             return self.wrong(format!("more than {ENTRIES_LIMIT} logs"));
         }
-        let Some(key) = self.key(key, Kind::Note, "a log's key is of type 0x01 (Ed25519)") else { return };
+        let Some(key) = self.key(key, |kind| kind == Kind::Note, "a log's key is of type 0x01 (Ed25519)") else {
+            return;
+        };
         self.logs.push(LogEntry { key, url: url.map(shown) });
     }
 
@@ -87,7 +89,11 @@ impl Reader {
         if self.witnesses.len() == ENTRIES_LIMIT {
             return self.wrong(format!("more than {ENTRIES_LIMIT} witnesses"));
         }
-        let key = self.key(key, Kind::Cosignature, "a witness's key is of type 0x04 (Ed25519 with a time)");
+        let key = self.key(
+            key,
+            Kind::is_witness,
+            "a witness's key is of type 0x04 (Ed25519 with a time) or 0x06 (ML-DSA-44)",
+        );
         let rule = key.map(|key| {
             self.witnesses.push(WitnessEntry { name: shown(name), key, url: url.map(shown) });
             Rule::Witness(self.witnesses.len() - 1)
@@ -96,13 +102,13 @@ impl Reader {
     }
 
     /// A key of this kind that no other line has, whatever name it goes by there.
-    fn key(&mut self, text: &[u8], kind: Kind, wanted: &str) -> Option<NoteKey> {
+    fn key(&mut self, text: &[u8], fits: fn(Kind) -> bool, wanted: &str) -> Option<NoteKey> {
         let key = std::str::from_utf8(text).map_err(|_| "it is no UTF-8".into()).and_then(|text| {
             // the rest of an error's words is for a file of one key
             NoteKey::of_log(text).map_err(|e| e.what.strip_prefix("release key: ").unwrap_or(&e.what).to_owned())
         });
         let key = match key {
-            Ok(key) if key.kind() == kind => key,
+            Ok(key) if fits(key.kind()) => key,
             Ok(key) => {
                 self.wrong(format!("{wanted}, and this one of type {:#04x}", key.kind() as u8));
                 return None;

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::note::sign;
+use crate::vkey::Kind;
 use crate::Sha256;
 use base64::{engine::general_purpose::STANDARD, Engine as _};
 use ed25519_dalek::SigningKey;
@@ -195,7 +196,10 @@ fn each_mistake_has_its_line() {
         ("log <L>\r\nquorum none\n", "1: control byte 0x0d"),
         ("# \u{7f}\nquorum none\n", "1: control byte 0x7f"),
         ("log <W2>\nquorum none\n", "1: a log's key is of type 0x01 (Ed25519), and this one of type 0x04"),
-        ("witness A <L>\nquorum none\n", "1: a witness's key is of type 0x04 (Ed25519 with a time), and this one of"),
+        (
+            "witness A <L>\nquorum none\n",
+            "1: a witness's key is of type 0x04 (Ed25519 with a time) or 0x06 (ML-DSA-44), and",
+        ),
         ("log log.example\nquorum none\n", "1: the vkey cannot be used: it has not the form"),
         ("log <L>\n\nlog <L>\nquorum none\n", "3: the public key of log.example/vitrine stands here twice"),
         ("witness A <W2>\nwitness B <W2>\nquorum A\n", "2: the public key of witness.example/w2 stands here twice"),
@@ -220,11 +224,23 @@ fn each_mistake_has_its_line() {
     // one key for a log and a witness
     let both = format!("log <L>\nwitness A {}\nquorum A\n", key(Kind::Cosignature, "w", 1));
     assert_eq!(mistakes(&both), ["2: the public key of w stands here twice"]);
-    // a key that is known, of a type that is not: 0x06 in place of 0x01
+    // keys of type 0x06: of a log never, of a witness with the feature only; never left out of a quorum in silence
     let typed = STANDARD.encode([&[6][..], &[5; 1312]].concat());
     let id = &Sha256::of(&[b"log.example\n".as_slice(), &[6], &[5; 1312]].concat()).to_string()[..8];
+    let without = "key type 0x06, ML-DSA-44, needs a program with the feature `ml-dsa`";
+    let says = if cfg!(feature = "ml-dsa") { "and this one of type 0x06" } else { without };
     let found = mistakes(&format!("log log.example+{id}+{typed}\nquorum none\n"));
-    assert!(found.len() == 1 && found[0].contains("key type 0x06, ML-DSA-44, is neither"), "{found:?}");
+    assert!(found.len() == 1 && found[0].contains(says), "{found:?}");
+    let witness = format!("log <L>\nwitness A <W2>\nwitness B log.example+{id}+{typed}\ngroup G any A B\nquorum G\n");
+    if cfg!(feature = "ml-dsa") {
+        assert!(Policy::parse(text(&witness).as_bytes()).is_ok());
+    } else {
+        let found = mistakes(&witness);
+        assert!(
+            found.len() == 1 && found[0].starts_with("3: the vkey cannot be used: ") && found[0].contains(without),
+            "{found:?}"
+        );
+    }
 }
 
 #[test]
@@ -256,5 +272,5 @@ fn limits() {
     assert_eq!(judged(&deepest, &[(2, 5)]).unwrap().since, Some(5));
     assert!(Policy::parse(deep(65).as_bytes()).unwrap_err()[0].text.starts_with("more than 64 groups"));
     let large = format!("quorum none\n#{}\n", "x".repeat(TLOG_POLICY_LIMIT));
-    assert!(Policy::parse(large.as_bytes()).unwrap_err()[0].text.contains("65536 bytes"));
+    assert!(Policy::parse(large.as_bytes()).unwrap_err()[0].text.contains("262144 bytes"));
 }

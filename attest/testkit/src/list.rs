@@ -51,6 +51,21 @@ pub struct Case {
     /// For bare evidence: the nonce that the person names.
     #[serde(default)]
     pub nonce: Option<String>,
+    /// The session of this other case: the defect is in what the person demands, or was given beside the statement.
+    #[serde(default)]
+    pub session: Option<String>,
+    /// What the person demands beyond the checks (docs/verify.md has the form).
+    #[serde(default)]
+    pub policy: Option<String>,
+    /// That the statement stands in a log.
+    #[serde(default)]
+    pub proof: Option<String>,
+    /// Revocations that the person knows of.
+    #[serde(default)]
+    pub revocations: Vec<String>,
+    /// What others got who built the image again.
+    #[serde(default)]
+    pub verdicts: Vec<String>,
 }
 
 impl List {
@@ -74,7 +89,12 @@ impl List {
 impl Case {
     /// File of the session, below the kit's folder.
     pub fn file(&self) -> String {
-        format!("cases/{}.json", self.name)
+        format!("cases/{}.json", self.session.as_ref().unwrap_or(&self.name))
+    }
+
+    /// Files that the person has beside statement, key and roots, below the kit's folder.
+    pub fn demands(&self) -> impl Iterator<Item = &String> {
+        self.policy.iter().chain(&self.proof).chain(&self.revocations).chain(&self.verdicts)
     }
 
     pub fn statement(&self) -> &str {

@@ -6,7 +6,7 @@ use vitrine_attest::canonical::to_canonical_json;
 pub const ALL: Group = &[
     ("no-ek-roots-given", |stage| done(stage.genuine())),
     ("no-activation-bare-evidence", |stage| {
-        Ok(Files { session: to_canonical_json(&stage.genuine()?.evidence)?, statement: None })
+        Ok(Files { session: to_canonical_json(&stage.genuine()?.evidence)?, ..Files::default() })
     }),
     ("statement-file-empty", |stage| Ok(Files { statement: Some(vec![]), ..done(stage.genuine())? })),
     ("statement-file-without-signatures", |stage| {
@@ -19,5 +19,5 @@ pub const ALL: Group = &[
         files.session.truncate(files.session.len() / 2);
         Ok(files)
     }),
-    ("session-file-empty", |_| Ok(Files { session: vec![], statement: None })),
+    ("session-file-empty", |_| Ok(Files::default())),
 ];

@@ -4,6 +4,7 @@ mod activation;
 mod batch;
 mod boot;
 mod controls;
+mod demands;
 mod form;
 mod inputs;
 mod keys;
@@ -21,10 +22,14 @@ use std::path::Path;
 use vitrine_attest::{Error, Result};
 
 /// What a case gives.
+#[derive(Default)]
 pub struct Files {
+    /// Empty where the list names the session of another case.
     pub session: Vec<u8>,
     /// Where the defect is in the statement, or needs another one.
     pub statement: Option<Vec<u8>>,
+    /// `demands/CASE.NAME`.
+    pub demands: Vec<(&'static str, Vec<u8>)>,
 }
 
 type Make = fn(&Stage) -> Result<Files>;
@@ -44,6 +49,7 @@ const GROUPS: &[Group] = &[
     boot::ALL,
     runtime::ALL,
     release::ALL,
+    demands::ALL,
 ];
 
 /// All cases by name.
@@ -57,10 +63,10 @@ fn done(draft: Result<Draft>) -> Result<Files> {
 }
 
 fn whole(session: Session) -> Result<Files> {
-    Ok(Files { session: session.file()?, statement: None })
+    Ok(Files { session: session.file()?, ..Files::default() })
 }
 
-/// Makes the whole kit in `folder`: `trust/`, `statements/`, `cases/`. The last one is removed when all of the new one is
+/// Makes the whole kit in `folder`: `trust/`, `statements/`, `demands/`, `cases/`. The last one is removed when all of the new one is
 /// made.
 ///
 /// # Errors
@@ -70,7 +76,7 @@ pub fn generate(list: &List, folder: &Path) -> Result<()> {
         return Err(Error::bug(format!("nothing makes the case {}", case.name)));
     }
     let files = make_all(list, &Stage::new()?)?;
-    for part in ["trust", "statements", "cases"] {
+    for part in ["trust", "statements", "demands", "cases"] {
         let path = folder.join(part);
         if path.exists() {
             std::fs::remove_dir_all(&path).map_err(host)?;
@@ -91,7 +97,13 @@ fn make_all(list: &List, stage: &Stage) -> Result<Vec<(String, Vec<u8>)>> {
         let listed = list.cases.iter().find(|case| case.name == name);
         let case = listed.ok_or_else(|| Error::bug(format!("cases.toml does not list {name}")))?;
         let files = make(stage).map_err(|e| e.within(name.to_owned()))?;
-        all_files.push((case.file(), files.session));
+        if case.session.is_some() != files.session.is_empty() && case.exit != 2 {
+            return Err(Error::bug(format!("{name}: the list and the function do not agree whose session it is")));
+        }
+        if case.session.is_none() {
+            all_files.push((case.file(), files.session));
+        }
+        all_files.extend(files.demands.into_iter().map(|(file, bytes)| (format!("demands/{name}.{file}"), bytes)));
         all_files.extend(files.statement.map(|statement| (format!("statements/{name}.dsse.json"), statement)));
     }
     Ok(all_files)
