@@ -98,8 +98,8 @@ pub fn checked(note: &[u8], keys: &[NoteKey]) -> std::result::Result<Checked, St
     let checkpoint = Checkpoint::parse(note.text())?;
     let signers = note.signers(keys)?;
     // a log signs for itself only
-    let others = |key: &NoteKey| key.kind() == Kind::Note && key.name() != checkpoint.origin;
-    let signers: Vec<_> = signers.into_iter().filter(|signer| !others(signer.key)).collect();
+    let counts = |key: &NoteKey| key.kind() == Kind::Cosignature || key.is_of(&checkpoint.origin);
+    let signers: Vec<_> = signers.into_iter().filter(|signer| counts(signer.key)).collect();
     if signers.is_empty() {
         return Err("none of your keys has signed the checkpoint".into());
     }

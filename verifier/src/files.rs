@@ -1,7 +1,8 @@
 //! Files in and out, with limits.
 
 use crate::server::random;
-use std::fs::OpenOptions;
+use rustix::fs::{flock, FlockOperation};
+use std::fs::{File, OpenOptions};
 use std::io::{Read as _, Write as _};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::Path;
@@ -12,7 +13,7 @@ use vitrine_attest::{Error, Result};
 pub fn read(path: &Path, limit: usize) -> Result<Vec<u8>> {
     let failed = |e: std::io::Error| Error::input(format!("{}: {e}", path.display()), "check the file's name");
     let mut bytes = Vec::new();
-    std::fs::File::open(path).map_err(failed)?.take(limit as u64 + 1).read_to_end(&mut bytes).map_err(failed)?;
+    File::open(path).map_err(failed)?.take(limit as u64 + 1).read_to_end(&mut bytes).map_err(failed)?;
     if bytes.len() > limit {
         let what = format!("{} has more than {limit} bytes", path.display());
         return Err(Error::input(what, "give the right file: this one is too large"));
@@ -31,6 +32,19 @@ pub fn read_secret(path: &Path, limit: usize) -> Result<zeroize::Zeroizing<Vec<u
         ));
     }
     read(path, limit).map(zeroize::Zeroizing::new)
+}
+
+/// Locks this file (flock(2)), made when it is missing, until the value goes, however that ends. None: somebody else has it.
+pub fn try_lock(path: &Path) -> std::io::Result<Option<File>> {
+    let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)?;
+    loop {
+        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => return Ok(Some(file)),
+            Err(rustix::io::Errno::WOULDBLOCK) => return Ok(None),
+            Err(rustix::io::Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
 }
 
 /// Writes a file whole or not at all: beside it first, then into place.
@@ -52,7 +66,7 @@ pub fn write_secret(path: &Path, bytes: &[u8]) -> Result<()> {
 pub fn write_state(path: &Path, bytes: &[u8]) -> Result<()> {
     replace(path, bytes, 0o600, "choose another place with --state, or go without memory with --no-state")?;
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    std::fs::File::open(folder)
+    File::open(folder)
         .and_then(|folder| folder.sync_all())
         .map_err(|e| Error::host(format!("{}: {e}", folder.display()), "choose another place with --state"))
 }

@@ -1,9 +1,11 @@
 //! `vitrine-verify`: what an outsider installs, alone.
 //!
-//! Asks a server for evidence and judges it against a signed statement. No TPM library, no QEMU, no TLS; a saved
-//! conversation can be judged again without a network.
+//! Asks a server for evidence and judges it against a signed statement. No TPM library, no QEMU, no TLS (but with a feature, for
+//! logs and witnesses); a saved conversation can be judged again without a network.
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "anchors")]
+pub mod anchor;
 pub mod beacon;
 pub mod bundle;
 pub mod case;
@@ -24,6 +26,7 @@ pub mod limits;
 pub mod lines;
 pub mod log;
 pub mod memory;
+pub mod monitor;
 pub mod outcome;
 pub mod policy;
 pub mod promise;
@@ -31,6 +34,7 @@ pub mod published;
 pub mod report;
 pub mod roots;
 pub mod scratch;
+pub mod secret_key;
 pub mod server;
 pub mod servers;
 pub mod session;

@@ -4,6 +4,7 @@ use crate::case::Case;
 use crate::clock::{date, timestamp};
 use crate::exchange::Source;
 use crate::memory::{Memory, Off};
+use crate::promise::Giver;
 use crate::verdict::Level;
 
 /// For every verdict.
@@ -17,6 +18,10 @@ const ALWAYS: [&str; 7] = [
     "anything about traffic outside the tunnel with the WireGuard key above",
 ];
 
+/// When the statement was asked for where it is judged.
+const CHOSEN: &str =
+    "that it is the release you mean: the server chose one that your key has signed; a policy can say which";
+
 /// The list for one verdict.
 pub fn not_proven(case: &Case, level: Option<Level>) -> Vec<String> {
     let mut list: Vec<String> = ALWAYS.iter().map(|line| (*line).into()).collect();
@@ -25,6 +30,9 @@ pub fn not_proven(case: &Case, level: Option<Level>) -> Vec<String> {
     list.push(revoked(case).into());
     list.push(firmware(case));
     list.extend(rollback(case));
+    if case.inputs.promise.givers().statement == Giver::Server {
+        list.push(CHOSEN.into());
+    }
     if level.is_none_or(|level| level < Level::L2) {
         list.insert(0, "that there is a real TPM: the operator could run one in software".into());
     }

@@ -88,6 +88,20 @@ pub fn files_of(path: &Path) -> Result<Vec<PathBuf>> {
     }
 }
 
+/// Verdicts of rebuilds among what a server has handed out. They count by whose signatures they have, as files do.
+pub fn rebuilds_among(others: &[Envelope]) -> Option<Arc<[Given<RebuildVerdict>]>> {
+    let given = others.iter().filter_map(|envelope| {
+        let said = match Entry::of(envelope) {
+            Ok(Entry::RebuildVerdict(statement)) => Ok((envelope.clone(), statement.predicate)),
+            Ok(_) => return None,
+            Err(e) => Err(e.what),
+        };
+        Some(Given { name: "handed out by the server".into(), said })
+    });
+    let given: Vec<_> = given.collect();
+    (!given.is_empty()).then(|| given.into())
+}
+
 /// In the order of names, so that a report is the same each time.
 fn folder(path: &Path) -> Result<Vec<PathBuf>> {
     let failed = |e: std::io::Error| Error::input(format!("{}: {e}", path.display()), "check the folder's name");

@@ -8,6 +8,7 @@ use crate::explanation::Explanation;
 use crate::grounds::{self, Ground};
 use crate::memory::{Memory, MemoryReport, Off};
 use crate::outcome::{CheckReport, Status};
+use crate::promise::{Giver, Givers};
 use crate::verdict::{Level, Verdict};
 use crate::{checks, limits};
 use serde::Serialize;
@@ -38,6 +39,8 @@ pub struct Report {
     pub remarks: Vec<String>,
     pub level: Option<Level>,
     pub source: Source,
+    /// Who has handed on statement and proof.
+    pub papers: Givers,
     /// What the statement says; none when its signature does not hold.
     pub release: Option<ReleaseReport>,
     /// The keys to use; none unless accepted, so that nobody takes those of a rejected server.
@@ -115,6 +118,7 @@ pub fn judge_with(inputs: Inputs, demands: Demands) -> (Case, Report) {
         remarks: remarks(&case, &checks, verdict),
         level,
         source: case.inputs.exchange.source.clone(),
+        papers: case.inputs.promise.givers(),
         release: release(&case),
         keys,
         not_proven: limits::not_proven(&case, level),
@@ -205,6 +209,11 @@ impl Report {
         match &self.source {
             Source::Server(name) => fact("Server", name.clone()),
             Source::Record(name) | Source::Evidence(name) | Source::Beacon(name) => fact("File", name.clone()),
+        }
+        for (name, giver) in [("Statement", Some(self.papers.statement)), ("Proof", self.papers.proof)] {
+            if giver == Some(Giver::Server) {
+                fact(name, "from the server, judged like a file of yours".into());
+            }
         }
         match &self.memory {
             MemoryReport::Off | MemoryReport::Unreadable => {}

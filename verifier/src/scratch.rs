@@ -1,7 +1,9 @@
 //! A folder that is gone when it is not needed any more.
 
+use crate::server::random;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
+use vitrine_attest::digest::hex;
 use vitrine_attest::{Error, Result};
 
 /// For this user alone: creating it fails when somebody has made one of this name before.
@@ -11,10 +13,12 @@ impl Scratch {
     /// # Errors
     /// When there is no place.
     pub fn make() -> Result<Self> {
-        let path = std::env::temp_dir().join(format!("vitrine-rebuild-{}", std::process::id()));
-        std::fs::DirBuilder::new().mode(0o700).create(&path).map_err(|e| {
-            Error::host(format!("{}: {e}", path.display()), "remove it, or name another folder in TMPDIR")
-        })?;
+        // random: one that was killed has left its folder
+        let path = std::env::temp_dir().join(format!("vitrine-rebuild-{}", hex(&random()?[..8])));
+        std::fs::DirBuilder::new()
+            .mode(0o700)
+            .create(&path)
+            .map_err(|e| Error::host(format!("{}: {e}", path.display()), "name another folder in TMPDIR"))?;
         Ok(Self(path))
     }
 

@@ -1,15 +1,18 @@
 //! Plain HTTP to a server's agent. What it sends is signed by its TPM, so TLS would add nothing here; everything is
 //! bounded: time, bytes, no redirects, no proxy.
 
-use std::time::Duration;
-use ureq::http::Uri;
-use ureq::Agent;
+use std::time::{Duration, Instant};
+use ureq::http::{Response, Uri};
+use ureq::{Agent, Body, RequestBuilder};
 use vitrine_attest::{Error, Result};
 
 /// Until a connection stands.
 const CONNECT: Duration = Duration::from_secs(10);
 /// For one whole request. Hardware TPMs take about a second for a quote, and the agent may have others to serve.
 pub const DEADLINE: Duration = Duration::from_secs(60);
+/// Before a busy server is asked once more; twice as long each time, up to [`LONGEST_PAUSE`].
+const FIRST_PAUSE: Duration = Duration::from_millis(250);
+const LONGEST_PAUSE: Duration = Duration::from_secs(4);
 /// Longest code in an error answer that is shown.
 const CODE_LIMIT: usize = 64;
 
@@ -35,6 +38,30 @@ pub fn agent() -> Agent {
     )
 }
 
+/// Whether TLS is what failed: rustls says through the socket what it thinks of a certificate.
+#[cfg(feature = "https")]
+pub fn of_tls(error: &ureq::Error) -> bool {
+    matches!(error, ureq::Error::Tls(_) | ureq::Error::Rustls(_) | ureq::Error::Pem(_))
+        || matches!(error, ureq::Error::Io(e) if e.kind() == std::io::ErrorKind::InvalidData)
+}
+
+#[cfg(not(feature = "https"))]
+pub const fn of_tls(_: &ureq::Error) -> bool {
+    false
+}
+
+/// The whole body of an answer, of at most `limit` bytes: ureq itself refuses one of exactly its limit, too.
+///
+/// # Errors
+/// [`ureq::Error::BodyExceedsLimit`], with this limit, when it is longer; any other when it does not come.
+pub fn body(response: &mut Response<Body>, limit: usize) -> std::result::Result<Vec<u8>, ureq::Error> {
+    let limit = limit as u64;
+    response.body_mut().with_config().limit(limit + 1).read_to_vec().map_err(|e| match e {
+        ureq::Error::BodyExceedsLimit(_) => ureq::Error::BodyExceedsLimit(limit),
+        other => other,
+    })
+}
+
 /// An answer with its status.
 pub struct Answer {
     pub status: u16,
@@ -44,14 +71,23 @@ pub struct Answer {
 impl Answer {
     /// The code in `{"code":"…"}`, or the status; safe to print.
     pub fn code(&self) -> String {
-        let code = serde_json::from_slice::<serde_json::Value>(&self.body)
-            .ok()
-            .and_then(|value| value.get("code").and_then(|code| code.as_str()).map(String::from))
-            .filter(|code| code.len() <= CODE_LIMIT && code.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-'));
-        match code {
+        match self.given() {
             Some(code) => format!("{code} (status {})", self.status),
             None => format!("status {}", self.status),
         }
+    }
+
+    fn given(&self) -> Option<String> {
+        serde_json::from_slice::<serde_json::Value>(&self.body)
+            .ok()
+            .and_then(|value| value.get("code").and_then(|code| code.as_str()).map(String::from))
+            .filter(|code| code.len() <= CODE_LIMIT && code.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-'))
+    }
+
+    /// The TPM has others to serve, or is slow. One that fails has the same status, and is not to be asked again: the agent gives it
+    /// up after a few failures.
+    fn is_busy(&self) -> bool {
+        self.status == 503 && self.given().as_deref() == Some("busy")
     }
 }
 
@@ -85,18 +121,52 @@ impl Server {
     /// # Errors
     /// [`vitrine_attest::Blame::Host`] when the server cannot be reached, does not answer in time, or answers more.
     pub fn post(&self, path: &str, content_type: &str, body: &[u8], limit: usize) -> Result<Answer> {
-        let url = format!("{}{path}", self.base);
-        let request = self
-            .agent
-            .post(&url)
-            .config()
-            .timeout_connect(Some(CONNECT.min(self.deadline)))
-            .timeout_global(Some(self.deadline))
-            .build()
-            .header("content-type", content_type);
-        let mut response = request.send(body).map_err(|e| self.failed(&e))?;
+        self.post_within(self.deadline, path, content_type, body, limit)
+    }
+
+    /// [`Self::post`], once more while the server is busy, until the deadline: for questions, which leave nothing behind there.
+    /// When there is no time for another, the answer is that the server is busy.
+    ///
+    /// # Errors
+    /// As [`Self::post`].
+    pub fn ask(&self, path: &str, content_type: &str, body: &[u8], limit: usize) -> Result<Answer> {
+        let end = Instant::now() + self.deadline;
+        let mut pause = FIRST_PAUSE;
+        loop {
+            let left = end.saturating_duration_since(Instant::now());
+            let answer = self.post_within(left, path, content_type, body, limit)?;
+            if !answer.is_busy() || Instant::now() + pause >= end {
+                return Ok(answer);
+            }
+            std::thread::sleep(pause);
+            pause = LONGEST_PAUSE.min(pause * 2);
+        }
+    }
+
+    fn post_within(
+        &self,
+        deadline: Duration,
+        path: &str,
+        content_type: &str,
+        body: &[u8],
+        limit: usize,
+    ) -> Result<Answer> {
+        let request = bounded(deadline, self.agent.post(format!("{}{path}", self.base)));
+        self.read(request.header("content-type", content_type).send(body), limit)
+    }
+
+    /// Reads what is at a path, at most `limit` bytes.
+    ///
+    /// # Errors
+    /// As [`Self::post`].
+    pub fn get(&self, path: &str, limit: usize) -> Result<Answer> {
+        self.read(bounded(self.deadline, self.agent.get(format!("{}{path}", self.base))).call(), limit)
+    }
+
+    fn read(&self, response: std::result::Result<Response<Body>, ureq::Error>, limit: usize) -> Result<Answer> {
+        let mut response = response.map_err(|e| self.failed(&e))?;
         let status = response.status().as_u16();
-        let body = response.body_mut().with_config().limit(limit as u64).read_to_vec().map_err(|e| self.failed(&e))?;
+        let body = body(&mut response, limit).map_err(|e| self.failed(&e))?;
         Ok(Answer { status, body })
     }
 
@@ -110,6 +180,11 @@ impl Server {
         };
         Error::host(format!("{} {what}", self.base), hint)
     }
+}
+
+fn bounded<B>(deadline: Duration, request: RequestBuilder<B>) -> RequestBuilder<B> {
+    let config = request.config().timeout_connect(Some(CONNECT.min(deadline)));
+    config.timeout_global(Some(deadline)).build()
 }
 
 /// Base address without a final slash, and the host in it.

@@ -3,6 +3,7 @@
 use crate::clock::now;
 use crate::exchange::{Activation, Answer, Exchange, Source};
 use crate::server::{random, Server};
+use vitrine_attest::attachments::{Attachments, ATTACHMENTS_LIMIT, ATTACHMENTS_PATH};
 use vitrine_attest::canonical::to_canonical_json;
 use vitrine_attest::credential::make_credential;
 use vitrine_attest::evidence::{
@@ -50,13 +51,33 @@ pub fn evidence(server: &Server, nonce: Sha256) -> Result<Vec<u8>> {
     Ok(m2)
 }
 
+/// What the server hands out beside its evidence; none, also of a server that is too old to do so. The TPM has signed nothing of
+/// it, and nobody has looked at the signatures in it yet.
+///
+/// # Errors
+/// When the server cannot be asked, or gives something else.
+pub fn attachments(server: &Server) -> Result<Option<Attachments>> {
+    let answer = server.get(ATTACHMENTS_PATH, ATTACHMENTS_LIMIT)?;
+    match answer.status {
+        200 => Attachments::parse(&answer.body).map(Some).map_err(|why| {
+            let hint = "do not trust this server: it does not keep to the protocol";
+            Error::artefact(format!("what {} hands out beside its evidence is unusable: {why}", server.name()), hint)
+        }),
+        404 | 405 => Ok(None),
+        _ => Err(Error::host(
+            format!("{} does not say what it hands out beside its evidence: {}", server.name(), answer.code()),
+            "try again, or give --statement and --proof",
+        )),
+    }
+}
+
 fn question(nonce: Sha256) -> Result<Vec<u8>> {
     to_canonical_json(&EvidenceRequest { v: VERSION, nonce })
 }
 
 /// M1 → M2.
 fn ask(server: &Server, m1: &[u8]) -> Result<Vec<u8>> {
-    let m2 = server.post(EVIDENCE_PATH, JSON, m1, EVIDENCE_LIMIT)?;
+    let m2 = server.ask(EVIDENCE_PATH, JSON, m1, EVIDENCE_LIMIT)?;
     if m2.status != 200 {
         return Err(Error::host(
             format!("{} gives no evidence: {}", server.name(), m2.code()),
@@ -72,7 +93,7 @@ fn activate(server: &Server, m1: &[u8], m2: &[u8]) -> Result<Answer> {
         Ok(m3) => m3,
         Err(why) => return Ok(Answer::NotAsked(why)),
     };
-    let m4 = server.post(ACTIVATE_PATH, JSON, &m3, REQUEST_LIMIT)?;
+    let m4 = server.ask(ACTIVATE_PATH, JSON, &m3, REQUEST_LIMIT)?;
     match m4.status {
         200 => Ok(Answer::Given { m3, m4: m4.body, secret }),
         // busy or broken: says nothing about the evidence

@@ -4,8 +4,10 @@ mod mock;
 mod person;
 
 use mock::Scene;
-use person::{cannot_judge, ends, json, serve, serve_scene, text, Person};
+use person::{cannot_judge, ends, forward, json, serve, serve_scene, text, Person};
+use std::collections::HashMap;
 use std::net::TcpListener;
+use std::sync::mpsc::channel;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 use vitrine_attest::canonical::to_canonical_json;
@@ -101,6 +103,27 @@ fn explained() {
     assert_eq!(report["keys"], serde_json::Value::Null);
 }
 
+/// Its TPM has others to serve: each question is asked again, with the same bytes.
+#[test]
+fn a_busy_server_is_asked_again() {
+    let scene = Scene::good();
+    let person = Person::of(&scene);
+    let served = serve_scene(scene);
+    let inner = served.url.clone();
+    let (asked, seen) = channel();
+    let busy = Mutex::new(HashMap::<Vec<u8>, u32>::new());
+    let url = serve(move |path, body| {
+        let _ = asked.send(path.to_string());
+        let mut busy = busy.lock().unwrap();
+        let times = busy.entry(body.to_vec()).or_default();
+        *times += 1;
+        Some(if *times <= 2 { (503, br#"{"code":"busy"}"#.to_vec()) } else { forward(&inner, path, body) })
+    });
+    ends(&person.check(&url, "--ek-roots roots"), 0, "ACCEPTED");
+    let paths: Vec<String> = seen.try_iter().collect();
+    assert_eq!(paths, [["/v1/evidence"; 3], ["/v1/activate"; 3]].concat());
+}
+
 #[test]
 fn servers_that_do_not_keep_to_it() {
     let person = Person::of(&Scene::good());
@@ -112,7 +135,18 @@ fn servers_that_do_not_keep_to_it() {
     cannot_judge(&output, "did not answer in time");
     assert!(started.elapsed() < Duration::from_secs(4));
     cannot_judge(&person.check(&serve(|_, _| Some((200, vec![b'x'; 5 << 20]))), ""), "more than 4194304 bytes");
-    cannot_judge(&person.check(&serve(|_, _| Some((503, br#"{"code":"busy"}"#.to_vec()))), ""), "busy (status 503)");
+    let (asked, seen) = channel();
+    let failing = serve(move |_, _| {
+        let _ = asked.send(());
+        Some((503, br#"{"code":"tpm"}"#.to_vec()))
+    });
+    cannot_judge(&person.check(&failing, ""), "tpm (status 503)");
+    assert_eq!(seen.try_iter().count(), 1, "a TPM that fails is not worn out");
+    let begun = Instant::now();
+    let busy = serve(|_, _| Some((503, br#"{"code":"busy"}"#.to_vec())));
+    let output = person.run(&format!("check {busy} --statement statement --key key --timeout 2"));
+    cannot_judge(&output, "busy (status 503)");
+    assert!(begun.elapsed() < Duration::from_secs(5));
     cannot_judge(&person.check(&serve(|_, _| Some((302, vec![]))), ""), "status 302");
     let nonce = format!("--nonce {}", "0".repeat(64));
     cannot_judge(&person.check(&serve(|_, _| Some((200, vec![]))), &nonce), "fresh nonce");

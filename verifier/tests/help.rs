@@ -13,9 +13,14 @@ const VERBS: &[&str] = &[
     "peers has",
     "peers sync",
     "peers commitment",
+    "attach",
     "wg-config",
     "watch",
     "beacon",
+    "monitor",
+    "monitor run",
+    "monitor ack",
+    "monitor evidence",
     "publish",
     "bundle",
     "revoke",
@@ -42,6 +47,8 @@ const VERBS: &[&str] = &[
     "log append",
     "log refresh",
     "log get",
+    "log find",
+    "log index",
     "log fsck",
     "log rotate-key",
     "log serve",
@@ -77,7 +84,7 @@ fn help_fits_a_terminal() {
         let long: Vec<_> = help.lines().filter(|line| line.chars().count() > 80).collect();
         assert!(long.is_empty(), "{verb}: {long:?}");
         assert!(
-            matches!(*verb, "fleet-epoch" | "peers" | "policy" | "state" | "witness" | "log")
+            matches!(*verb, "fleet-epoch" | "peers" | "policy" | "state" | "witness" | "log" | "monitor")
                 || help.contains("Example:"),
             "{verb}: {help}"
         );

@@ -9,6 +9,7 @@ use crate::case::Case;
 use crate::clock::date;
 use crate::memory::older_statement;
 use crate::outcome::{CheckResult, Failure};
+use vitrine_attest::calendar::Date;
 
 pub const CHECK: Check = Check { code: "V21", title: "the statement is signed by the given key", run };
 
@@ -20,7 +21,7 @@ fn run(case: &Case) -> CheckResult {
     }
     let today = date(case.inputs.now);
     match &statement.predicate.not_after {
-        Some(last) if !is_date(last) => {
+        Some(last) if last.parse::<Date>().is_err() => {
             Err(Failure::new("statement-inconsistent", "its last day is no date of the form 2027-11-20").into())
         }
         Some(last) if *last < today => {
@@ -43,25 +44,5 @@ fn remembered(case: &Case) -> CheckResult {
             "; another image or configuration than when it was last accepted: {} {}, sequence number {}",
             before.image, before.version, before.seq
         )),
-    }
-}
-
-/// `YYYY-MM-DD`, so that dates compare as text.
-fn is_date(text: &str) -> bool {
-    let digits = |part: &str, count| part.len() == count && part.bytes().all(|byte| byte.is_ascii_digit());
-    let parts: Vec<&str> = text.split('-').collect();
-    parts.len() == 3 && digits(parts[0], 4) && digits(parts[1], 2) && digits(parts[2], 2)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::is_date;
-
-    #[test]
-    fn dates() {
-        assert!(is_date("2027-11-20"));
-        for bad in ["", "2027-11", "2027-1-20", "27-11-20", "2027-11-2x", "2027-11-20Z", "9"] {
-            assert!(!is_date(bad), "{bad} was taken");
-        }
     }
 }

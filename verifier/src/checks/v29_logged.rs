@@ -11,9 +11,9 @@ use crate::clock::timestamp;
 use crate::outcome::{CheckResult, Failure};
 use crate::policy::LogPolicy;
 use vitrine_attest::config::Span;
+use vitrine_attest::tile;
 use vitrine_attest::tlog_policy::{Met, Missing};
 use vitrine_attest::tlog_proof::Proof;
-use vitrine_attest::{merkle, tile};
 
 pub const CHECK: Check = Check { code: "V29", title: "the statement stands in a public log, as demanded", run };
 
@@ -65,9 +65,7 @@ fn stands(case: &Case, proof: &Proof) -> Result<(), Failure> {
     if entry.len() > tile::ENTRY_LIMIT {
         return Err(elsewhere(format!("the statement has {} bytes, more than an entry of a log", entry.len())));
     }
-    let (index, size) = (proof.index, proof.checkpoint.size);
-    let root = merkle::root_of_path(merkle::leaf(&entry), index, size, &proof.path);
-    if root != Some(proof.checkpoint.root) {
+    if !proof.stands(&entry) {
         let detail =
             "the statement is not in the tree of the proof: it is a proof of another statement, or of another log";
         return Err(elsewhere(detail.into()));

@@ -18,7 +18,7 @@ fn run(case: &Case) -> CheckResult {
     let Some(policy) = &case.demands.policy.rebuild else { return Ok(String::new()) };
     case.release()?;
     let subject = case.statement().as_ref().map(|statement| statement.subject.as_slice()).unwrap_or_default();
-    let signs_releases = |key: &[u8; 32]| {
+    let signs_releases = |key: &[u8]| {
         let named = &case.demands.policy.statement.keys;
         named.iter().chain([case.inputs.promise.key()]).any(|other| other.key().as_bytes() == key)
     };

@@ -34,7 +34,7 @@ pub struct Beacon {
     /// Go on, and look for a new checkpoint this often, such as 30s, 10m, 1h
     #[arg(long, value_name = "SPAN", value_parser = super::interval)]
     pub every: Option<Span>,
-    /// Seconds to wait for the server's answer
+    /// Seconds to wait for the server's answer; a busy server is asked again until then
     #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=600))]
     pub timeout: u64,
 }

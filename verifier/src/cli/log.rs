@@ -21,6 +21,8 @@ pub enum LogAction {
     Append(AppendArgs),
     Refresh(RefreshArgs),
     Get(GetArgs),
+    Find(FindArgs),
+    Index(IndexArgs),
     Fsck(FsckArgs),
     RotateKey(RotateArgs),
     Serve(ServeArgs),
@@ -41,6 +43,29 @@ pub struct InitArgs {
     /// their addresses; kept as DIR/witnesses
     #[arg(long, value_name = "FILE")]
     pub witnesses: Option<PathBuf>,
+    #[cfg(feature = "object-storage")]
+    #[command(flatten)]
+    pub bucket: BucketArgs,
+}
+
+/// Where the log lies, if not in its folder
+#[cfg(feature = "object-storage")]
+#[derive(Debug, Args)]
+pub struct BucketArgs {
+    /// Keep the log in this bucket (S3), so that several machines can append to
+    /// it; DIR keeps its keys. Credentials: AWS_ACCESS_KEY_ID and
+    /// AWS_SECRET_ACCESS_KEY, or DIR/credentials
+    #[arg(long, value_name = "s3://BUCKET/PREFIX", requires = "endpoint")]
+    pub bucket: Option<String>,
+    /// Address of the store, without the bucket
+    #[arg(long, value_name = "URL", requires = "bucket")]
+    pub endpoint: Option<String>,
+    /// Region that requests are signed for
+    #[arg(long, value_name = "REGION", requires = "bucket", default_value = "us-east-1")]
+    pub region: String,
+    /// The store's CA (PEM), if it is none of the web's; kept as DIR/ca.pem
+    #[arg(long, value_name = "FILE", requires = "bucket")]
+    pub ca: Option<PathBuf>,
 }
 
 /// Have the newest checkpoint witnessed anew and publish it
@@ -113,6 +138,72 @@ pub struct GetArgs {
     pub out: Option<PathBuf>,
 }
 
+/// Find entries by a digest or an image's name
+///
+/// Asks the log's index, which the log signs, and reads the entries that are
+/// newer than it. What is found is proven to stand in the log. That there is
+/// nothing more, in so far as the index says so, is the log's word: whoever has
+/// the entries can show that it lied (`log fsck`).
+///
+/// Exit codes: 0 found, 1 not there or the log contradicts itself, 2 it cannot
+/// be read.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  vitrine-verify log find /srv/log --name gateway --version 1.4.0
+  vitrine-verify log find http://log.example/vitrine --key log.pub \\
+      --digest \"$(sha256sum < release.dsse.json | cut -c -64)\"")]
+pub struct FindArgs {
+    /// Folder or address (http://…) of the log
+    #[arg(value_name = "DIR|URL")]
+    pub log: String,
+    /// Entries that name this SHA-256, and the entry of which it is: an image, a
+    /// configuration, a fingerprint, a statement; 64 hex digits, with
+    /// `vitrine1:` before them or not
+    #[arg(long, value_name = "HEX", required_unless_present_any = ["name", "leaf"], value_parser = digest)]
+    pub digest: Option<Sha256>,
+    /// Releases of the image with this name
+    #[arg(long, value_name = "NAME", conflicts_with = "digest")]
+    pub name: Option<String>,
+    /// Only those of this version
+    #[arg(long, value_name = "VERSION", requires = "name")]
+    pub version: Option<String>,
+    /// The entry with this leaf hash
+    #[arg(long, value_name = "HEX", conflicts_with_all = ["digest", "name"])]
+    pub leaf: Option<Sha256>,
+    /// The log's key (log.pub), or a file with several; the folder's own is
+    /// taken when it is a whole log's
+    #[arg(long, value_name = "FILE")]
+    pub key: Option<PathBuf>,
+    /// Read all entries instead of asking the index
+    #[arg(long)]
+    pub scan: bool,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// A fingerprint is a digest with a word before it.
+fn digest(text: &str) -> Result<Sha256, String> {
+    text.strip_prefix("vitrine1:").unwrap_or(text).parse()
+}
+
+/// Bring the log's index up to its last entry
+///
+/// `log append`, `log refresh` and `publish` do this by themselves. The index is
+/// made from the entries: nothing is lost with it.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  vitrine-verify log index /srv/log --anew")]
+pub struct IndexArgs {
+    /// Folder of the log
+    pub dir: PathBuf,
+    /// Make it from the entries alone, whatever is there
+    #[arg(long)]
+    pub anew: bool,
+}
+
 /// Hash a whole log anew and say what is wrong with it
 ///
 /// Exit codes: 0 all is well, 1 something is wrong, 2 it cannot be read.
@@ -121,8 +212,10 @@ pub struct GetArgs {
 Example:
   vitrine-verify log fsck /srv/log")]
 pub struct FsckArgs {
-    /// Folder of the log, or a copy of its public part
-    pub dir: PathBuf,
+    /// Folder of the log, a copy of its public part, or its address (http://…),
+    /// where only what the checkpoint needs is read
+    #[arg(value_name = "DIR|URL")]
+    pub log: String,
     /// The log's key (log.pub), or a file with several: needed for a copy
     #[arg(long, value_name = "FILE")]
     pub key: Option<PathBuf>,

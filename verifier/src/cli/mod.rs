@@ -1,11 +1,15 @@
 //! The command line, and nothing else.
 
+#[cfg(feature = "anchors")]
+mod anchor;
+mod attach;
 mod beacon;
 mod bundle;
 #[cfg(feature = "cpu-evidence")]
 mod cpu;
 mod fleet_epoch;
 mod log;
+mod monitor;
 mod peers;
 mod policy;
 mod publish;
@@ -16,12 +20,18 @@ mod watch;
 mod wg_config;
 mod witness;
 
+#[cfg(feature = "anchors")]
+pub use anchor::{Anchor, AnchorAction, EvmCall, EvmCheck, EvmDeploy, EvmPlace, EvmQuery, OtsAdd, OtsCheck, OtsExport};
+pub use attach::Attach;
 pub use beacon::Beacon;
 pub use bundle::Bundle;
 #[cfg(feature = "cpu-evidence")]
 pub use cpu::CpuFiles;
 pub use fleet_epoch::{CheckRecord, FleetEpoch, FleetEpochAction, MakeEpoch, MakeRecord};
-pub use log::{AppendArgs, FsckArgs, GetArgs, InitArgs, Log, LogAction, RefreshArgs, RotateArgs, ServeArgs};
+pub use log::{
+    AppendArgs, FindArgs, FsckArgs, GetArgs, IndexArgs, InitArgs, Log, LogAction, RefreshArgs, RotateArgs, ServeArgs,
+};
+pub use monitor::{AckAlert, JudgeEvidence, Monitor, MonitorAction, RunMonitor};
 pub use peers::{AddPeer, CommitmentArgs, OnePeer, OwnerArgs, PeerAction, Peers, SyncPeers};
 pub use policy::{Policy, PolicyAction, ShowPolicy};
 pub use publish::Publish;
@@ -59,10 +69,12 @@ pub struct Cli {
 pub enum Command {
     Check(Check),
     Peers(Peers),
+    Attach(Attach),
     WgConfig(WgConfig),
     Watch(Watch),
     Beacon(Beacon),
     Log(Log),
+    Monitor(Monitor),
     Publish(Publish),
     Bundle(Bundle),
     Revoke(Revoke),
@@ -72,6 +84,8 @@ pub enum Command {
     State(State),
     Policy(Policy),
     Witness(Witness),
+    #[cfg(feature = "anchors")]
+    Anchor(Anchor),
     EventLog(EventLog),
     Completions(Completions),
     /// Print the man page
@@ -83,10 +97,15 @@ pub enum Command {
 /// Asks with a fresh nonce, has the server's TPM open a secret, and compares
 /// what the TPM signed with what the statement predicts. Every check is
 /// reported, and so is what is not proven.
+///
+/// A server may hand out its statement, and the proof that it stands in a log:
+/// they are asked for when you give none, and judged like files of yours. Then
+/// the server chooses among the releases that your key has signed; a policy can
+/// say which you mean.
 #[derive(Debug, Args)]
 #[command(
-    override_usage = "vitrine-verify check [OPTIONS] --statement <FILE> <URL|FILE>\n       \
-        vitrine-verify check [OPTIONS] <BUNDLE>",
+    override_usage = "vitrine-verify check [OPTIONS] <URL|BUNDLE>\n       \
+        vitrine-verify check [OPTIONS] --statement <FILE> <FILE>",
     mut_arg("statement", |arg| arg.required(false)),
     after_help = "\
 Example:
@@ -172,7 +191,7 @@ pub struct Trust {
     /// Remember nothing, compare with nothing
     #[arg(long, conflicts_with = "state")]
     pub no_state: bool,
-    /// Seconds to wait for each answer
+    /// Seconds to wait for each answer; a busy server is asked again until then
     #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=600))]
     pub timeout: u64,
 }

@@ -9,7 +9,8 @@ use vitrine_attest::config::Span;
 /// Check a server, or a fleet, again and again, and tell what changes
 ///
 /// One line for each change: accepted, rejected, could-not-judge, unreachable,
-/// rebooted, rotated. The exit code is that of the last check.
+/// rebooted, rotated. The exit code is that of the last check. Without
+/// --statement the server is asked for its own each time, as by `check`.
 ///
 /// After a reboot a server has no peers. --on-reboot runs a command, without a
 /// shell, when the server has new boot keys and is accepted. It finds the
@@ -24,7 +25,7 @@ use vitrine_attest::config::Span;
 #[command(
     override_usage = "vitrine-verify watch [OPTIONS] --server <URL> … [-- <COMMAND>…]\n       \
         vitrine-verify watch [OPTIONS] <FLEET.toml>",
-    mut_arg("statement", |arg| arg.required(false).required_unless_present("fleet")),
+    mut_arg("statement", |arg| arg.required(false)),
     mut_arg("key", |arg| arg.required_unless_present_any(["policy", "fleet"])),
     after_help = "\
 Example:

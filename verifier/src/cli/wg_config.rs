@@ -10,10 +10,12 @@ use vitrine_attest::config::Cidr;
 ///
 /// The configuration holds the key that the server's TPM vouched for just now,
 /// the newest one if the server rotates its keys. Nothing is printed for a
-/// server that is not accepted.
+/// server that is not accepted. Without --statement the server is asked for its
+/// own, as by `check`.
 #[derive(Debug, Args)]
 #[command(
     override_usage = "vitrine-verify wg-config [OPTIONS] --server <URL> …",
+    mut_arg("statement", |arg| arg.required(false)),
     group(clap::ArgGroup::new("private").required(true).args(["private_key_file", "generate"])),
     after_help = "\
 Example:

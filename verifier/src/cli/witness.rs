@@ -38,6 +38,10 @@ pub struct InitWitness {
     /// The witness's name: its address without scheme, by custom
     #[arg(long, value_name = "NAME")]
     pub name: String,
+    /// Make a second key, of ML-DSA-44: both sign each checkpoint
+    #[cfg(feature = "ml-dsa")]
+    #[arg(long)]
+    pub ml_dsa: bool,
 }
 
 /// Witness one more log, or trust one more key of a log

@@ -1,13 +1,14 @@
 //! `vitrine-verify check`
 
 use super::beacon::read_keys;
-use super::judging::Judging;
+use super::judging::{Judging, Prepared};
 use super::trust::Papers;
 use super::Done;
 use crate::bundle::{self, Bundle};
 use crate::cli::Check;
 use crate::exchange::{Exchange, FILE_LIMIT};
 use crate::policy::LogPolicy;
+use crate::promise::Giver;
 use crate::server::Server;
 use crate::verdict::Verdict;
 use crate::{beacon, explanation, files, grounds, session};
@@ -54,7 +55,7 @@ fn live(args: &Check) -> Result<(Judging, Exchange)> {
         ));
     }
     let server = Server::new(&args.target, Duration::from_secs(args.trust.timeout))?;
-    let judging = Judging::begin(&args.trust, true)?;
+    let judging = Prepared::read(&args.trust, true)?.and_from(&server)?;
     Ok((judging, session::converse(&server)?))
 }
 
@@ -63,7 +64,7 @@ fn saved(args: &Check) -> Result<(Judging, Exchange)> {
     let (judging, bytes) = if bundle::is_one(&bytes) {
         let bundle = Bundle::from_file(&args.target, &bytes)?;
         let proof = bundle.proof().map(<[u8]>::to_vec);
-        let papers = Papers { envelope: bundle.statement().clone(), proof };
+        let papers = Papers::by(Giver::Bundle, bundle.statement().clone(), proof);
         (Judging::begin_bundle(&args.trust, &papers)?, bundle.evidence()?)
     } else {
         (Judging::begin(&args.trust, false)?, bytes)

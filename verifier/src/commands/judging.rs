@@ -1,6 +1,6 @@
 //! From an exchange to a report, with what is remembered before and afterwards: the way of every command that checks.
 
-use super::trust::{Papers, Trusted};
+use super::trust::{level, nothing_beside_a_bundle, Files, Papers, Trusted};
 use crate::case::Case;
 use crate::checks::ACTIVATION;
 use crate::cli::Trust;
@@ -9,14 +9,71 @@ use crate::exchange::Exchange;
 use crate::memory::{place, Book, Kept, Locked, Memory, Off, Record, ServerId, Store};
 use crate::outcome::Status;
 use crate::policy::LogPolicy;
-use crate::published::Published;
+use crate::published::{rebuilds_among, Published};
 use crate::report::{judge_with, Report};
+use crate::server::Server;
+use crate::session;
 use crate::verdict::Verdict;
 use std::sync::Arc;
 use vitrine_attest::{Error, Result};
 
-/// Begun before the server is asked: a state file that cannot be used costs no conversation, and what it held then
-/// must lie behind whatever the server answers.
+/// Everything that a person gives, read before the server is asked: a state file that cannot be used costs no conversation, and
+/// what it held then must lie behind whatever the server answers.
+pub struct Prepared {
+    files: Files,
+    memory: Remembered,
+    /// The level, and what others have published.
+    demands: Demands,
+}
+
+impl Prepared {
+    /// `live`: a server will be asked. Files are compared only when the person names a state file.
+    ///
+    /// # Errors
+    /// When a file of the person's cannot be used.
+    pub fn read(args: &Trust, live: bool) -> Result<Self> {
+        let files = Files::read(args)?;
+        let level = level(files.policy(), args.accept_level)?;
+        let memory = match &args.state {
+            _ if args.no_state => Remembered::Off(Off::Declined),
+            None if !live => Remembered::Off(Off::FromFile),
+            named => {
+                let store = Store::at(&place(named.as_deref())?)?;
+                let before = store.lock()?.read_after(&Kept::default())?;
+                Remembered::In(store, before)
+            }
+        };
+        let published = Published::read(&args.revocation, &args.rebuild_verdict)?;
+        Ok(Self { files, memory, demands: Demands { published, ..Demands::at(level) } })
+    }
+
+    /// By these files alone.
+    ///
+    /// # Errors
+    /// When there is no statement among them.
+    pub fn alone(self) -> Result<Judging> {
+        Ok(Judging { trusted: self.files.alone()?, memory: self.memory, demands: self.demands })
+    }
+
+    /// What is lacking comes from the server itself, before it is asked for evidence.
+    ///
+    /// # Errors
+    /// When it cannot be asked, or nobody has a statement.
+    pub fn and_from(mut self, server: &Server) -> Result<Judging> {
+        let wants_rebuilds = self.files.policy().rebuild.is_some() && self.demands.published.rebuilds.is_none();
+        if !self.files.lack_something() && !wants_rebuilds {
+            return self.alone();
+        }
+        let handed = session::attachments(server)?;
+        if let Some(handed) = handed.as_ref().filter(|_| wants_rebuilds) {
+            self.demands.published.rebuilds = rebuilds_among(&handed.others);
+        }
+        let trusted = self.files.and_from(server.name(), handed.as_ref())?;
+        Ok(Judging { trusted, memory: self.memory, demands: self.demands })
+    }
+}
+
+/// What a server or a file is judged by, complete.
 pub struct Judging {
     trusted: Trusted,
     memory: Remembered,
@@ -30,12 +87,12 @@ enum Remembered {
 }
 
 impl Judging {
-    /// `live`: a server will be asked. Files are compared only when the person names a state file.
+    /// By the person's files alone.
     ///
     /// # Errors
-    /// When a file of the person's cannot be used.
+    /// When one cannot be used.
     pub fn begin(args: &Trust, live: bool) -> Result<Self> {
-        Self::of(args, Trusted::read(args)?, live)
+        Prepared::read(args, live)?.alone()
     }
 
     /// For a file, with statement and proof from a bundle.
@@ -43,22 +100,9 @@ impl Judging {
     /// # Errors
     /// As there.
     pub fn begin_bundle(args: &Trust, papers: &Papers) -> Result<Self> {
-        Self::of(args, Trusted::with_bundle(args, papers)?, false)
-    }
-
-    fn of(args: &Trust, trusted: Trusted, live: bool) -> Result<Self> {
-        let level = trusted.level(args.accept_level)?;
-        let memory = match &args.state {
-            _ if args.no_state => Remembered::Off(Off::Declined),
-            None if !live => Remembered::Off(Off::FromFile),
-            named => {
-                let store = Store::at(&place(named.as_deref())?)?;
-                let before = store.lock()?.read_after(&Kept::default())?;
-                Remembered::In(store, before)
-            }
-        };
-        let published = Published::read(&args.revocation, &args.rebuild_verdict)?;
-        Ok(Self { trusted, memory, demands: Demands { published, ..Demands::at(level) } })
+        nothing_beside_a_bundle(args)?;
+        let Prepared { files, memory, demands } = Prepared::read(args, false)?;
+        Ok(Self { trusted: files.with(papers)?, memory, demands })
     }
 
     /// Which logs and witnesses count, if the person said so.

@@ -1,6 +1,9 @@
 //! One file for each verb.
 
 mod accepted;
+#[cfg(feature = "anchors")]
+mod anchor;
+mod attach;
 mod beacon;
 mod bundle;
 mod check;
@@ -11,6 +14,7 @@ mod fleet;
 mod fleet_epoch;
 mod judging;
 mod log;
+mod monitor;
 mod peers;
 mod policy;
 mod publish;
@@ -51,6 +55,7 @@ pub fn run(cli: Cli) -> Result<Done> {
     match cli.command {
         Command::Check(args) => check::run(&args),
         Command::Peers(args) => peers::run(&args),
+        Command::Attach(args) => attach::run(&args),
         Command::WgConfig(args) => wg_config::run(&args),
         Command::Watch(args) => watch::run(&args),
         Command::Beacon(args) => beacon::run(&args),
@@ -61,9 +66,12 @@ pub fn run(cli: Cli) -> Result<Done> {
         Command::CoSign(args) => co_sign::run(&args),
         Command::Rebuild(args) => rebuild::run(&args),
         Command::FleetEpoch(args) => fleet_epoch::run(&args),
+        Command::Monitor(args) => monitor::run(&args),
         Command::Policy(args) => policy::run(&args),
         Command::State(args) => state::run(&args),
         Command::Witness(args) => witness::run(&args),
+        #[cfg(feature = "anchors")]
+        Command::Anchor(args) => anchor::run(&args),
         Command::EventLog(args) => event_log::run(&args),
         Command::Completions(args) => documents::completions(args.shell),
         Command::Man => documents::man(),

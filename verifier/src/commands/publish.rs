@@ -1,18 +1,18 @@
 //! `vitrine-verify publish`
 
-use super::{signing, Done};
+use super::{log, signing, Done};
 use crate::cli::Publish;
-use crate::clock::{date, now};
 use crate::files;
-use crate::log::{Place, Placed, Snapshot, Writer};
+use crate::log::{find, By, Place, Placed, Snapshot, Writer};
 use crate::policy::read_log_policy;
 use serde_json::json;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use vitrine_attest::dsse::{self, Envelope};
 use vitrine_attest::entry::Entry;
+use vitrine_attest::log_index::Key;
 use vitrine_attest::statement::Statement;
-use vitrine_attest::tile::{Tile, ENTRY_LIMIT};
+use vitrine_attest::tile::ENTRY_LIMIT;
 use vitrine_attest::tlog_proof::{self, Proof};
 use vitrine_attest::vkey::{NoteKey, TEXT_LIMIT};
 use vitrine_attest::{Error, Result, Sha256};
@@ -40,11 +40,12 @@ pub fn run(args: &Publish) -> Result<Done> {
     about_image(&args.out, release)?;
     let trust = args.log_policy.as_deref().map(read_log_policy).transpose()?;
     let mut writer = Writer::open(&args.log)?;
-    let place = Place::of(&args.log.display().to_string())?;
+    let place = Place::of_folder(&args.log)?;
     let log_keys = writer.config().public()?;
     in_order(&place, &log_keys, release, &papers[0])?;
     let batch: Vec<&[u8]> = papers.iter().map(|paper| paper.bytes.as_slice()).collect();
     let placed = writer.append(&batch)?;
+    log::indexed(&writer);
     let snapshot = Snapshot::read(&place, &log_keys)?;
     let mut proofs = vec![];
     for (paper, placed) in papers.iter().zip(&placed) {
@@ -104,18 +105,15 @@ fn signed<'p>(args: &Publish, papers: &'p [Paper], keys: &[NoteKey]) -> Result<&
         let what = format!("{} is no release: {}", first.path.display(), first.entry.kind());
         return Err(Error::input(what, "give the output folder of `vitrine build`"));
     };
-    if let Some(last) = release.predicate.not_after.as_deref().filter(|last| *last < date_today().as_str()) {
+    let today = signing::today()?.to_string();
+    // dates of this form compare like texts
+    if let Some(last) = release.predicate.not_after.as_deref().filter(|last| *last < today.as_str()) {
         return Err(Error::input(
             format!("the release may not be used after {last}, which is over"),
             "build it again with a later `not_after`",
         ));
     }
     Ok(release)
-}
-
-/// Dates of this form compare like texts.
-fn date_today() -> String {
-    now().map(|now| date(now.as_secs())).unwrap_or_default()
 }
 
 /// That the image that lies there is the one that the statement is about.
@@ -134,24 +132,24 @@ fn about_image(out: &Path, release: &Statement) -> Result<()> {
 
 /// That it follows on the releases of the same name that the log has: a greater sequence number, or the very same statement.
 fn in_order(place: &Place, keys: &[NoteKey], release: &Statement, paper: &Paper) -> Result<()> {
-    let size = Snapshot::read(place, keys)?.checkpoint.size;
     let (name, seq) = (&release.predicate.image.name, release.predicate.seq);
-    for tile in (0..size.div_ceil(256)).filter_map(|index| Tile::of_tree(0, index, size)) {
-        for (index, entry) in (tile.index * 256..).zip(place.entries(tile)?) {
-            let Ok((envelope, Entry::Release(earlier))) = Entry::read(&entry) else { continue };
-            let earlier = &earlier.predicate;
-            // signed by one more, it is the same statement
-            if earlier.image.name != *name || earlier.seq < seq || envelope.payload == paper.envelope.payload {
-                continue;
-            }
-            return Err(Error::artefact(
-                format!(
-                    "entry {index} of the log is \"{name}\" with the sequence number {}, and this release has {seq}",
-                    earlier.seq
-                ),
-                "build it with a greater `seq`: verifiers refuse to go back",
-            ));
+    let wanted = Key::Name(name.clone());
+    // an index that is damaged is no ground not to publish
+    let found = find(place, keys, &wanted, By::Index).or_else(|_| find(place, keys, &wanted, By::Entries))?;
+    for hit in found.hits {
+        let Ok((envelope, Entry::Release(earlier))) = Entry::read(&hit.entry) else { continue };
+        let earlier = earlier.predicate.seq;
+        // signed by one more, it is the same statement
+        if earlier < seq || envelope.payload == paper.envelope.payload {
+            continue;
         }
+        return Err(Error::artefact(
+            format!(
+                "entry {} of the log is \"{name}\" with the sequence number {earlier}, and this release has {seq}",
+                hit.index
+            ),
+            "build it with a greater `seq`: verifiers refuse to go back",
+        ));
     }
     Ok(())
 }

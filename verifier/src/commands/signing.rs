@@ -1,21 +1,17 @@
 //! What commands that sign begin with.
 
 use crate::clock::{date, now};
-use crate::files;
+use crate::{files, secret_key};
 use ed25519_dalek::SigningKey;
 use std::path::Path;
 use vitrine_attest::calendar::Date;
 use vitrine_attest::dsse::{self, Envelope, ENVELOPE_LIMIT};
 use vitrine_attest::statement::Statement;
-use vitrine_attest::{private_key, Error, Result};
-
-/// Longest key file, in bytes: a PKCS#8 PEM of Ed25519 has 119.
-const KEY_LIMIT: usize = 4096;
+use vitrine_attest::{Error, Result};
 
 /// Of a file that nobody else can read.
 pub fn key(path: &Path) -> Result<SigningKey> {
-    let pem = files::read_secret(path, KEY_LIMIT)?;
-    private_key::ed25519(&pem, path.display(), "give a key of `vitrine keygen`, such as release.key")
+    secret_key::read(path, "give a key of `vitrine keygen`, such as release.key")
 }
 
 pub fn envelope(path: &Path) -> Result<Envelope> {

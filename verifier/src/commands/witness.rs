@@ -7,7 +7,6 @@ use crate::witness::{serve, Folder};
 use crate::{files, http_serve};
 use serde_json::json;
 use std::fmt::Write as _;
-use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use vitrine_attest::canonical::to_canonical_json;
 use vitrine_attest::event_log::printable;
@@ -24,6 +23,11 @@ pub fn run(args: &Witness) -> Result<Done> {
 }
 
 fn init(args: &InitWitness) -> Result<Done> {
+    #[cfg(feature = "ml-dsa")]
+    if args.ml_dsa {
+        let keys = Folder::at(&args.folder).init_ml_dsa(&args.name)?;
+        return Ok(Done::ok(keys.map(|key| format!("{key}\n")).concat()));
+    }
     let key = Folder::at(&args.folder).init(&args.name)?;
     Ok(Done::ok(format!("{key}\n")))
 }
@@ -54,33 +58,30 @@ fn log_key(given: &str) -> Result<NoteKey> {
 
 fn serve(args: &ServeWitness) -> Result<Done> {
     let witness = serve::Witness::new(Folder::at(&args.folder).lock()?)?;
-    let (listener, address) = listen(args.listen)?;
+    let (listener, address) = http_serve::listen(args.listen)?;
     let ended = http_serve::signals()?;
-    eprintln!("witness {}", witness.key());
+    for key in [Some(witness.key()), witness.second_key()].into_iter().flatten() {
+        eprintln!("witness {key}");
+    }
     print(&format!("listening on http://{address}"))?;
     witness.serve(listener, ended)?;
     Ok(Done::ok(String::new()))
 }
 
-fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr)> {
-    let listening = || {
-        let listener = TcpListener::bind(address)?;
-        let address = listener.local_addr()?;
-        Ok((listener, address))
-    };
-    listening().map_err(|e: std::io::Error| {
-        Error::host(format!("cannot listen on {address}: {e}"), "name another address with --listen")
-    })
-}
-
 fn show(args: &ShowWitness) -> Result<Done> {
     let folder = Folder::at(&args.folder);
-    let (key, book) = (folder.key()?, folder.read()?);
+    let (key, second, book) = (folder.key()?, folder.second_key()?, folder.read()?);
     if args.json {
-        let value = json!({ "v": 1, "key": key.to_string(), "logs": book.logs });
+        let mut value = json!({ "v": 1, "key": key.to_string(), "logs": book.logs });
+        if let Some(second) = second {
+            value["ml_dsa_key"] = second.to_string().into();
+        }
         return Ok(Done::ok(format!("{}\n", String::from_utf8_lossy(&to_canonical_json(&value)?))));
     }
     let mut text = format!("{key}\n");
+    if let Some(second) = second {
+        let _ = writeln!(text, "{second}");
+    }
     for (origin, log) in &book.logs {
         let _ = writeln!(text, "\n{}", printable(origin));
         let mut line = |name: &str, value: &str| {

@@ -4,7 +4,7 @@
 //! ends, and the next one writes the same bytes into new files.
 
 use super::Folder;
-use rustix::fs::{flock, FlockOperation};
+use crate::files;
 use std::collections::BTreeSet;
 use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Write as _};
@@ -95,7 +95,7 @@ impl<'f> Disk<'f> {
         Ok(path)
     }
 
-    fn make_folders(&mut self, folder: &Path) -> Result<()> {
+    pub fn make_folders(&mut self, folder: &Path) -> Result<()> {
         if folder.is_dir() {
             return Ok(());
         }
@@ -110,7 +110,8 @@ impl<'f> Disk<'f> {
         Ok(())
     }
 
-    fn touch(&mut self, path: &Path) {
+    /// The name of this file has to reach the disk, too.
+    pub fn touch(&mut self, path: &Path) {
         if let Some(parent) = path.parent() {
             self.touched.insert(parent.to_owned());
         }
@@ -127,21 +128,12 @@ pub(super) fn sync_folder(folder: &Path) -> Result<()> {
 /// When another writer has it: nobody waits, for that one may be at work for hours.
 pub(super) fn lock(folder: &Folder) -> Result<File> {
     let path = folder.lock();
-    let file = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(0o600)
-        .open(&path)
-        .map_err(|e| failed(&path, &e))?;
-    match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => Ok(file),
-        Err(rustix::io::Errno::WOULDBLOCK) => Err(Error::input(
+    files::try_lock(&path).map_err(|e| failed(&path, &e))?.ok_or_else(|| {
+        Error::input(
             format!("another program writes to {}", folder.path().display()),
             "wait until it has ended, then run this again",
-        )),
-        Err(error) => Err(failed(&path, &error.into())),
-    }
+        )
+    })
 }
 
 pub(super) fn failed(path: &Path, error: &std::io::Error) -> Error {

@@ -1,20 +1,23 @@
-//! Reads a whole log and hashes everything anew: every entry, every tile, every file that lies there.
+//! Reads a whole log and hashes everything anew: every entry, every tile, and of a folder every file that lies there.
+//!
+//! Over HTTP and in a bucket only what the checkpoint needs is read: nobody lists what else there is.
 //!
 //! Proves that the files are those of the checkpoint. Does **not** prove that others were shown the same: compare the checkpoint
 //! with what witnesses and monitors know.
 
-use super::{Config, Folder, Place, Snapshot};
-use crate::files;
+use super::index::{self, records_of};
+use super::{bundles, Config, Folder, Place, Snapshot};
 use serde::Serialize;
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Mutex;
-use vitrine_attest::merkle::leaf;
+use vitrine_attest::log_index::{sort, Record};
+use vitrine_attest::merkle::{leaf, root, root_of_nothing};
 use vitrine_attest::note::{Checkpoint, Note, NOTE_LIMIT};
-use vitrine_attest::tile::{added, entries, to_bytes, Edge, Resource, Tile, BUNDLE_LIMIT};
+use vitrine_attest::tile::{added, entries, hashes, to_bytes, Resource, Tile, BUNDLE_LIMIT};
 use vitrine_attest::vkey::NoteKey;
-use vitrine_attest::{Error, Result, Sha256};
+use vitrine_attest::{Blame, Error, Result, Sha256};
 
 /// Findings that are told one by one; more are counted.
 const TOLD: usize = 100;
@@ -32,7 +35,10 @@ pub struct Findings {
     pub origin: String,
     pub entries: u64,
     pub root: Sha256,
+    /// Files that lie there; of a log that is no folder, those that its checkpoint needs.
     pub files: usize,
+    /// Entries in its index; none: it has no index that could be judged.
+    pub indexed: Option<u64>,
     /// A change was promised that is not published: the next writer will finish it.
     pub unfinished: bool,
     /// At most a hundred.
@@ -40,14 +46,14 @@ pub struct Findings {
     pub found: usize,
 }
 
-/// Checks the log in this folder, or a copy of its public part. `keys`: whose log it has to be; its own, when none are given.
+/// Checks the log of this folder, wherever it lies, or a copy of its public part, or what is at an address. `keys`: whose log it
+/// has to be; its own, when none are given.
 ///
 /// # Errors
 /// When it cannot be read at all. What is wrong with its files is a finding.
-pub fn fsck(path: &Path, keys: &[NoteKey], progress: &(dyn Fn(u64, u64) + Sync)) -> Result<Findings> {
-    let folder = Folder::new(path);
-    let whole = folder.public().is_dir();
-    let public = if whole { folder.public() } else { path.to_owned() };
+pub fn fsck(log: &str, keys: &[NoteKey], progress: &(dyn Fn(u64, u64) + Sync)) -> Result<Findings> {
+    let (folder, place) = (Folder::new(Path::new(log)), Place::of(log)?);
+    let whole = folder.config().exists() || folder.public().is_dir();
     let keys = match (keys, whole) {
         ([], true) => Config::read(&folder)?.public()?,
         ([], false) => {
@@ -55,30 +61,55 @@ pub fn fsck(path: &Path, keys: &[NoteKey], progress: &(dyn Fn(u64, u64) + Sync))
         }
         (keys, _) => keys.to_vec(),
     };
-    let snapshot = Snapshot::read(&Place::Folder(public.clone()), &keys)?;
-    let Checkpoint { origin, size, root } = snapshot.checkpoint.clone();
-    let check = Check { public: &public, size, findings: Mutex::default() };
+    let snapshot = Snapshot::read(&place, &keys)?;
+    let Checkpoint { origin, size, root: signed } = snapshot.checkpoint.clone();
+    let check = Check { place: &place, size, findings: Mutex::default(), failure: Mutex::default() };
     let promised = if whole { check.promise(&folder, &keys, &snapshot.checkpoint) } else { size };
-    let edge = check.entries(progress);
-    if edge.root() != root {
-        check.find("checkpoint", format!("the entries lead to another root: {}", edge.root()));
+    let files = check.files()?;
+    let (bundles, records) = check.entries(files.iter().any(|file| of_index(file)), progress);
+    let led_to = root_of(&bundles);
+    match led_to {
+        Some(other) if other != signed => {
+            check.find("checkpoint", format!("the entries lead to another root: {other}"))
+        }
+        None => check.find("checkpoint", "not all entries can be read"),
+        Some(_) => {}
     }
-    for tile in added(0, size).filter(|tile| tile.level > 0) {
-        check.upper(tile);
-    }
-    let files = check.others(promised)?;
+    check.upper(bundles.into_iter().map(|bundle| bundle.hashed).collect());
+    check.others(&files, promised);
+    let index = index::Check { place: &place, keys: &keys, snapshot: &snapshot, records: &records };
+    let find = |file: &str, what: String| check.find(file, what);
+    // of other entries it would be another one
+    let indexed = (led_to == Some(signed)).then(|| index.run(&files, &find)).flatten();
     let unfinished = promised > size;
+    if let Some(error) = check.failure.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner) {
+        return Err(error);
+    }
     let mut findings = check.findings.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
     let found = findings.len();
     findings.sort_by(|a: &Finding, b| a.file.cmp(&b.file));
     findings.truncate(TOLD);
-    Ok(Findings { origin, entries: size, root, files, unfinished, findings, found })
+    Ok(Findings { origin, entries: size, root: signed, files: files.len(), indexed, unfinished, findings, found })
+}
+
+/// The roots of one bundle: of the entries as they are, and of the hashes that stand in the tile beside it. None: unreadable.
+struct Bundle {
+    entries: Option<Sha256>,
+    hashed: Option<Sha256>,
+}
+
+/// The root over these bundles: each but the last is a full tree of 256, as the tree is cut (RFC 9162, §2.1.1).
+fn root_of(bundles: &[Bundle]) -> Option<Sha256> {
+    let roots: Vec<Sha256> = bundles.iter().map(|bundle| bundle.entries).collect::<Option<_>>()?;
+    Some(root(&roots).unwrap_or_else(root_of_nothing))
 }
 
 struct Check<'c> {
-    public: &'c Path,
+    place: &'c Place,
     size: u64,
     findings: Mutex<Vec<Finding>>,
+    /// That something could not be judged, for who has it does not answer.
+    failure: Mutex<Option<Error>>,
 }
 
 impl Check<'_> {
@@ -87,103 +118,103 @@ impl Check<'_> {
         self.findings.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(finding);
     }
 
-    /// Hashes all entries, on all processors, and compares with the tiles of level 0.
-    fn entries(&self, progress: &(dyn Fn(u64, u64) + Sync)) -> Edge {
-        let bundles = self.size.div_ceil(256);
-        let threads = std::thread::available_parallelism().map_or(1, usize::from).min(16);
-        let next = AtomicU64::new(0);
-        let done: Mutex<Vec<(u64, Vec<Sha256>)>> = Mutex::default();
-        std::thread::scope(|scope| {
-            for _ in 0..threads {
-                scope.spawn(|| loop {
-                    // some at a time, so that the lock is not what all wait for
-                    let first = next.fetch_add(16, Ordering::Relaxed);
-                    if first >= bundles {
-                        break;
-                    }
-                    let mine: Vec<_> =
-                        (first..bundles.min(first + 16)).filter_map(|at| Some((at, self.bundle(at)?))).collect();
-                    done.lock().unwrap_or_else(std::sync::PoisonError::into_inner).extend(mine);
-                    progress(first.min(bundles), bundles);
-                });
-            }
+    /// Hashes all entries, on all processors, and compares with the tiles of level 0. Gives what the index has to say of them, sorted,
+    /// when there is one.
+    fn entries(&self, indexed: bool, progress: &(dyn Fn(u64, u64) + Sync)) -> (Vec<Bundle>, Vec<Record>) {
+        let (bundles, done) = (self.size.div_ceil(256), AtomicU64::new(0));
+        let read = bundles::each(0..bundles, |at| {
+            let read = self.bundle(Tile::of_tree(0, at, self.size)?, indexed);
+            progress(done.fetch_add(1, Ordering::Relaxed), bundles);
+            Some(read)
         });
-        let mut leaves = done.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
-        leaves.sort_by_key(|(at, _)| *at);
-        let mut edge = Edge::default();
-        leaves.iter().flat_map(|(_, leaves)| leaves).for_each(|leaf| edge.push(*leaf, |_, _| {}));
-        edge
+        let (read, records): (Vec<_>, Vec<_>) = read.into_iter().unzip();
+        let mut records = records.concat();
+        sort(&mut records);
+        (read, records)
     }
 
-    /// The hashes of one bundle's entries. None: it cannot be read.
-    fn bundle(&self, at: u64) -> Option<Vec<Sha256>> {
-        let tile = Tile::of_tree(0, at, self.size)?;
-        let resource = Resource::Entries(tile);
-        let bytes = self.read(resource)?;
-        match entries(&bytes, tile.width) {
-            Ok(entries) => {
-                let leaves: Vec<Sha256> = entries.into_iter().map(leaf).collect();
-                let hashes = Resource::Hashes(tile);
-                if self.read(hashes)? != to_bytes(&leaves) {
-                    self.find(hashes, "these are not the hashes of its entries");
-                }
-                Some(leaves)
-            }
+    /// One bundle of entries, and their records.
+    fn bundle(&self, tile: Tile, indexed: bool) -> (Bundle, Vec<Record>) {
+        let (of_entries, of_hashes) = (Resource::Entries(tile), Resource::Hashes(tile));
+        let found = self.read(of_hashes);
+        let hashed = found.as_deref().and_then(|bytes| root(&hashes(tile, bytes).ok()?));
+        let Some(bytes) = self.read(of_entries) else { return (Bundle { entries: None, hashed }, vec![]) };
+        let entries = match entries(&bytes, tile.width) {
+            Ok(entries) => entries,
             Err(why) => {
-                self.find(resource, why);
-                None
+                self.find(of_entries, why);
+                return (Bundle { entries: None, hashed }, vec![]);
             }
+        };
+        let leaves: Vec<Sha256> = entries.iter().map(|entry| leaf(entry)).collect();
+        let same = found.is_none_or(|found| found == to_bytes(&leaves));
+        if !same {
+            self.find(of_hashes, "these are not the hashes of its entries");
+        }
+        // the same hashes have the same root
+        let root = if same && hashed.is_some() { hashed } else { root(&leaves) };
+        let numbered = (tile.index * 256..).zip(entries).filter(|_| indexed);
+        let records = numbered.flat_map(|(index, entry)| records_of(index, entry)).collect();
+        (Bundle { entries: root, hashed }, records)
+    }
+
+    /// The tiles of each upper level against the full ones below it, of which these are the roots.
+    fn upper(&self, mut below: Vec<Option<Sha256>>) {
+        let mut size = self.size / 256;
+        for level in 1u8.. {
+            if size == 0 {
+                break;
+            }
+            below.truncate(usize::try_from(size).unwrap_or(usize::MAX));
+            let mut above = vec![];
+            for (index, row) in (0..).zip(below.chunks(256)) {
+                let tile = Tile { level, index, width: row.len() as u16 };
+                let found = self.read(Resource::Hashes(tile));
+                let expected: Option<Vec<Sha256>> = row.iter().copied().collect();
+                if expected.zip(found.as_ref()).is_some_and(|(expected, found)| to_bytes(&expected) != *found) {
+                    self.find(Resource::Hashes(tile), "these are not the hashes of the tiles below it");
+                }
+                above.push(found.and_then(|bytes| root(&hashes(tile, &bytes).ok()?)));
+            }
+            (below, size) = (above, size / 256);
         }
     }
 
     fn read(&self, resource: Resource) -> Option<Vec<u8>> {
-        match files::read(&self.public.join(resource.path()), BUNDLE_LIMIT) {
-            Ok(bytes) => Some(bytes),
-            Err(_) => {
+        match self.place.get(&resource.path(), BUNDLE_LIMIT) {
+            Ok(Some(bytes)) => Some(bytes),
+            Err(error) if error.blame == Blame::Host => {
+                *self.failure.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(error);
+                None
+            }
+            Ok(None) | Err(_) => {
                 self.find(resource, "it is missing, too long, or cannot be read");
                 None
             }
         }
     }
 
-    /// A tile of an upper level against the full tiles below it.
-    fn upper(&self, tile: Tile) {
-        let below = |index| {
-            let full = Tile { level: tile.level - 1, index, width: 256 };
-            let bytes = self.read(Resource::Hashes(full))?;
-            let mut edge = Edge::default();
-            vitrine_attest::tile::hashes(full, &bytes).ok()?.iter().for_each(|hash| edge.push(*hash, |_, _| {}));
-            Some(edge.root())
-        };
-        let first = tile.index * 256;
-        let expected: Option<Vec<Sha256>> = (first..first + u64::from(tile.width)).map(below).collect();
-        let found = self.read(Resource::Hashes(tile));
-        if let (Some(expected), Some(found)) = (expected, found) {
-            if to_bytes(&expected) != found {
-                self.find(Resource::Hashes(tile), "these are not the hashes of the tiles below it");
-            }
+    /// Paths of all files that can be known of.
+    fn files(&self) -> Result<Vec<String>> {
+        if let Place::Folder(public) = self.place {
+            let mut files = vec![];
+            walk(public, "", &mut files)?;
+            return Ok(files);
         }
+        let index = self.place.get(index::NOTE, NOTE_LIMIT)?.map(|_| index::NOTE.to_owned());
+        Ok(needed(0, self.size).chain(["checkpoint".into()]).chain(index).collect())
     }
 
     /// Every other file has to be a part of one of these, as earlier checkpoints had it, or of a change that was promised and is
-    /// not published yet. Gives the number of all.
-    fn others(&self, promised: u64) -> Result<usize> {
-        let needed: BTreeSet<String> = added(0, self.size)
-            .chain(added(self.size, promised))
-            .flat_map(|tile| {
-                let entries = (tile.level == 0).then(|| Resource::Entries(tile).path());
-                entries.into_iter().chain([Resource::Hashes(tile).path()])
-            })
-            .chain(["checkpoint".into()])
-            .collect();
-        let mut files = vec![];
-        walk(self.public, "", &mut files)?;
-        for file in files.iter().filter(|file| !needed.contains(*file)) {
+    /// not published yet. The index is judged by itself.
+    fn others(&self, files: &[String], promised: u64) {
+        let needed: BTreeSet<String> =
+            needed(0, self.size).chain(needed(self.size, promised)).chain(["checkpoint".into()]).collect();
+        for file in files.iter().filter(|file| !needed.contains(*file) && !of_index(file)) {
             if let Err(why) = self.earlier(file) {
                 self.find(file, why);
             }
         }
-        Ok(files.len())
     }
 
     fn earlier(&self, file: &str) -> std::result::Result<(), &'static str> {
@@ -214,8 +245,7 @@ impl Check<'_> {
     /// How many entries the log promised, which has to be what it published, or more.
     fn promise(&self, folder: &Folder, keys: &[NoteKey], published: &Checkpoint) -> u64 {
         let read = || -> std::result::Result<u64, String> {
-            let bytes = files::read(&folder.commit(), NOTE_LIMIT).map_err(|e| e.what)?;
-            let note = Note::parse(&bytes)?;
+            let note = Note::parse(&self.place.promise(folder).map_err(|e| e.what)?)?;
             let promised = Checkpoint::parse(note.text())?;
             if note.signers(keys)?.is_empty() || promised.origin != published.origin {
                 return Err("it is not signed by the log".into());
@@ -233,6 +263,19 @@ impl Check<'_> {
             self.size
         })
     }
+}
+
+/// Whether this is the path of a file of an index.
+fn of_index(file: &str) -> bool {
+    file == index::NOTE || index::name(file).is_some()
+}
+
+/// Paths of the tiles that a tree of `new` entries has, and one of `old` did not have in this width.
+fn needed(old: u64, new: u64) -> impl Iterator<Item = String> {
+    added(old, new).flat_map(|tile| {
+        let entries = (tile.level == 0).then(|| Resource::Entries(tile).path());
+        entries.into_iter().chain([Resource::Hashes(tile).path()])
+    })
 }
 
 /// Paths of all files under a folder.

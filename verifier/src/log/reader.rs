@@ -1,14 +1,16 @@
 //! Reads a log, from its folder or over HTTP. Whatever comes from there is checked against a checkpoint that was signed.
 
+use super::commit::{Commit, COMMIT_LIMIT};
+use super::{Config, Folder};
 use crate::files;
-use crate::server::agent;
+use crate::server::{agent, body};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use ureq::Agent;
 use vitrine_attest::merkle::{leaf, root_of_path};
 use vitrine_attest::note::{Checkpoint, Note, NOTE_LIMIT};
 use vitrine_attest::tile::{entries, hashes, Resource, Tile, Tree, BUNDLE_LIMIT, TILE_BYTES};
-use vitrine_attest::vkey::{Kind, NoteKey};
+use vitrine_attest::vkey::NoteKey;
 use vitrine_attest::{Error, Result, Sha256};
 
 /// For one file of a log.
@@ -21,6 +23,9 @@ pub enum Place {
     Folder(PathBuf),
     /// Its address without a final slash.
     Url(String, Agent),
+    /// A bucket, with the credentials of a writer.
+    #[cfg(feature = "object-storage")]
+    Bucket(super::bucket::Bucket),
 }
 
 impl Place {
@@ -30,20 +35,40 @@ impl Place {
     /// When the address is none.
     pub fn of(text: &str) -> Result<Self> {
         if !text.contains("://") {
-            let (folder, public) = (Path::new(text), Path::new(text).join("public"));
-            return Ok(Self::Folder(if public.is_dir() { public } else { folder.to_owned() }));
+            return Self::of_folder(Path::new(text));
         }
-        if !text.starts_with("http://") {
+        let https = cfg!(feature = "https") && text.starts_with("https://");
+        if !text.starts_with("http://") && !https {
             return Err(Error::input(
                 format!("{text}: this program speaks http:// only"),
-                "everything in a log is signed: use http://, or a copy of its files in a folder",
+                "everything in a log is signed: use http://, a copy of its files in a folder, or a build with `--features https`",
             ));
         }
         Ok(Self::Url(text.trim_end_matches('/').into(), agent()))
     }
 
+    /// The log of this folder, wherever its files lie, or its public part.
+    ///
+    /// # Errors
+    /// When the folder's own file cannot be read.
+    pub fn of_folder(path: &Path) -> Result<Self> {
+        let folder = Folder::new(path);
+        let bucket = match folder.config().exists() {
+            true => Config::read(&folder)?.bucket,
+            false => None,
+        };
+        match bucket {
+            #[cfg(feature = "object-storage")]
+            Some(at) => super::bucket::Bucket::open(&at, &folder).map(Self::Bucket),
+            #[cfg(not(feature = "object-storage"))]
+            Some(_) => Err(super::config::no_object_storage(&folder)),
+            None if folder.public().is_dir() => Ok(Self::Folder(folder.public())),
+            None => Ok(Self::Folder(path.to_owned())),
+        }
+    }
+
     /// The bytes of a file of the log, at most `limit`. None: there is no such file.
-    fn get(&self, path: &str, limit: usize) -> Result<Option<Vec<u8>>> {
+    pub(super) fn get(&self, path: &str, limit: usize) -> Result<Option<Vec<u8>>> {
         match self {
             Self::Folder(folder) => {
                 let path = folder.join(path);
@@ -60,9 +85,8 @@ impl Place {
                 let mut response = request.call().map_err(|e| failed(&e))?;
                 match response.status().as_u16() {
                     200 => {
-                        // ureq refuses a body of exactly its limit, and a full tile has exactly 8192 bytes
-                        let body = response.body_mut().with_config().limit(limit as u64 + 1).read_to_vec();
-                        body.map(Some).map_err(|e| match e {
+                        // a full tile has exactly its limit, 8192 bytes
+                        body(&mut response, limit).map(Some).map_err(|e| match e {
                             ureq::Error::BodyExceedsLimit(_) => unusable(format!("{url} has more than {limit} bytes")),
                             e => failed(&e),
                         })
@@ -70,6 +94,26 @@ impl Place {
                     404 | 410 => Ok(None),
                     status => Err(Error::host(format!("{url}: status {status}"), "ask the log's operator")),
                 }
+            }
+            #[cfg(feature = "object-storage")]
+            Self::Bucket(bucket) => Ok(bucket.get(path, limit)?.map(|object| object.bytes)),
+        }
+    }
+
+    /// The note in the commit record of the log of this folder.
+    ///
+    /// # Errors
+    /// When it cannot be had.
+    pub(super) fn promise(&self, folder: &Folder) -> Result<Vec<u8>> {
+        match self {
+            #[cfg(feature = "object-storage")]
+            Self::Bucket(bucket) => super::bucket::promise(bucket),
+            _ => {
+                let path = folder.commit();
+                let wrong = |why: String| {
+                    Error::artefact(format!("{}: {why}", path.display()), "run `vitrine-verify log fsck`")
+                };
+                Ok(Commit::parse(&files::read(&path, COMMIT_LIMIT)?).map_err(wrong)?.note.into_bytes())
             }
         }
     }
@@ -143,16 +187,12 @@ impl Snapshot {
     pub fn read(place: &Place, keys: &[NoteKey]) -> Result<Self> {
         let bytes = place.get("checkpoint", NOTE_LIMIT)?;
         let bytes = bytes.ok_or_else(|| Error::input("there is no checkpoint", "check the log's folder or address"))?;
-        let note = Note::parse(&bytes).map_err(unusable)?;
-        let checkpoint = Checkpoint::parse(note.text()).map_err(unusable)?;
-        let signers = note.signers(keys).map_err(unusable)?;
-        let by_log = |key: &NoteKey| key.kind() == Kind::Note && key.name() == checkpoint.origin;
-        if !keys.is_empty() && !signers.iter().any(|signer| by_log(signer.key)) {
-            return Err(unusable(format!(
-                "{} has not signed its checkpoint with a key that you gave",
-                checkpoint.origin
-            )));
-        }
+        let checkpoint = match keys {
+            // nobody's word was asked for
+            [] => Note::parse(&bytes).and_then(|note| Checkpoint::parse(note.text())),
+            keys => Checkpoint::signed(&bytes, keys),
+        };
+        let checkpoint = checkpoint.map_err(unusable)?;
         let note = String::from_utf8(bytes).map_err(|_| unusable("the checkpoint is no UTF-8".into()))?;
         Ok(Self { note, checkpoint })
     }

@@ -5,8 +5,7 @@
 
 use super::config::{new_key, Config};
 use super::disk::{self, Disk};
-use super::Folder;
-use crate::files;
+use super::{index, Folder, Place};
 use std::path::Path;
 use vitrine_attest::note::{Note, NOTE_LIMIT};
 use vitrine_attest::vkey::NoteKey;
@@ -46,12 +45,17 @@ pub fn retire(path: &Path) -> Result<NoteKey> {
     }
     let mut staying = config.public()?;
     let public = staying.remove(0);
-    for path in [folder.commit(), folder.checkpoint()] {
-        let note = Note::parse(&files::read(&path, NOTE_LIMIT)?);
+    let place = Place::of_folder(path)?;
+    let missing = |what: &str| Error::artefact(format!("there is no {what}"), "run `vitrine-verify log fsck`");
+    let checkpoint = place.get("checkpoint", NOTE_LIMIT)?.ok_or_else(|| missing("public checkpoint"))?;
+    let index = place.get(index::NOTE, NOTE_LIMIT)?.map(|note| (index::NOTE, note));
+    let promised = [("commit record", place.promise(&folder)?), ("public checkpoint", checkpoint)];
+    for (what, note) in promised.into_iter().chain(index) {
+        let note = Note::parse(&note);
         let signers = note.and_then(|note| Ok(note.signers(&staying)?.len()));
         if signers != Ok(staying.len()) {
             return Err(Error::input(
-                format!("the newer key has not signed {} yet", path.display()),
+                format!("the newer key has not signed the {what} yet"),
                 "run `vitrine-verify log refresh`, then this again",
             ));
         }

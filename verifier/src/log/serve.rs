@@ -2,9 +2,11 @@
 //!
 //! Nothing is answered but what a log consists of: other paths, whatever lies in the folder, are not there.
 
+use super::index;
 use crate::files;
 use crate::http_serve::{Answer, Handler, Method, Request};
 use std::path::PathBuf;
+use vitrine_attest::log_index::BUCKET_LIMIT;
 use vitrine_attest::note::NOTE_LIMIT;
 use vitrine_attest::tile::{Resource, BUNDLE_LIMIT};
 
@@ -19,8 +21,9 @@ pub struct Files(pub PathBuf);
 impl Files {
     fn get(&self, path: &str) -> Answer {
         let (limit, content_type, caching) = match path {
-            "checkpoint" => (NOTE_LIMIT, "text/plain; charset=utf-8", CHECKPOINT),
+            "checkpoint" | index::NOTE => (NOTE_LIMIT, "text/plain; charset=utf-8", CHECKPOINT),
             path if Resource::parse(path).is_some() => (BUNDLE_LIMIT, "application/octet-stream", TILE),
+            path if index::name(path).is_some() => (BUCKET_LIMIT, "application/octet-stream", TILE),
             _ => return Answer::text(404, "there is no such file in a log"),
         };
         let file = self.0.join(path);
@@ -52,14 +55,23 @@ impl Handler for Files {
 mod tests {
     use super::*;
 
+    const BUCKET: &str = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+
     #[test]
     fn files_of_a_log_and_nothing_else() {
         let folder = tempfile::tempdir().unwrap();
         let public = folder.path().join("public");
         std::fs::create_dir_all(public.join("tile/0")).unwrap();
-        for (name, bytes) in
-            [("log.key", "secret"), ("public/checkpoint", "note"), ("public/tile/0/000", "hashes"), ("public/x", "x")]
-        {
+        std::fs::create_dir_all(public.join("index")).unwrap();
+        for (name, bytes) in [
+            ("log.key", "secret"),
+            ("public/checkpoint", "note"),
+            ("public/tile/0/000", "hashes"),
+            ("public/index/checkpoint", "head"),
+            (format!("public/index/{BUCKET}").as_str(), "bucket"),
+            ("public/index/x", "x"),
+            ("public/x", "x"),
+        ] {
             std::fs::write(folder.path().join(name), bytes).unwrap();
         }
         let files = Files(public);
@@ -67,8 +79,12 @@ mod tests {
         assert_eq!((get("/checkpoint").status, get("/checkpoint").body), (200, b"note".to_vec()));
         assert_eq!(get("/tile/0/000").body, b"hashes");
         assert!(get("/tile/0/000").headers.contains(&("cache-control", TILE.into())));
+        assert!(get("/index/checkpoint").headers.contains(&("cache-control", CHECKPOINT.into())));
+        assert_eq!(get(&format!("/index/{BUCKET}")).body, b"bucket");
         for other in [
             "/",
+            "/index/x",
+            "/index/",
             "/x",
             "/../log.key",
             "/tile/0/../../../log.key",

@@ -7,11 +7,10 @@
 
 use super::book::{Book, Unusable, BOOK_LIMIT};
 use crate::files;
-use rustix::fs::{flock, FlockOperation};
 use std::ffi::OsString;
-use std::fs::{DirBuilder, File, OpenOptions};
+use std::fs::{DirBuilder, File};
 use std::io::ErrorKind;
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -87,26 +86,15 @@ impl Store {
     /// # Errors
     /// When the lock cannot be had: no such folder, no right to write there, or another one holds it for long.
     pub fn lock(&self) -> Result<Locked<'_>> {
-        let file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600)
-            .open(&self.lock)
-            .map_err(|e| failed(&self.lock, &e))?;
         let begun = Instant::now();
         loop {
-            match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-                Ok(()) => return Ok(Locked { store: self, _lock: file }),
-                Err(rustix::io::Errno::WOULDBLOCK | rustix::io::Errno::INTR) if begun.elapsed() < PATIENCE => {
-                    std::thread::sleep(POLL);
-                }
-                Err(rustix::io::Errno::WOULDBLOCK) => {
+            match files::try_lock(&self.lock).map_err(|e| failed(&self.lock, &e))? {
+                Some(file) => return Ok(Locked { store: self, _lock: file }),
+                None if begun.elapsed() < PATIENCE => std::thread::sleep(POLL),
+                None => {
                     let what = format!("{}: another program holds this lock", self.lock.display());
                     return Err(Error::input(what, "end the other `vitrine-verify`, then try again"));
                 }
-                Err(error) => return Err(failed(&self.lock, &error.into())),
             }
         }
     }

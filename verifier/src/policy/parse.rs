@@ -211,7 +211,7 @@ impl Reader {
 
     /// So many of these keys, of which one counts once.
     fn number_of(&mut self, number: &Spanned<i64>, keys: &[NoteKey], name: &str) -> Option<usize> {
-        let different: BTreeSet<&[u8; 32]> = keys.iter().map(|key| key.key().as_bytes()).collect();
+        let different: BTreeSet<&[u8]> = keys.iter().map(|key| key.key().as_bytes()).collect();
         let found = usize::try_from(*number.get_ref()).ok().filter(|n| (1..=different.len()).contains(n));
         if found.is_none() {
             let count = different.len();

@@ -108,7 +108,11 @@ fn numbers_of_signers() {
         "example.org/release-2+e77272ba+AddamAGCsQq31Uv+08lkBzoO4XLz2qYjJa8CGmj3B1Ea",
         "example.net/rebuild+0b88a60e+AT1AF8PoQ4lakrcKp00bfrycmCzPLsSWjMDNVfEq9GYM",
     );
-    let again = vitrine_attest::vkey::NoteKey::new("again", *a.parse::<vitrine_attest::vkey::NoteKey>().unwrap().key());
+    let again = vitrine_attest::vkey::NoteKey::of_kind(
+        vitrine_attest::vkey::Kind::Note,
+        "again",
+        a.parse::<vitrine_attest::vkey::NoteKey>().unwrap().key().clone(),
+    );
     let again = again.unwrap().to_string();
     let statement =
         |list: &[&str], number: i64| format!("[statement]\nkeys = [{}]\nthreshold = {number}\n", keys(list));

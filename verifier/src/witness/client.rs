@@ -1,9 +1,10 @@
 //! Asking witnesses for their cosignatures, all at once, and how far they are.
 //!
-//! Plain HTTP: what they say with a signature needs no other protection. What they say without one (a size, a refusal) is a
-//! hint, which whoever sits on the way can forge: it can keep a log from growing, never make a checkpoint good.
+//! Plain HTTP is enough, https needs the feature: what they say with a signature needs no other protection. What they say without
+//! one (a size, a refusal) is a hint, which whoever sits on the way can forge: it can keep a log from growing, never make a
+//! checkpoint good.
 
-use crate::clock;
+use crate::{clock, server};
 use serde::Serialize;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
@@ -26,7 +27,7 @@ const CONNECT: Duration = Duration::from_secs(10);
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WitnessAt {
     pub key: NoteKey,
-    /// `http://host[:port][/prefix]`.
+    /// `http://host[:port][/prefix]`, or `https://` with the feature.
     pub url: String,
     /// The size that it has cosigned last, as the caller remembers it; 0 if unknown. A wrong one costs one more request.
     pub old: u64,
@@ -195,7 +196,9 @@ impl Asking<'_> {
                 }
                 Ok((status @ (429 | 500..), _)) => Failure::Refused { status },
                 Ok((status, _)) => return Err(Failure::Refused { status }),
-                Err(why @ (Trouble::TooLong | Trouble::TooMuch)) => return Err(Failure::Unreachable(why.words())),
+                Err(why @ (Trouble::TooLong | Trouble::TooMuch | Trouble::Tls(_))) => {
+                    return Err(Failure::Unreachable(why.words()))
+                }
                 Err(why) => Failure::Unreachable(why.words()),
             };
             if Instant::now() + pause >= self.end {
@@ -235,6 +238,8 @@ impl Asking<'_> {
 enum Trouble {
     TooLong,
     TooMuch,
+    /// A certificate that does not hold will not do so in a moment.
+    Tls(String),
     Other(String),
 }
 
@@ -244,6 +249,7 @@ impl Trouble {
             ureq::Error::Timeout(ureq::Timeout::Connect) => Self::Other("it cannot be reached".into()),
             ureq::Error::Timeout(_) => Self::TooLong,
             ureq::Error::BodyExceedsLimit(_) => Self::TooMuch,
+            error if server::of_tls(&error) => Self::Tls(error.to_string()),
             other => Self::Other(other.to_string()),
         }
     }
@@ -252,7 +258,7 @@ impl Trouble {
         match self {
             Self::TooLong => "it did not answer in time".into(),
             Self::TooMuch => format!("it sent more than {BODY_LIMIT} bytes"),
-            Self::Other(why) => why,
+            Self::Tls(why) | Self::Other(why) => why,
         }
     }
 }
@@ -262,9 +268,10 @@ fn endpoint(url: &str) -> std::result::Result<String, String> {
     let uri: Uri = url.parse().map_err(|_| format!("{url} is no address"))?;
     match uri.scheme_str() {
         Some("http") => {}
+        Some("https") if cfg!(feature = "https") => {}
         Some("https") => {
             return Err(format!(
-                "{url}: no TLS here; use the witness's http:// address, or a proxy of yours that speaks TLS"
+                "{url}: no TLS in this build; use the witness's http:// address, or a build with `--features https`"
             ));
         }
         _ => return Err(format!("{url} is no http:// address")),
@@ -289,7 +296,11 @@ mod tests {
         ] {
             assert_eq!(endpoint(url).as_deref(), Ok(expected));
         }
-        assert!(endpoint("https://w.example").unwrap_err().contains("no TLS"));
+        let over_tls = endpoint("https://w.example/");
+        match cfg!(feature = "https") {
+            true => assert_eq!(over_tls.as_deref(), Ok("https://w.example/add-checkpoint")),
+            false => assert!(over_tls.unwrap_err().contains("no TLS in this build")),
+        }
         for bad in ["", "w.example", "ftp://w.example", "http://u@w.example", "http://w.example/?q", "http://"] {
             assert!(endpoint(bad).is_err(), "{bad} was taken");
         }

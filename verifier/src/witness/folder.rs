@@ -1,4 +1,5 @@
-//! A witness's folder: `witness.key` (0600), `witness.pub`, `state.json`, `lock`.
+//! A witness's folder: `witness.key` (0600), `witness.pub`, `state.json`, `lock`; and, where it signs with ML-DSA-44, too,
+//! `witness-ml-dsa.key` (0600) and `witness-ml-dsa.pub` ([`super::ml_dsa`]).
 //!
 //! Who signs or changes what is signed holds the lock (flock(2)) from its start to its end: two witnesses with one key and
 //! two memories could sign two histories. The state is replaced whole, written beside it and synchronised first, its folder
@@ -8,18 +9,15 @@
 //! empty state, and one that is missing later is a fault.
 
 use super::book::{Book, BOOK_LIMIT};
-use crate::files;
-use ed25519_dalek::pkcs8::spki::der::pem::LineEnding;
-use ed25519_dalek::pkcs8::EncodePrivateKey as _;
+use super::ml_dsa;
+use crate::{files, secret_key};
 use ed25519_dalek::SigningKey;
-use rustix::fs::{flock, FlockOperation};
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::Write as _;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use vitrine_attest::vkey::{Kind, NoteKey};
-use vitrine_attest::{private_key, Error, Result};
-use zeroize::Zeroizing;
+use vitrine_attest::{Error, Result};
 
 const KEY: &str = "witness.key";
 const PUBLIC: &str = "witness.pub";
@@ -52,21 +50,39 @@ impl Folder {
     /// # Errors
     /// When one of the files is there already: nothing is overwritten.
     pub fn init(&self, name: &str) -> Result<NoteKey> {
+        self.make(name, None)
+    }
+
+    /// The same, with a key of ML-DSA-44 beside the other, under the same name. Gives both.
+    ///
+    /// # Errors
+    /// As for [`Folder::init`].
+    #[cfg(feature = "ml-dsa")]
+    pub fn init_ml_dsa(&self, name: &str) -> Result<[NoteKey; 2]> {
+        let second = ml_dsa::Second::new(name)?;
+        Ok([self.make(name, Some(&second))?, second.key().clone()])
+    }
+
+    fn make(&self, name: &str, second: Option<&ml_dsa::Second>) -> Result<NoteKey> {
         let path = &self.path;
         DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(|e| failed(path, &e))?;
         let _lock = self.locked()?;
-        for file in [KEY, PUBLIC, STATE] {
+        for file in [KEY, PUBLIC, STATE, ml_dsa::KEY, ml_dsa::PUBLIC] {
             if path.join(file).symlink_metadata().is_ok() {
                 let what = format!("{} is there already", path.join(file).display());
                 return Err(Error::input(what, "choose another folder: a witness's key and state are never replaced"));
             }
         }
-        let secret = SigningKey::from_bytes(&Zeroizing::new(crate::server::random()?));
+        let secret = secret_key::new()?;
         let key = NoteKey::of_kind(Kind::Cosignature, name, secret.verifying_key())?;
-        let pem = secret.to_pkcs8_pem(LineEnding::LF).map_err(|e| Error::bug(format!("a key has no PEM form: {e}")))?;
+        let pem = secret_key::to_pem(&secret)?;
         // the state last: without it nothing is served
         self.create(KEY, 0o600, pem.as_bytes())?;
         self.create(PUBLIC, 0o644, format!("{key}\n").as_bytes())?;
+        if let Some(second) = second {
+            self.create(ml_dsa::KEY, 0o600, second.to_pem()?.as_bytes())?;
+            self.create(ml_dsa::PUBLIC, 0o644, format!("{}\n", second.key()).as_bytes())?;
+        }
         self.create(STATE, 0o600, &Book::default().to_bytes()?)?;
         self.synchronise()?;
         Ok(key)
@@ -92,6 +108,22 @@ impl Folder {
         key.ok()
             .filter(|key| key.kind() == Kind::Cosignature)
             .ok_or_else(|| Error::input(format!("{} is no key of a witness", path.display()), hint))
+    }
+
+    /// The public key of ML-DSA-44, if the witness has one.
+    ///
+    /// # Errors
+    /// When it has one that cannot be read, or this program knows no such keys.
+    pub fn second_key(&self) -> Result<Option<NoteKey>> {
+        if [ml_dsa::KEY, ml_dsa::PUBLIC].iter().all(|file| self.path.join(file).symlink_metadata().is_err()) {
+            return Ok(None);
+        }
+        let key = ml_dsa::key(&self.path)?;
+        if key.name() != self.key()?.name() {
+            let what = format!("{PUBLIC} and {} in {} have two names", ml_dsa::PUBLIC, self.path.display());
+            return Err(Error::input(what, "restore the files that `witness init` has made"));
+        }
+        Ok(Some(key))
     }
 
     /// The state as it is now; a witness that runs replaces it whole.
@@ -121,17 +153,12 @@ impl Folder {
             ));
         }
         let path = self.path.join(LOCK);
-        let mut options = OpenOptions::new();
-        options.read(true).write(true).create(true).truncate(false).mode(0o600);
-        let file = options.open(&path).map_err(|e| failed(&path, &e))?;
-        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => Ok(file),
-            Err(rustix::io::Errno::WOULDBLOCK) => Err(Error::input(
+        files::try_lock(&path).map_err(|e| failed(&path, &e))?.ok_or_else(|| {
+            Error::input(
                 format!("{}: another witness works with this folder", self.path.display()),
                 "end it first; two witnesses with one key could sign two histories",
-            )),
-            Err(error) => Err(failed(&path, &error.into())),
-        }
+            )
+        })
     }
 
     fn create(&self, name: &str, mode: u32, bytes: &[u8]) -> Result<()> {
@@ -161,14 +188,23 @@ impl Locked {
     pub fn secret(&self) -> Result<SigningKey> {
         let path = self.folder.path.join(KEY);
         let hint = "take the file that `witness init` has made";
-        let secret = private_key::ed25519(&files::read_secret(&path, KEY_LIMIT)?, path.display(), hint)?;
-        if secret.verifying_key() != *self.folder.key()?.key() {
+        let secret = secret_key::read(&path, hint)?;
+        if *self.folder.key()?.key() != secret.verifying_key().into() {
             return Err(Error::input(
                 format!("{KEY} and {PUBLIC} in {} do not belong together", self.folder.path.display()),
                 hint,
             ));
         }
         Ok(secret)
+    }
+
+    /// What signs with ML-DSA-44, if the witness does.
+    ///
+    /// # Errors
+    /// As for [`Folder::second_key`], and as for [`Locked::secret`].
+    pub fn second(&self) -> Result<Option<ml_dsa::Second>> {
+        let key = self.folder.second_key()?;
+        key.map(|key| ml_dsa::Second::read(&self.folder.path, key)).transpose()
     }
 
     /// # Errors

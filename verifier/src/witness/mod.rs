@@ -6,6 +6,7 @@
 pub mod book;
 pub mod client;
 pub mod folder;
+pub mod ml_dsa;
 pub mod serve;
 
 pub use client::{cosign, known_sizes, Failure, Outcome, WitnessAt};

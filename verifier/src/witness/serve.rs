@@ -2,6 +2,7 @@
 
 use super::book::{Book, Last};
 use super::folder::Locked;
+use super::ml_dsa::Second;
 use crate::http_serve::{self, Answer, Handler, Method, Request};
 use ed25519_dalek::SigningKey;
 use std::future::Future;
@@ -21,6 +22,7 @@ const BROKEN: &str = "the witness cannot keep its state";
 pub struct Witness {
     key: NoteKey,
     secret: SigningKey,
+    second: Option<Second>,
     folder: Locked,
     memory: Mutex<Memory>,
     /// Told when the state could not be kept.
@@ -39,12 +41,18 @@ impl Witness {
     /// When key or state of the folder cannot be used.
     pub fn new(folder: Locked) -> Result<Self> {
         let (key, secret, book) = (folder.folder().key()?, folder.secret()?, folder.read()?);
+        let second = folder.second()?;
         let (memory, clock) = (Mutex::new(Memory::Whole(book)), || Ok(crate::clock::now()?.as_secs()));
-        Ok(Self { key, secret, folder, memory, broken: Notify::new(), clock })
+        Ok(Self { key, secret, second, folder, memory, broken: Notify::new(), clock })
     }
 
     pub fn key(&self) -> &NoteKey {
         &self.key
+    }
+
+    /// Of ML-DSA-44, if it signs so, too.
+    pub fn second_key(&self) -> Option<&NoteKey> {
+        self.second.as_ref().map(Second::key)
     }
 
     /// Serves until `until` is over.
@@ -77,7 +85,7 @@ impl Witness {
         let Ok(mut memory) = self.memory.lock() else { return Answer::text(500, BROKEN) };
         let Memory::Whole(book) = &*memory else { return Answer::text(500, BROKEN) };
         let (answer, new) = match self.grant(book, &request) {
-            Ok(Granted { book, line }) => (Answer::new(200, COSIGNATURES_TYPE, line), Some(book)),
+            Ok(Granted { book, lines }) => (Answer::new(200, COSIGNATURES_TYPE, lines), Some(book)),
             Err(refused) => (refused, book.with_fork(&request)),
         };
         // anybody can send the last checkpoint again: once a second it costs a write, and not more
@@ -104,17 +112,21 @@ impl Witness {
             return Err(Answer::text(500, "the witness's clock stands before its last cosignature"));
         }
         let note = by_log_alone(&request.signed).map_err(|why| Answer::text(400, &why))?;
-        let line = sign(request.note.text(), self.key.name(), &self.secret, Some(time)).map_err(fault)?;
+        let text = request.note.text();
+        let mut lines = sign(text, self.key.name(), &self.secret, Some(time)).map_err(fault)?;
+        if let Some(second) = &self.second {
+            lines += &second.sign(text, time).map_err(fault)?;
+        }
         let mut book = book.clone();
         let last = Last { size: checkpoint.size, root: checkpoint.root, time, note };
         book.logs.entry(checkpoint.origin.clone()).or_default().last = Some(last);
-        Ok(Granted { book, line })
+        Ok(Granted { book, lines })
     }
 }
 
 struct Granted {
     book: Book,
-    line: String,
+    lines: String,
 }
 
 fn refused(refusal: &Refusal) -> Answer {
@@ -219,5 +231,20 @@ mod tests {
     fn its_own_key_is_a_witnesss() {
         let place = tempfile::tempdir().unwrap();
         assert_eq!(witness(place.path()).key().kind(), Kind::Cosignature);
+    }
+
+    /// Half of its signatures is none of this program's business.
+    #[cfg(not(feature = "ml-dsa"))]
+    #[test]
+    fn a_witness_of_ml_dsa_is_refused_without_the_feature() {
+        for file in ["witness-ml-dsa.key", "witness-ml-dsa.pub"] {
+            let place = tempfile::tempdir().unwrap();
+            drop(witness(place.path()));
+            std::fs::write(place.path().join(file), "").unwrap();
+            let folder = Folder::at(place.path());
+            let error = Witness::new(folder.lock().unwrap()).err().unwrap();
+            assert!(error.what.contains("ML-DSA-44") && error.hint.contains("`ml-dsa`"), "{error}");
+            assert!(folder.second_key().is_err());
+        }
     }
 }

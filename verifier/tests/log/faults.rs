@@ -6,6 +6,7 @@
 use super::{copy, entries, good, head, text, verify, Log};
 use std::path::Path;
 use std::process::{Command, Output};
+use vitrine_attest::Sha256;
 
 /// What fails, by name of the system call.
 const CALLS: [(&str, &[&str]); 9] = [
@@ -112,6 +113,11 @@ fn after(dir: &Path, files: &[String], output: &Output, start: &(u64, String), e
     assert!(seen == *start || seen == *end, "{context}");
     let state = verify(&["log", "fsck", dir.to_str().unwrap()]);
     assert_eq!(state.status.code(), Some(0), "{context}\n{}", text(&state.stdout));
+    if seen == *end {
+        // by its index, or without it
+        let found = verify(&["log", "find", dir.to_str().unwrap(), "--digest", &Sha256::of(b"more a").to_string()]);
+        assert_eq!(found.status.code(), Some(0), "{context}\n{}", text(&found.stderr));
+    }
     // what was acknowledged is published
     let acknowledged = text(&output.stdout).lines().filter(|line| line.contains("is entry")).count();
     assert!(acknowledged == 0 || seen == *end, "{context}");
@@ -125,4 +131,5 @@ fn after(dir: &Path, files: &[String], output: &Output, start: &(u64, String), e
     assert_eq!(head(&dir.join("public/checkpoint")), *end, "{context}");
     let state = verify(&["log", "fsck", dir.to_str().unwrap()]);
     assert_eq!(state.status.code(), Some(0), "{context}\nat last: {}", text(&state.stdout));
+    assert!(text(&state.stdout).contains(&format!("{} in its index", end.0)), "{context}\n{}", text(&state.stdout));
 }

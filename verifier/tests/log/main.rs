@@ -1,6 +1,7 @@
 //! The log in a folder: its life, wrong input, and every failure of program, disk and power.
 
 mod faults;
+mod index;
 mod life;
 mod power;
 

@@ -8,6 +8,7 @@ use super::{copy, entries, files, good, head, text, verify, Log};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use vitrine_attest::Sha256;
 
 /// What a path is: a folder, or a file with this number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -274,6 +275,11 @@ fn go_on(
     assert!(seen == *end || (seen == *start && !acknowledged), "acknowledged and lost: {context}");
     let state = verify(&["log", "fsck", dir.to_str().unwrap()]);
     assert_eq!(state.status.code(), Some(0), "{context}\n{}", text(&state.stdout));
+    if seen == *end {
+        // by its index, or without it
+        let found = verify(&["log", "find", dir.to_str().unwrap(), "--digest", &Sha256::of(b"more a").to_string()]);
+        assert_eq!(found.status.code(), Some(0), "{context}\n{}", text(&found.stderr));
+    }
     let mut args = vec!["log", "append", dir.to_str().unwrap()];
     args.extend(more.iter().map(String::as_str));
     let again = verify(&args);
@@ -281,5 +287,6 @@ fn go_on(
     assert_eq!(head(&dir.join("public/checkpoint")), *end, "{context}");
     let state = verify(&["log", "fsck", dir.to_str().unwrap()]);
     assert_eq!(state.status.code(), Some(0), "{context}\nat last: {}", text(&state.stdout));
+    assert!(text(&state.stdout).contains(&format!("{} in its index", end.0)), "{context}\n{}", text(&state.stdout));
     seen.0
 }

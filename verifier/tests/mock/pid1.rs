@@ -4,6 +4,7 @@ use super::{SigningKey, CHANNEL_SECRET};
 use vitrine_attest::digest::Key32;
 use vitrine_attest::order::{self, commitment, Answer, Operation, Stage};
 use vitrine_attest::peers::{Peers, Refusal};
+use vitrine_attest::Sha256;
 
 pub struct Pid1 {
     owner: Key32,
@@ -12,6 +13,8 @@ pub struct Pid1 {
     last_seq: u64,
     /// Every order that was taken.
     pub orders: Vec<Operation>,
+    /// What its agent hands out, by digest.
+    pub attached: Option<Sha256>,
 }
 
 impl Pid1 {
@@ -23,6 +26,7 @@ impl Pid1 {
             stage: Stage::new(most),
             last_seq: 0,
             orders: vec![],
+            attached: None,
         }
     }
 
@@ -52,6 +56,7 @@ impl Pid1 {
                 let has = self.peers.networks(&peer).is_some();
                 (answer.has, answer.online) = (Some(has), Some(has && peer.0[0] == 7));
             }
+            Operation::Attach(digest) => self.attached = digest,
             Operation::Commit(salt) => answer.commitment = Some(commitment(&salt, self.peers.each())),
             Operation::Sync(part) => {
                 let Some(wanted) = self.stage.take(part)? else { return Ok(answer) };

@@ -1,6 +1,8 @@
 //! A person with files and the program, and servers on this machine.
 #![allow(dead_code)] // each test program uses its own part
 
+pub mod logs;
+
 use crate::mock::{Pid1, Scene};
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
@@ -81,6 +83,9 @@ pub struct Inside {
     pub answers: Vec<Vec<u8>>,
     /// How often evidence was asked for.
     pub looks: u32,
+    /// What was brought, and what the agent hands out of it: itself, or a lie.
+    pub brought: Option<Vec<u8>>,
+    pub hands_out: fn(Option<Vec<u8>>) -> Option<Reply>,
     /// Changes something before evidence is made.
     pub before: fn(&mut Inside),
 }
@@ -94,6 +99,21 @@ pub enum Lie {
 }
 
 impl Inside {
+    /// Without a body it is a GET.
+    fn attachments(&mut self, body: &[u8]) -> Reply {
+        let digest = vitrine_attest::Sha256::of(body);
+        let ordered = self.pid1.attached;
+        self.brought = self.brought.take().filter(|brought| ordered == Some(vitrine_attest::Sha256::of(brought)));
+        match body {
+            [] => (self.hands_out)(self.brought.clone()).unwrap_or((404, br#"{"code":"not-found"}"#.to_vec())),
+            _ if ordered == Some(digest) => {
+                self.brought = Some(body.to_vec());
+                (200, format!("{{\"attached\":\"{digest}\"}}").into_bytes())
+            }
+            _ => (403, br#"{"code":"attachments-not-ordered"}"#.to_vec()),
+        }
+    }
+
     fn order(&mut self, sealed: &[u8]) -> Reply {
         match self.lies.pop() {
             Some(Lie::Instead(status, body)) => return (status, body),
@@ -117,7 +137,16 @@ pub fn serve_scene(scene: Scene) -> Served {
 pub fn serve_scene_on(listener: TcpListener, scene: Scene) -> Served {
     let most = scene.statement.predicate.config.peers.most as usize;
     let pid1 = Pid1::new(&scene.owner_key, most);
-    let inside = Arc::new(Mutex::new(Inside { scene, pid1, lies: vec![], answers: vec![], looks: 0, before: |_| {} }));
+    let inside = Arc::new(Mutex::new(Inside {
+        scene,
+        pid1,
+        lies: vec![],
+        answers: vec![],
+        looks: 0,
+        brought: None,
+        hands_out: |brought| brought.map(|bytes| (200, bytes)),
+        before: |_| {},
+    }));
     let served = inside.clone();
     let url = serve_on(listener, move |path, body| {
         let mut inside = served.lock().unwrap();
@@ -134,6 +163,7 @@ pub fn serve_scene_on(listener: TcpListener, scene: Scene) -> Served {
                 None => (400, br#"{"code":"credential"}"#.to_vec()),
             },
             "/v1/order" => inside.order(body),
+            "/v1/attachments" => inside.attachments(body),
             _ => (404, br#"{"code":"not-found"}"#.to_vec()),
         })
     });

@@ -13,6 +13,10 @@ mod track;
 mod view;
 mod worker;
 
+pub(super) use grounds::Grounds;
+pub(super) use page::{ago, escape, time};
+pub(super) use worker::judge as judge_by;
+
 use super::{print, Done};
 use crate::cli::Watch;
 use crate::clock::{now, timestamp};
@@ -80,7 +84,7 @@ pub fn run(args: &Watch, file: &Path) -> Result<Done> {
 }
 
 /// Set by SIGTERM and SIGINT; a second one ends the program at once.
-fn signals() -> Result<Arc<AtomicBool>> {
+pub(super) fn signals() -> Result<Arc<AtomicBool>> {
     let flag = Arc::new(AtomicBool::new(false));
     for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
         signal_hook::flag::register_conditional_shutdown(signal, 2, flag.clone())

@@ -133,13 +133,13 @@ fn in_words(state: State) -> &'static str {
     }
 }
 
-fn time(at: u64) -> String {
+pub(in crate::commands) fn time(at: u64) -> String {
     let stamp = timestamp(at);
     format!("<time datetime=\"{stamp}\">{}</time>", stamp.replace('T', " ").replace('Z', " UTC"))
 }
 
 /// `12 min ago`, with the exact time for who points at it.
-fn ago(at: u64, now: u64) -> String {
+pub(in crate::commands) fn ago(at: u64, now: u64) -> String {
     let seconds = now.saturating_sub(at);
     let words = match seconds {
         0..=119 => format!("{seconds} s ago"),
@@ -151,7 +151,7 @@ fn ago(at: u64, now: u64) -> String {
     format!("<time datetime=\"{stamp}\" title=\"{stamp}\">{words}</time>")
 }
 
-fn escape(text: &str) -> String {
+pub(in crate::commands) fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {

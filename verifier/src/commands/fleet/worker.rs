@@ -90,7 +90,10 @@ fn propose(case: &Case, book: &Book) -> Result<Proposal> {
 }
 
 /// By each statement until one fits; else by the one that least is wrong with.
-fn judge(exchange: Exchange, grounds: &Grounds, books: Option<(Arc<Book>, Arc<Book>)>) -> Result<(Case, Report)> {
+///
+/// # Errors
+/// When there is no statement, or the clock is wrong.
+pub fn judge(exchange: Exchange, grounds: &Grounds, books: Option<(Arc<Book>, Arc<Book>)>) -> Result<(Case, Report)> {
     let now = now()?.as_secs();
     let mut best: Option<(usize, (Case, Report))> = None;
     for promise in &grounds.promises {

@@ -1,5 +1,6 @@
 //! `vitrine-verify log append`
 
+use super::indexed;
 use crate::cli::AppendArgs;
 use crate::commands::{print, Done};
 use crate::files;
@@ -13,10 +14,12 @@ use vitrine_attest::{Error, Result};
 
 pub fn run(args: &AppendArgs) -> Result<Done> {
     let mut writer = Writer::open(&args.dir)?;
-    match &args.lines {
+    let done = match &args.lines {
         Some(path) => lines(args, &mut writer, path),
         None => entries(args, &mut writer),
-    }
+    }?;
+    indexed(&writer);
+    Ok(done)
 }
 
 /// One change for all files, or several when they are many: a file that cannot be read changes nothing.

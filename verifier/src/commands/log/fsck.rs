@@ -1,7 +1,7 @@
 //! `vitrine-verify log fsck`
 
-use super::keys;
 use crate::cli::FsckArgs;
+use crate::commands::beacon::read_keys;
 use crate::commands::Done;
 use crate::log::fsck;
 use std::fmt::Write as _;
@@ -11,14 +11,14 @@ use vitrine_attest::event_log::printable;
 use vitrine_attest::Result;
 
 pub fn run(args: &FsckArgs) -> Result<Done> {
-    let keys = args.key.as_deref().map(keys).transpose()?.unwrap_or_default();
+    let keys = args.key.as_deref().map(read_keys).transpose()?.unwrap_or_default();
     let terminal = std::io::stderr().is_terminal();
     let progress = |done: u64, all: u64| {
         if terminal && done.is_multiple_of(256) {
             let _ = write!(std::io::stderr(), "\r{done} of {all} bundles");
         }
     };
-    let findings = fsck(&args.dir, &keys, &progress)?;
+    let findings = fsck(&args.log, &keys, &progress)?;
     if terminal {
         let _ = write!(std::io::stderr(), "\r                              \r");
     }
@@ -39,9 +39,10 @@ pub fn run(args: &FsckArgs) -> Result<Done> {
         1 => "1 finding".into(),
         many => format!("{many} findings"),
     };
+    let index = findings.indexed.map_or("no index".into(), |size| format!("{size} in its index"));
     let _ = writeln!(
         text,
-        "{}: {} entries, {} files: {verdict}\nroot {}",
+        "{}: {} entries, {index}, {} files: {verdict}\nroot {}",
         findings.origin, findings.entries, findings.files, findings.root
     );
     if findings.unfinished {

@@ -1,20 +1,18 @@
 //! `vitrine-verify log get`
 
-use super::keys;
+use super::trusted;
 use crate::cli::GetArgs;
 use crate::commands::Done;
 use crate::files;
-use crate::log::{Config, Folder, Place, Snapshot};
-use std::path::Path;
+use crate::log::{Place, Snapshot};
 use vitrine_attest::merkle::leaf;
 use vitrine_attest::tile::ENTRY_LIMIT;
 use vitrine_attest::tlog_proof;
-use vitrine_attest::vkey::NoteKey;
 use vitrine_attest::{Error, Result};
 
 pub fn run(args: &GetArgs) -> Result<Done> {
     let place = Place::of(&args.log)?;
-    let snapshot = Snapshot::read(&place, &trusted(args)?)?;
+    let snapshot = Snapshot::read(&place, &trusted(args.key.as_deref(), &args.log)?)?;
     let index = match (&args.index, &args.leaf, &args.file) {
         (Some(index), _, _) => *index,
         (_, Some(hash), _) => found(&snapshot, &place, hash)?,
@@ -46,15 +44,4 @@ fn found(snapshot: &Snapshot, place: &Place, hash: &vitrine_attest::Sha256) -> R
         let what = format!("it is none of the {} entries of {}", snapshot.checkpoint.size, snapshot.checkpoint.origin);
         Error::artefact(what, "append it first, or look in another log")
     })
-}
-
-/// The keys that were given, or those of the log in the folder.
-fn trusted(args: &GetArgs) -> Result<Vec<NoteKey>> {
-    match &args.key {
-        Some(path) => keys(path),
-        None => match Config::read(&Folder::new(Path::new(&args.log))) {
-            Ok(config) => config.public(),
-            Err(_) => Err(Error::input("nobody said whose log this is", "give the log's key with --key")),
-        },
-    }
 }

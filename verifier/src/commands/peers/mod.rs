@@ -1,10 +1,10 @@
 //! `vitrine-verify peers`: orders of the owner, only to a server that was just accepted.
 
 mod file;
-mod owner;
+pub(super) mod owner;
 mod set;
 
-use super::accepted::ask;
+use super::accepted::{ask, Lacking};
 use super::Done;
 use crate::cli::{AddPeer, OnePeer, OwnerArgs, PeerAction, Peers};
 use owner::{Line, Owner};
@@ -59,8 +59,8 @@ fn has(args: &OnePeer) -> Result<Done> {
 }
 
 /// Checks the server, and only then lets the owner speak to it.
-fn with_line(args: &OwnerArgs, owner: Owner, act: impl FnOnce(&mut Line) -> Result<Done>) -> Result<Done> {
-    match ask(&args.server, &args.trust, args.json)? {
+pub(super) fn with_line(args: &OwnerArgs, owner: Owner, act: impl FnOnce(&mut Line) -> Result<Done>) -> Result<Done> {
+    match ask(&args.server, &args.trust, Lacking::Refuse, args.json)? {
         Ok(accepted) => act(&mut owner.of(accepted)),
         Err(done) => Ok(done),
     }
@@ -85,7 +85,7 @@ impl Line {
     }
 
     /// Adds what every answer in JSON holds.
-    fn json(&self, mut value: Value) -> Result<String> {
+    pub fn json(&self, mut value: Value) -> Result<String> {
         value["v"] = 1.into();
         value["server_wireguard"] = self.accepted.keys.wireguard.to_string().into();
         Ok(format!("{}\n", String::from_utf8_lossy(&to_canonical_json(&value)?)))

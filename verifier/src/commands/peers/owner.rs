@@ -4,18 +4,14 @@ use crate::cli::{OwnerArgs, Trust};
 use crate::clock::now;
 use crate::commands::accepted::Accepted;
 use crate::commands::trust::Trusted;
-use crate::files;
+use crate::secret_key;
 use ed25519_dalek::SigningKey;
-use std::path::Path;
 use vitrine_attest::config::Config;
 use vitrine_attest::digest::Key32;
 use vitrine_attest::event_log::printable;
 use vitrine_attest::evidence::{ORDER_PATH, REQUEST_LIMIT};
 use vitrine_attest::order::{seal_order, Answer, Operation, Order, VERSION};
-use vitrine_attest::{peers, private_key, Error, Result};
-
-/// Longest key file: a PKCS#8 PEM of Ed25519 has 119 bytes.
-const KEY_LIMIT: usize = 4096;
+use vitrine_attest::{peers, Error, Result};
 
 /// The owner's key, read and compared with the configuration before the server is asked: a wrong key is a mistake of
 /// the person.
@@ -27,7 +23,7 @@ pub struct Owner {
 
 impl Owner {
     pub fn read(args: &OwnerArgs) -> Result<Self> {
-        let key = read_key(&args.owner_key)?;
+        let key = secret_key::read(&args.owner_key, "give the `owner.key` of `vitrine keygen`")?;
         let config = stated(&args.trust)?;
         if let Some(config) = &config {
             check_named(config, &key)?;
@@ -39,11 +35,6 @@ impl Owner {
     pub fn of(self, accepted: Accepted) -> Line {
         Line { owner: self.key, accepted, last_seq: 0 }
     }
-}
-
-fn read_key(path: &Path) -> Result<SigningKey> {
-    let pem = files::read_secret(path, KEY_LIMIT)?;
-    private_key::ed25519(&pem, path.display(), "give the `owner.key` of `vitrine keygen`")
 }
 
 fn stated(trust: &Trust) -> Result<Option<Config>> {

@@ -4,7 +4,7 @@ mod hook;
 pub(super) mod state;
 
 use super::fleet;
-use super::judging::Judging;
+use super::judging::Prepared;
 use super::{print, Done};
 use crate::cli::{Trust, Watch};
 use crate::clock::{now, timestamp};
@@ -26,16 +26,14 @@ pub fn run(args: &Watch) -> Result<Done> {
         (Some(file), ..) => fleet::run(args, file),
         (None, Some(server), Some(trust)) => one(args, server, trust),
         // the command line asks for one or the other
-        _ => {
-            Err(Error::input("neither a fleet nor a server was named", "give FLEET.toml, or --server and --statement"))
-        }
+        _ => Err(Error::input("neither a fleet nor a server was named", "give FLEET.toml, or --server")),
     }
 }
 
 fn one(args: &Watch, server: &str, trust: &Trust) -> Result<Done> {
     let server = Server::new(server, Duration::from_secs(trust.timeout))?;
     // mistakes in files are said at once; later, each check reads them again, so that a new statement is taken up
-    Judging::begin(trust, true)?;
+    Prepared::read(trust, true)?;
     let mut state = State::default();
     let mut checks = 0;
     let mut hook_failed = false;
@@ -62,7 +60,7 @@ fn one(args: &Watch, server: &str, trust: &Trust) -> Result<Done> {
 /// One check, whatever comes of it.
 fn look(trust: &Trust, server: &Server) -> Seen {
     let looked = || -> Result<Report> {
-        let judging = Judging::begin(trust, true)?;
+        let judging = Prepared::read(trust, true)?.and_from(server)?;
         Ok(judging.judge(session::converse(server)?)?.1)
     };
     match looked() {

@@ -4,7 +4,7 @@ mod endpoint;
 mod key;
 mod render;
 
-use super::accepted::{ask, Accepted};
+use super::accepted::{ask, Accepted, Lacking};
 use super::Done;
 use crate::cli::WgConfig;
 use crate::files;
@@ -23,7 +23,7 @@ pub fn run(args: &WgConfig) -> Result<Done> {
         Some(path) => PrivateKey::read(path)?,
         None => PrivateKey::generate()?,
     };
-    let accepted = match ask(&args.server, &args.trust, false)? {
+    let accepted = match ask(&args.server, &args.trust, Lacking::AskServer, false)? {
         Ok(accepted) => accepted,
         Err(done) => return Ok(done),
     };

@@ -7,22 +7,26 @@
 //! One thread reads and writes, so that a thousand slow clients cost no threads. Answers are made on a few others
 //! (`spawn_blocking`): a handler may wait for the disk, and while one fsync takes a second everybody else is still read from.
 
+mod pace;
+#[cfg(test)]
+mod tests;
+
 use http_body_util::Full;
 use hyper::body::{Body as _, Bytes, Incoming};
 use hyper::header::{HeaderName, HeaderValue, ALLOW, CONTENT_TYPE};
 use hyper::service::service_fn;
 use hyper::{Response, StatusCode};
 use hyper_util::rt::TokioIo;
+use pace::{Pace, Paced, Phase};
 use std::cell::Cell;
 use std::convert::Infallible;
 use std::future::{poll_fn, Future};
-use std::net::TcpListener;
-use std::pin::{pin, Pin};
+use std::net::{SocketAddr, TcpListener};
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{ready, Context, Poll};
+use std::task::Poll;
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::sync::{watch, Notify, Semaphore};
 use tokio::time::{sleep, sleep_until, timeout, timeout_at, Instant};
@@ -101,6 +105,21 @@ impl Default for Limits {
         let seconds = Duration::from_secs;
         Self { connections: 256, head: seconds(10), request: seconds(30), idle: seconds(60) }
     }
+}
+
+/// The second is the address that was taken, when the port was left to the system (0).
+///
+/// # Errors
+/// When it cannot be had.
+pub fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr)> {
+    let listening = || {
+        let listener = TcpListener::bind(address)?;
+        let address = listener.local_addr()?;
+        Ok((listener, address))
+    };
+    listening().map_err(|e: std::io::Error| {
+        Error::host(format!("cannot listen on {address}: {e}"), "name another address with --listen")
+    })
 }
 
 /// Serves until `until` is over, and then ends what is being answered.
@@ -318,104 +337,3 @@ fn status(status: StatusCode) -> Response<Full<Bytes>> {
     }
     response
 }
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Phase {
-    /// For a request's first byte.
-    Waiting,
-    /// Its head comes in.
-    Head,
-    Busy,
-    /// The answer is made; the client has to take it.
-    Answered,
-}
-
-/// Where a connection stands, and until when it may stay there.
-struct Pace {
-    served: Rc<Served>,
-    phase: Cell<Phase>,
-    deadline: Cell<Instant>,
-}
-
-impl Pace {
-    fn new(served: Rc<Served>) -> Self {
-        let end = Instant::now() + served.limits.head;
-        Self { served, phase: Cell::new(Phase::Head), deadline: Cell::new(end) }
-    }
-
-    fn enter(&self, phase: Phase, time: Duration) {
-        self.phase.set(phase);
-        self.deadline.set(Instant::now() + time);
-    }
-
-    fn received(&self) {
-        if self.phase.get() == Phase::Waiting {
-            self.enter(Phase::Head, self.served.limits.head);
-        }
-    }
-
-    fn asked(&self) {
-        self.enter(Phase::Busy, self.served.limits.request + WRITE);
-    }
-
-    fn answered(&self, bytes: u64) {
-        self.enter(Phase::Answered, WRITE + Duration::from_secs(bytes / WRITE_RATE as u64));
-    }
-
-    fn written(&self) {
-        if self.phase.get() == Phase::Answered {
-            let crowded = self.served.crowded.get();
-            self.enter(Phase::Waiting, if crowded { Duration::ZERO } else { self.served.limits.idle });
-        }
-    }
-}
-
-/// A connection that tells its pace what comes and goes.
-struct Paced {
-    stream: TcpStream,
-    pace: Rc<Pace>,
-}
-
-impl AsyncRead for Paced {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<std::io::Result<()>> {
-        let before = buf.filled().len();
-        ready!(Pin::new(&mut self.stream).poll_read(cx, buf))?;
-        if buf.filled().len() > before {
-            self.pace.received();
-        }
-        Poll::Ready(Ok(()))
-    }
-}
-
-impl AsyncWrite for Paced {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<std::io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, buf)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bufs: &[std::io::IoSlice<'_>],
-    ) -> Poll<std::io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
-
-    /// hyper flushes when it has written all that it has.
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
-        ready!(Pin::new(&mut self.stream).poll_flush(cx))?;
-        self.pace.written();
-        Poll::Ready(Ok(()))
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
-    }
-}
-
-#[cfg(test)]
-#[path = "http_serve_tests.rs"]
-mod tests;
