@@ -222,7 +222,7 @@ mod tests {
         let public = NoteKey::from_file(&fs::read(folder.join(RELEASE_PUB)).unwrap()).unwrap();
         assert_eq!(
             (public.name(), public.key()),
-            ("example.org/release", &release_key(&folder).unwrap().verifying_key())
+            ("example.org/release", &release_key(&folder).unwrap().verifying_key().into())
         );
         let owner: Key32 = fs::read_to_string(folder.join(OWNER_PUB)).unwrap().trim_end().parse().unwrap();
         assert_eq!(owner.0, owner_key(&folder).unwrap().verifying_key().to_bytes());

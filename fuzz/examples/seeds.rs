@@ -9,11 +9,20 @@ use base64::{engine::general_purpose::STANDARD, Engine as _};
 use std::fs;
 use std::path::Path;
 use vitrine_attest::evidence::Evidence;
+use vitrine_attest::ml_dsa::SecretKey;
+use vitrine_attest::note::cosign_ml_dsa;
 use vitrine_attest::secure_boot::signature_list;
+use vitrine_attest::vkey::{Kind, NoteKey};
 
 fn main() -> std::io::Result<()> {
-    for (number, (target, seed)) in
-        seeds().into_iter().chain(kit()).chain(processors()).chain(kernel_tables()).chain(library()).enumerate()
+    for (number, (target, seed)) in seeds()
+        .into_iter()
+        .chain(kit())
+        .chain(anchors())
+        .chain(processors())
+        .chain(kernel_tables())
+        .chain(library())
+        .enumerate()
     {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus").join(target);
         fs::create_dir_all(&folder)?;
@@ -30,6 +39,24 @@ const NOTE: &str = "If you think cryptography is the answer to your problem,\nth
 const LOG_POLICY: &str = "log log.example/vitrine+ffae069f+AepKbGPinFIKvvVQexMuxfmVR3auvr57kkIe6mkURtIs\nwitness w1 witness.example/w1+a1fed9ff+BMG/B0poktQFAAxr9swQKa0uZY0gSpoz4/NkbhKBtUIV\nwitness w7 other.example/w7+ba5b81a9+BAnpdRlsE8Evt8f1+7ers+xz3kZf5++2CuNUxZtAQRe+\ngroup both all w1 w7\nquorum both\n";
 
 const FLEET: &str = "version = 1\n[defaults]\nstatement = [\"a\", \"b\"]\nkey = \"k\"\npolicy = \"p\"\nek_roots = \"r\"\naccept_level = \"L2\"\ninterval = \"5m\"\ntimeout = \"30s\"\nconcurrency = 8\nstate = \"s\"\n[[server]]\nname = \"one\"\nurl = \"http://[2001:db8::7]:8787\"\ninterval = \"1m\"\n[[server]]\nname = \"two\"\nurl = \"http://203.0.113.7:8787\"\nstatement = \"c\"\n";
+
+const MONITOR: &str = "version = 1\nstate = \"s\"\nevery = \"10m\"\n[[log]]\nplace = \"http://log.example/vitrine\"\npolicy = \"p\"\nmore_witnesses = \"m\"\nmax_age = \"26h\"\nrelease_keys = [\"k\", \"l\"]\nthreshold = 2\nimages = [\"exit\"]\nrebuilders = [\"r\"]\nrebuild_verdicts = \"v\"\nmirrors = [\"folder\"]\ntime = \"5m\"\n[[server]]\nname = \"z\"\nurl = \"http://203.0.113.7:8787\"\nek_roots = \"e\"\naccept_level = \"L1\"\ntimeout = \"30s\"\n";
+/// As in docs/formats/monitor.md.
+const EVIDENCE: &str = r#"{"about":"log.example","at":5,"kind":"split-view","shown":{"fork":{"larger":"b","prefix":{"proof":[],"root":"0000000000000000000000000000000000000000000000000000000000000000"},"smaller":"a"}},"v":1,"what":"w"}"#;
+
+/// The witness of the target `note`.
+fn witness() -> NoteKey {
+    let secret = SecretKey::from_seed([7; 32].into());
+    NoteKey::of_kind(Kind::MlDsa44, "witness.example/w1", secret.public()).expect("a key")
+}
+
+/// A checkpoint that it has cosigned.
+fn cosigned(root: &str) -> Vec<u8> {
+    let text = format!("log.example\n3\n{root}\n");
+    let secret = SecretKey::from_seed([7; 32].into());
+    let line = cosign_ml_dsa(&text, "witness.example/w1", &secret, 1_763_600_000, &[0; 32]).expect("a checkpoint");
+    format!("{text}\n{line}").into()
+}
 
 fn seeds() -> Vec<(&'static str, Vec<u8>)> {
     let key = "A".repeat(43) + "=";
@@ -81,10 +108,21 @@ fn seeds() -> Vec<(&'static str, Vec<u8>)> {
         ("inside", inside.into()),
         ("lock", lock.into()),
         ("needles", b"\x01\x80aAbBabz\x00bAbBabzaAbBabzbAbBabz".to_vec()),
+        ("log_index", [&b"vitrine-log-index-bucket v1\n0 0 1\n"[..], &[7; 40]].concat()),
+        ("log_index", [&b"vitrine-log-index v1\n3 6 0\n"[..], &[7; 32]].concat()),
+        ("log_index", format!("log.example/index\nvitrine-log-index v1\n3\n{key}\n{key}\n").into()),
+        ("log_commit", format!("vitrine-log-commit v1\n{}\n{NOTE}", NOTE.len()).into()),
+        ("log_commit", commit()),
         ("note", NOTE.as_bytes().to_vec()),
         ("note", format!("{{\"v\":1,\"beacon\":{:?},\"m2\":\"\"}}", NOTE.replace('\u{2014}', "-")).into()),
+        ("order", br#"{"op":{"attach":null},"seq":7,"v":2}"#.to_vec()),
+        ("note", cosigned(&key)),
+        ("vkey", witness().to_string().into()),
+        ("tlog_policy", format!("{LOG_POLICY}witness pq {}\n", witness()).into()),
         ("order", order.into()),
         ("os_release", os_release.into()),
+        ("monitor", MONITOR.into()),
+        ("monitor", EVIDENCE.into()),
         ("packages", index.into()),
         ("pe", uki()),
         ("read_back", cpio()),
@@ -115,10 +153,12 @@ fn kit() -> Vec<(&'static str, Vec<u8>)> {
         STANDARD.decode(case["m2"].as_str().expect("an answer")).expect("base64")
     };
     let statement = vitrine_attest::dsse::Envelope::from_json(&read("trust/release.dsse.json")).expect("an envelope");
+    let attachments = vitrine_attest::attachments::Attachments::new(statement.clone(), Some("proof".into()), vec![]);
     let bundle =
         vitrine_verifier::bundle::Bundle::new("x", &read("cases/genuine.json"), statement, Some(b"proof".to_vec()));
     let mut seeds = vec![
         ("bundle", bundle.and_then(|bundle| bundle.to_file()).expect("a small bundle")),
+        ("attachments", attachments.to_bytes().expect("small ones")),
         ("dsse", read("trust/release.dsse.json")),
         ("statement", read("trust/release.dsse.json")),
         ("ek", read("trust/ek-roots.pem")),
@@ -155,6 +195,29 @@ fn processors() -> Vec<(&'static str, Vec<u8>)> {
     let file = br#"{"v":1,"kind":"sev-snp","report":"AAAA","chain":["MAA="]}"#.to_vec();
     let behind = |number: u8, bytes: Vec<u8>| ("cpu_evidence", [vec![number], bytes].concat());
     vec![behind(0, file), behind(1, report), behind(2, read("vcek_milan.der")), behind(3, read("tdx_quote"))]
+}
+
+/// A commit record with one entry.
+fn commit() -> Vec<u8> {
+    let entry = b"\0\x03one";
+    let stage = format!("vitrine-log-stage v1\n2 1 {}\n", vitrine_attest::Sha256::of(entry));
+    [format!("vitrine-log-commit v1\n{}\n{NOTE}{stage}", NOTE.len()).as_bytes(), entry].concat()
+}
+
+/// An anchored head and a timestamp, from the tests' vectors; for `evm_proof`, behind the number by which it chooses the reader.
+fn anchors() -> Vec<(&'static str, Vec<u8>)> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../verifier/tests/anchor/vectors");
+    let read = |name: &str| fs::read(folder.join(name)).expect("a file of the repository");
+    let stamp = read("checkpoint.ots");
+    let behind = |number: u8, bytes: &[u8]| ("evm_proof", [&[number], bytes].concat());
+    vec![
+        ("ots", stamp[65..].to_vec()),
+        ("ots", stamp),
+        behind(0, b"\xc8\x83cat\x83dog"),
+        behind(1, &read("header.json")),
+        behind(2, &read("proof.json")),
+        behind(3, &[&[15, 0xec, 0xa1, 0x20][..], &[7; 32], b"\x89some text\x00"].concat()),
+    ]
 }
 
 /// A state file with one server.

@@ -26,7 +26,7 @@ fuzz_target!(|data: &[u8]| {
     if let Some(size) = parse_size(data) {
         assert_eq!(size_text(size).as_bytes(), data);
     }
-    let key = NoteKey::of_kind(vitrine_attest::vkey::Kind::Cosignature, log.name(), *log.key()).expect("a key");
+    let key = NoteKey::of_kind(vitrine_attest::vkey::Kind::Cosignature, log.name(), log.key().clone()).expect("a key");
     assert!(cosignature(data, "x\n1\nAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n", &key).is_err());
     if let Some(own) = std::str::from_utf8(data).ok().and_then(|text| by_log_alone(text).ok()) {
         assert_eq!(by_log_alone(&own).as_ref(), Ok(&own));

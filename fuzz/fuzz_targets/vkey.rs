@@ -1,4 +1,4 @@
-//! Release keys. Invariants, for any bytes:
+//! Release keys, and keys of logs and witnesses. Invariants, for any bytes:
 //! - reading never panics;
 //! - a key has one spelling: what was read is written as it was, up to the line end, and read back as the same key.
 #![no_main]
@@ -7,6 +7,11 @@ use libfuzzer_sys::fuzz_target;
 use vitrine_attest::vkey::NoteKey;
 
 fuzz_target!(|data: &[u8]| {
+    if let Some(key) = std::str::from_utf8(data).ok().and_then(|text| NoteKey::of_log(text).ok()) {
+        let text = key.to_string();
+        assert_eq!(NoteKey::of_log(&text), Ok(key));
+        assert!(text.as_bytes().eq_ignore_ascii_case(data));
+    }
     let Ok(key) = NoteKey::from_file(data) else { return };
     let text = key.to_string();
     assert_eq!(text.parse::<NoteKey>(), Ok(key.clone()));

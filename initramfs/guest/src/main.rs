@@ -138,6 +138,7 @@ fn introduction(image: &Image, keys: BootKeys) -> Step<Introduction> {
         firmware_log: firmware_log::read()?,
         measured_already: false,
         violation: None,
+        attached: None,
     })
 }
 

@@ -9,6 +9,7 @@ use vitrine_attest::digest::Key32;
 use vitrine_attest::inside::ToAgent;
 use vitrine_attest::order::{self, commitment, Answer, Changes, Operation, Part, Peer, Stage};
 use vitrine_attest::peers::{wipe, Refusal};
+use vitrine_attest::Sha256;
 
 /// The kernel would not do it.
 const KERNEL: Refusal = Refusal("kernel");
@@ -44,13 +45,15 @@ pub struct Orders {
     stage: Stage,
     /// Of the last order that was taken; 0 before the first.
     last_seq: u64,
+    /// Digest of what the agent shall hand out beside its evidence. The bytes never come here.
+    attached: Option<Sha256>,
 }
 
 impl Orders {
     /// `most`: of the configuration, as in `peers`.
     pub fn new(channel: KeyPair, owner: Option<Key32>, peers: Peers) -> Self {
         let stage = Stage::new(peers.most());
-        Self { channel, owner, peers, stage, last_seq: 0 }
+        Self { channel, owner, peers, stage, last_seq: 0, attached: None }
     }
 
     /// Opens, checks and carries out one order. An order of the owner is used up, also when it is then refused.
@@ -66,7 +69,7 @@ impl Orders {
         let answer = match opened.order {
             Ok(order) => {
                 self.last_seq = order.seq;
-                let removes = !matches!(order.op, Operation::Has(_) | Operation::Commit(_) | Operation::Add(_));
+                let removes = matches!(order.op, Operation::Remove(_) | Operation::Sync(_));
                 let answer = self.carry_out(order.op, interfaces).unwrap_or_else(|refusal| Answer::refused(refusal.0));
                 if removes {
                     self.peers.forget_removed();
@@ -82,6 +85,11 @@ impl Orders {
         }
     }
 
+    /// What the agent has to know before the owner hears that the last order was taken.
+    pub fn attached(&self) -> Option<Sha256> {
+        self.attached
+    }
+
     fn carry_out(&mut self, op: Operation, interfaces: &impl Interfaces) -> Result<Answer, Refusal> {
         match op {
             Operation::Add(peer) => self.add(peer, interfaces),
@@ -91,6 +99,10 @@ impl Orders {
                 Ok(Answer { commitment: Some(commitment(&salt, self.peers.each())), ..Answer::done() })
             }
             Operation::Sync(part) => self.sync(part, interfaces),
+            Operation::Attach(digest) => {
+                self.attached = digest;
+                Ok(Answer::done())
+            }
         }
     }
 

@@ -137,6 +137,33 @@ fn refusals_are_sealed_and_change_nothing() {
 }
 
 #[test]
+fn only_the_owner_attaches() {
+    let mut stand = Stand::new();
+    let papers = Some(Sha256::of(b"papers"));
+    assert_eq!(stand.orders.attached(), None);
+    assert_eq!(stand.give(Operation::Attach(papers)), Answer::done());
+    assert_eq!(stand.orders.attached(), papers);
+    // the same order again, a stranger's, and one that says nothing of it
+    let (bytes, _) = stand.seal(Operation::Attach(None));
+    stand.orders.take(&bytes, &stand.kernel);
+    stand.seq += 1;
+    let owner = std::mem::replace(&mut stand.owner, SigningKey::from_bytes(&[2; 32]));
+    let (bytes, reply) = stand.seal(Operation::Attach(None));
+    let ToAgent::Answer(sealed) = stand.orders.take(&bytes, &stand.kernel) else { panic!("not sealed") };
+    assert_eq!(reply.open(&sealed).unwrap().code.as_deref(), Some("order-not-owner"));
+    stand.owner = owner;
+    stand.give(Operation::Has(peer(1).peer));
+    assert_eq!(stand.orders.attached(), papers);
+    // parts that are coming are not disturbed
+    let part = |part, n| Operation::Sync(Part { part, parts: 2, peers: vec![peer(n)] });
+    assert_eq!(stand.code(part(1, 2)), "");
+    assert_eq!(stand.give(Operation::Attach(None)), Answer::done());
+    assert_eq!(stand.orders.attached(), None);
+    assert_eq!(stand.code(part(2, 3)), "");
+    assert_eq!(stand.orders.peers.len(), 2);
+}
+
+#[test]
 fn what_cannot_be_opened_is_refused_in_clear() {
     let mut stand = Stand::new();
     let refused = |code: &str| ToAgent::Refused(code.into());

@@ -1,6 +1,6 @@
 //! What PID 1 does for the rest of its life: one loop, no threads, nothing that waits but `poll`.
 
-use crate::children::Children;
+use crate::children::{Children, Ordered};
 use crate::fuse::Fuse;
 use crate::janitor::Janitor;
 use crate::metrics::{Metrics, Own};
@@ -66,9 +66,12 @@ impl Server {
     fn receive(&mut self, woken: &Woken, now: Instant) {
         let (orders, tunnels) = (&mut self.orders, &self.tunnels);
         let over = self.violation.is_some();
-        self.children.receive(now, |sealed| match over {
-            false => orders.take(sealed, tunnels),
-            true => ToAgent::Refused("violation".into()),
+        self.children.receive(now, |sealed| {
+            let answer = match over {
+                false => orders.take(sealed, tunnels),
+                true => ToAgent::Refused("violation".into()),
+            };
+            Ordered { answer, attached: orders.attached() }
         });
         if woken.outside {
             self.outside.receive();

@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 use vitrine_attest::inside::{FromAgent, Introduction, ToAgent};
 use vitrine_attest::rotation::RotatedKey;
 use vitrine_attest::watch::Rule;
+use vitrine_attest::Sha256;
 
 /// How long EK, AK and three extends may take. A slow discrete TPM needs some ten seconds for an RSA key.
 const MEASURE_PATIENCE: Duration = Duration::from_secs(60);
@@ -26,6 +27,13 @@ enum Phase {
         deadline: Instant,
     },
     Serving,
+}
+
+/// What has become of an order.
+pub struct Ordered {
+    pub answer: ToAgent,
+    /// What the owner wants to be handed out beside the evidence, from now on.
+    pub attached: Option<Sha256>,
 }
 
 pub struct Agent {
@@ -127,7 +135,7 @@ impl Agent {
     }
 
     /// Takes in what the agent sent, and answers its orders through `order`.
-    pub fn receive(&mut self, now: Instant, order: impl FnMut(&[u8]) -> ToAgent) {
+    pub fn receive(&mut self, now: Instant, order: impl FnMut(&[u8]) -> Ordered) {
         match self.try_receive(now, order) {
             Ok(()) => {}
             Err(Stop("child-gone")) => self.keeper.gone(now),
@@ -135,7 +143,7 @@ impl Agent {
         }
     }
 
-    fn try_receive(&mut self, now: Instant, mut order: impl FnMut(&[u8]) -> ToAgent) -> Step {
+    fn try_receive(&mut self, now: Instant, mut order: impl FnMut(&[u8]) -> Ordered) -> Step {
         let Some(child) = self.keeper.child() else {
             return Ok(());
         };
@@ -148,7 +156,14 @@ impl Agent {
                     // Keys that changed since it was introduced
                     child.channel.tell(&ToAgent::Rotated(self.introduction.rotated.clone()), now)?;
                 }
-                (FromAgent::Order(sealed), Phase::Serving) => child.channel.tell(&order(&sealed), now)?,
+                (FromAgent::Order(sealed), Phase::Serving) => {
+                    let Ordered { answer, attached } = order(&sealed);
+                    if self.introduction.attached != attached {
+                        self.introduction.attached = attached;
+                        child.channel.tell(&ToAgent::Attach(attached), now)?;
+                    }
+                    child.channel.tell(&answer, now)?;
+                }
                 _ => return Err(Stop("child-line")),
             }
         }

@@ -24,6 +24,7 @@ fn introduction() -> Introduction {
         firmware_log: b"log".to_vec(),
         measured_already: false,
         violation: None,
+        attached: None,
     }
 }
 
@@ -37,18 +38,22 @@ struct Fixture {
     theirs: BufReader<UnixStream>,
     process: std::process::Child,
     now: Instant,
+    /// What orders say shall be handed out.
+    attached: Option<Sha256>,
 }
 
 impl Fixture {
     fn new() -> Self {
         let (process, child, theirs) = child();
         let now = Instant::now();
-        Self { agent: Agent::measured(introduction(), child, now), theirs: BufReader::new(theirs), process, now }
+        let agent = Agent::measured(introduction(), child, now);
+        Self { agent, theirs: BufReader::new(theirs), process, now, attached: None }
     }
 
     fn says(&mut self, line: &str) {
         self.theirs.get_mut().write_all(line.as_bytes()).unwrap();
-        self.agent.receive(self.now, |sealed| ToAgent::Answer(sealed.to_vec()));
+        let attached = self.attached;
+        self.agent.receive(self.now, |sealed| Ordered { answer: ToAgent::Answer(sealed.to_vec()), attached });
     }
 
     fn hears(&mut self) -> ToAgent {
@@ -83,6 +88,23 @@ fn orders_are_answered_and_keys_told() {
     assert_eq!(agent.hears(), ToAgent::Rotated(vec![key(1)]));
     assert_eq!(agent.agent.introduction.rotated, [key(1)]);
     assert!(agent.agent.introduction.measured_already);
+}
+
+/// The agent knows it before the owner hears that the order was taken; a later agent is introduced with it.
+#[test]
+fn what_is_attached_is_told_before_the_answer() {
+    let mut agent = Fixture::new();
+    agent.agent.serve(agent.now).unwrap();
+    assert_eq!(agent.hears(), ToAgent::Serve(true));
+    for attached in [Some(Sha256([7; 32])), Some(Sha256([8; 32])), None] {
+        agent.attached = attached;
+        agent.says("{\"order\":\"AQI=\"}\n");
+        assert_eq!((agent.hears(), agent.hears()), (ToAgent::Attach(attached), ToAgent::Answer(vec![1, 2])));
+        assert_eq!(agent.agent.introduction.attached, attached);
+        // another order, which changes nothing about it
+        agent.says("{\"order\":\"AQM=\"}\n");
+        assert_eq!(agent.hears(), ToAgent::Answer(vec![1, 3]));
+    }
 }
 
 /// Keys that changed while it started are not lost.

@@ -13,7 +13,7 @@ pub mod program;
 mod resolver;
 mod roots;
 
-pub use agent::Agent;
+pub use agent::{Agent, Ordered};
 pub use page::Page;
 pub use resolver::Resolver;
 pub use roots::{hand_over_tpm, prepare_roots};
@@ -21,7 +21,6 @@ pub use roots::{hand_over_tpm, prepare_roots};
 use rustix::event::PollFd;
 use rustix::process::{waitpid, Pid, WaitOptions};
 use std::time::Instant;
-use vitrine_attest::inside::ToAgent;
 use vitrine_attest::rotation::RotatedKey;
 
 /// A child that is there: started and not reaped, so its number belongs to nobody else.
@@ -76,7 +75,7 @@ impl Children {
     }
 
     /// Takes in what they sent, without waiting; the agent's orders go through `order`.
-    pub fn receive(&mut self, now: Instant, order: impl FnMut(&[u8]) -> ToAgent) {
+    pub fn receive(&mut self, now: Instant, order: impl FnMut(&[u8]) -> Ordered) {
         self.agent.receive(now, order);
         if let Some(resolver) = &mut self.resolver {
             resolver.receive(now);
