@@ -1,13 +1,14 @@
 //! The report as an in-toto Statement (v1) in a DSSE envelope, signed with Ed25519, as a release is.
 
 use super::report::Report;
-use ed25519_dalek::{SigningKey, VerifyingKey};
+use ed25519_dalek::SigningKey;
 use serde_json::Value;
 use std::io::Read as _;
 use std::path::Path;
 use vitrine_attest::canonical::to_canonical_json;
 use vitrine_attest::dsse::{self, Envelope};
 use vitrine_attest::statement::{Statement, Subject};
+use vitrine_attest::vkey::MaybeEd25519;
 use vitrine_attest::{private_key, Error, Result};
 use zeroize::Zeroizing;
 
@@ -45,7 +46,7 @@ pub fn sign(report: &Report, key: &SigningKey) -> Result<Envelope> {
 ///
 /// # Errors
 /// Blame Artefact: it is not by this key, or no report.
-pub fn verify(envelope: &Envelope, key: &VerifyingKey) -> Result<Statement<Value>> {
+pub fn verify(envelope: &Envelope, key: &impl MaybeEd25519) -> Result<Statement<Value>> {
     let payload = dsse::verify_payload(envelope, key).map_err(|e| e.within("zero-log report"))?;
     Statement::from_payload(payload, REPORT_TYPE)
         .map_err(|why| Error::artefact(format!("zero-log report: {why}"), "get report and key again, by two ways"))

@@ -25,7 +25,7 @@ fn a_crowd_a_beacon_and_a_log() {
     Judged::server(&images, &running).assert_accepted();
     crowd(&images, &mut running);
     beacon(&images, &running);
-    published(&images, &running);
+    published(&images, &mut running);
 }
 
 /// A hundred clients stand before a server that does not move, and all come in when it goes on. Each gets evidence for a

@@ -5,6 +5,7 @@
 
 mod accepted;
 mod ask;
+mod attached;
 // the longest comes early: with two at a time, the others are done beside it
 mod behaviour;
 mod crosscheck;
@@ -14,6 +15,7 @@ mod images;
 mod lease;
 mod machine;
 mod metal;
+mod monitored;
 mod platform;
 mod published;
 mod refused;

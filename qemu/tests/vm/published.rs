@@ -1,7 +1,9 @@
 //! From a build to a log with two witnesses to a server that is checked against it: the programs as shipped, each its own process.
 
+use crate::attached::attached;
 use crate::images::Images;
 use crate::machine::{Judged, Running, PATIENCE};
+use crate::monitored;
 use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
@@ -9,64 +11,74 @@ use std::process::{Child, Command, Stdio};
 use std::time::Instant;
 use vitrine_qemu::verify::{Outcome, Verifier};
 
-/// A witness that is served.
-struct Witness {
-    folder: PathBuf,
-    address: String,
-    server: Child,
+/// A command that serves, until this value goes.
+pub struct Server {
+    pub address: String,
+    child: Child,
 }
 
-impl Drop for Witness {
+impl Drop for Server {
     fn drop(&mut self) {
-        let _ = self.server.kill();
-        let _ = self.server.wait();
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
+}
+
+impl Server {
+    fn start(program: &Path, command: [&str; 2], folder: &Path, listen: &str) -> Self {
+        let mut command_line = Command::new(program);
+        command_line.args(command).arg(folder).args(["--listen", listen]).stdout(Stdio::piped());
+        let mut child = command_line.stderr(Stdio::null()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let address = line.trim().strip_prefix("listening on http://").expect("it says where it listens").to_owned();
+        Self { address, child }
+    }
+}
+
+struct Witness {
+    folder: PathBuf,
+    server: Server,
 }
 
 impl Witness {
     fn serve(program: &Path, folder: &Path, listen: &str) -> Self {
-        let mut command = Command::new(program);
-        command.args(["witness", "serve"]).arg(folder).args(["--listen", listen]).stdout(Stdio::piped());
-        let mut server = command.stderr(Stdio::null()).spawn().unwrap();
-        let mut line = String::new();
-        BufReader::new(server.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let address = line.trim().strip_prefix("listening on http://").expect("it says where it listens").to_owned();
-        Self { folder: folder.to_owned(), address, server }
+        Self { folder: folder.to_owned(), server: Server::start(program, ["witness", "serve"], folder, listen) }
     }
 
     /// The same at the same address, after something was done that it must not hold its folder for.
     fn pause(self, work: impl FnOnce()) -> Self {
-        let (program, folder, address) =
-            (Verifier::find().unwrap().program().to_owned(), self.folder.clone(), self.address.clone());
-        drop(self);
+        let Self { folder, server } = self;
+        let address = server.address.clone();
+        drop(server);
         work();
-        Self::serve(&program, &folder, &address)
+        Self::serve(Verifier::find().unwrap().program(), &folder, &address)
     }
 }
 
-struct World<'w> {
+pub struct World<'w> {
     verifier: Verifier,
-    images: &'w Images,
+    pub images: &'w Images,
     folder: tempfile::TempDir,
 }
 
 impl World<'_> {
-    fn path(&self, name: &str) -> PathBuf {
+    pub fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
-    fn text(&self, name: &str) -> String {
+    pub fn text(&self, name: &str) -> String {
         fs::read_to_string(self.path(name)).unwrap()
     }
 
-    fn write(&self, name: &str, text: &str) -> String {
+    pub fn write(&self, name: &str, text: &str) -> String {
         let path = self.path(name);
         fs::write(&path, text).unwrap();
         path.to_str().unwrap().into()
     }
 
     /// `{name}` stands for a path in the folder.
-    fn run(&self, line: &str) -> Outcome {
+    pub fn run(&self, line: &str) -> Outcome {
         let word = |word: &str| match word.strip_prefix('{').and_then(|word| word.strip_suffix('}')) {
             Some(name) => self.path(name).into_os_string(),
             None => word.into(),
@@ -74,7 +86,7 @@ impl World<'_> {
         self.verifier.run(line.split(' ').map(word)).unwrap()
     }
 
-    fn good(&self, line: &str) -> String {
+    pub fn good(&self, line: &str) -> String {
         let outcome = self.run(line);
         assert_eq!(outcome.exit_code, 0, "{line}: {outcome:?}");
         outcome.stdout
@@ -83,13 +95,13 @@ impl World<'_> {
     fn witness_lines(&self, witnesses: &[Witness]) -> String {
         let each = witnesses.iter().enumerate().map(|(n, witness)| {
             let key = fs::read_to_string(witness.folder.join("witness.pub")).unwrap();
-            format!("witness w{n} {} http://{}\n", key.trim(), witness.address)
+            format!("witness w{n} {} http://{}\n", key.trim(), witness.server.address)
         });
         each.chain(["group both all w0 w1\nquorum both\n".into()]).collect()
     }
 }
 
-pub fn published(images: &Images, running: &Running) {
+pub fn published(images: &Images, running: &mut Running) {
     let world = World { verifier: Verifier::find().unwrap(), images, folder: tempfile::tempdir().unwrap() };
     let program = world.verifier.program().to_owned();
     let begun = Instant::now();
@@ -148,8 +160,13 @@ pub fn published(images: &Images, running: &Running) {
     let alone = world.write("alone", &line(&world.text("out/release.tlog-proof")));
     check(Some(&alone), &policy).assert_rejected(&["quorum-missing"]);
 
+    let log = Server::start(&program, ["log", "serve"], &world.path("log"), "127.0.0.1:0");
+    let monitor = monitored::honest(&world, running, &log);
     revoked(&world, running, &policy, &proof);
+    monitored::lies(&monitor, running);
     old_copy(&world, &witnesses);
+    let [proof, other] = [proof, other].map(PathBuf::from);
+    attached(&world, running, &policy, &proof, &other);
     assert!(begun.elapsed() < PATIENCE, "it takes too long");
 }
 
