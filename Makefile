@@ -24,7 +24,7 @@ static = $(call cargo_static,-p vitrine-guest -p vitrine-resolver -p vitrine-met
 beside = mkdir -p $(CARGO_TARGET_DIR)/$(1) && install -m 0755 -t $(CARGO_TARGET_DIR)/$(1) $(PROGRAMS)/vitrine-* && \
 	install -m 0755 -t $(CARGO_TARGET_DIR)/$(1) $(addprefix $(BUILT)/vitrine-,$(2)) || exit 1
 
-.PHONY: help deps build programs verifier probe saboteur controls images demo test prove check bench fuzz interop mutants clean
+.PHONY: help deps build programs verifier probe saboteur controls images demo test prove check bench fuzz interop anchors mutants clean
 
 help:
 	@echo "make demo    the main job from nothing: lock, build, boot, tunnel, verdict, three refusals"
@@ -35,6 +35,7 @@ help:
 	@echo "make bench   times, sizes and memory, written as a table"
 	@echo "make fuzz    every parser of foreign bytes, FUZZ_SECONDS each (60)"
 	@echo "make interop other people's programs judge the log's formats, and we judge what they write"
+	@echo "make anchors a local chain and the usual timestamp library judge anchors"
 	@echo "make mutants changes one thing at a time in checks and parsers and asks if a test notices (hours)"
 	@echo "make build   the three programs: vitrine, vitrine-verify, vitrine-qemu"
 
@@ -88,7 +89,11 @@ images: build probe saboteur
 test: images
 	VITRINE_AGENT_BINARY=$(abspath $(PROGRAMS))/vitrine-agent \
 		VITRINE_RESOLVER_BINARY=$(abspath $(PROGRAMS))/vitrine-resolver cargo test --workspace --locked --no-fail-fast
-	cargo test -p vitrine-verifier --features cpu-evidence --lib --test cpu --locked
+	@tools/object-storage/install.sh
+	@# what is in no build by default, in one build
+	cargo test -p vitrine-attest --features ml-dsa --lib --locked
+	cargo test -p vitrine-verifier --features cpu-evidence,anchors,object-storage,ml-dsa --lib --test cpu --test anchor --test bucket \
+		--test witness --test logged --locked
 	@echo "all tests passed"
 
 # What make test leaves out for its length
@@ -99,7 +104,8 @@ prove: images
 check: deps
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
-	cargo clippy -p vitrine-verifier --features cpu-evidence --all-targets --locked -- -D warnings
+	cargo clippy -p vitrine-attest -p vitrine-verifier --all-targets --locked \
+		--features vitrine-verifier/cpu-evidence,vitrine-verifier/anchors,vitrine-verifier/object-storage,vitrine-verifier/ml-dsa -- -D warnings
 	@tools/deny.sh
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked --document-private-items
 	@tools/check-tree.sh
@@ -128,6 +134,10 @@ fuzz:
 # See docs/interop.md: installs the peers below the target folder
 interop:
 	@tools/interop/run.sh
+
+# See docs/anchors.md: a compiler, a local chain and a timestamp library, installed below the target folder
+anchors:
+	@tools/anchors/run.sh
 
 # See docs/mutants.md and .cargo/mutants.toml: what is mutated and why; MUTANTS takes more flags, such as --shard 1/8
 MUTANTS ?=

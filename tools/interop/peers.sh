@@ -7,6 +7,7 @@ THEY_JUDGE=(
   "pymerkle roots proofs"
   "securesystemslib dsse"
   "sigstore dsse"
+  "noble notes"
   "signed_note notes"
   "tlog_tiles notes proofs tiles"
   "ct-merkle roots proofs"
@@ -18,6 +19,7 @@ WE_JUDGE=(
   "pymerkle roots some-proofs"
   "securesystemslib dsse"
   "sigstore dsse"
+  "noble notes"
   "tlog_tiles roots notes proofs tiles"
   "ct-merkle roots proofs"
 )
@@ -95,22 +97,24 @@ install_go() {
 }
 
 install_js() {
-  local js=$work/js
+  local js=$work/js peer
   mkdir -p "$js"
-  cp "$here"/js/{package.json,package-lock.json,sigstore.js} "$js/"
+  cp "$here"/js/{package.json,package-lock.json,sigstore.js,noble.mjs} "$js/"
   if ! command -v npm >/dev/null; then
-    skipped sigstore "install nodejs and npm"
+    for peer in sigstore noble; do skipped $peer "install nodejs and npm"; done
     return
   fi
   if changed "$js/stamp" "$here/js/package-lock.json"; then
     if ! (cd "$js" && npm ci --ignore-scripts --no-audit --no-fund) >"$work/npm.log" 2>&1; then
-      skipped sigstore "npm: $(why "$work/npm.log")"
+      for peer in sigstore noble; do skipped $peer "npm: $(why "$work/npm.log")"; done
       return
     fi
     keep "$js/stamp" "$here/js/package-lock.json"
   fi
   NAME[sigstore]="sigstore $(cd "$js" && node -p 'require("@sigstore/verify/package.json").version')"
   DRIVER[sigstore]="node $js/sigstore.js"
+  NAME[noble]="noble $(sed -n 's/.*"@noble\/post-quantum": "\([^"]*\)".*/\1/p' "$js/package.json")"
+  DRIVER[noble]="node $js/noble.mjs"
 }
 
 build_rust() {

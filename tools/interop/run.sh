@@ -63,7 +63,7 @@ piped() {
   return "${PIPESTATUS[1]}"
 }
 
-cargo build -q --locked -p vitrine-attest --example interop || exit 2
+cargo build -q --locked -p vitrine-attest --features ml-dsa --example interop || exit 2
 printf '| direction | peer | what | result | s |\n|---|---|---|---|---|\n' > "$table"
 judged "" "this commit" "written" "$ours" write "$work/ours"
 
@@ -144,6 +144,7 @@ controls=0
 cp -r "$work/ours/." "$work/spoilt"
 spoil() { python3 "$here/python/flip.py" "$2" < "$work/ours/$1" > "$work/spoilt/$1"; }
 spoil notes/1025 90
+spoil ml-dsa/notes/1025 90
 spoil tlog-proofs/511-of-1000 200
 spoil roots 3000
 spoil envelope 100
