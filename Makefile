@@ -24,7 +24,7 @@ static = $(call cargo_static,-p vitrine-guest -p vitrine-resolver -p vitrine-met
 beside = mkdir -p $(CARGO_TARGET_DIR)/$(1) && install -m 0755 -t $(CARGO_TARGET_DIR)/$(1) $(PROGRAMS)/vitrine-* && \
 	install -m 0755 -t $(CARGO_TARGET_DIR)/$(1) $(addprefix $(BUILT)/vitrine-,$(2)) || exit 1
 
-.PHONY: help deps build programs verifier probe saboteur controls images demo test prove check bench fuzz interop anchors mutants clean
+.PHONY: help deps build programs verifier probe saboteur controls images demo compiled-tests test prove check bench fuzz interop anchors mutants clean
 
 help:
 	@echo "make demo    the main job from nothing: lock, build, boot, tunnel, verdict, three refusals"
@@ -85,6 +85,10 @@ controls: images
 # The images that all VM tests share
 images: build probe saboteur
 	@tools/test-images.sh
+
+# So that `make -j2 images compiled-tests` uses the second core while the first links an image's programs
+compiled-tests: deps
+	cargo test --workspace --locked --no-run
 
 test: images
 	VITRINE_AGENT_BINARY=$(abspath $(PROGRAMS))/vitrine-agent \
