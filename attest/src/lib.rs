@@ -23,6 +23,7 @@ pub mod expected;
 pub mod explain;
 pub mod fingerprint;
 pub mod fleet_epoch;
+pub mod gpt_event;
 pub mod inside;
 pub mod lengths;
 pub mod log_index;

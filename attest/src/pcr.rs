@@ -12,6 +12,8 @@ pub struct Pcr(u8);
 
 impl Pcr {
     pub const BOOT_LOADER: Self = Self(4);
+    /// Not quoted, see [`crate::gpt_event`].
+    pub const BOOT_MEDIUM: Self = Self(5);
     pub const SECURE_BOOT: Self = Self(7);
     pub const KERNEL_INPUTS: Self = Self(9);
     pub const UKI_SECTIONS: Self = Self(11);

@@ -46,8 +46,8 @@ struct Image<'a> {
     authenticode: Sha256,
     cmdline: String,
     kernel: &'a [u8],
-    /// Sections in the order of their measurement into PCR 11.
-    measured: Vec<(&'static str, &'a [u8])>,
+    /// Sections in the order of their measurement into PCR 11, with the hash of their contents.
+    measured: Vec<(&'static str, Sha256)>,
     initrd: Sha256,
 }
 
@@ -57,7 +57,7 @@ impl<'a> Image<'a> {
         lint(pe, stub_version)?;
         let mut measured = Vec::new();
         for name in measured_order(stub_version)? {
-            measured.extend(contents(pe, name)?.map(|data| (*name, data)));
+            measured.extend(contents(pe, name)?.map(|data| (*name, Sha256::of(data))));
         }
         Ok(Self {
             stub_version,
@@ -97,10 +97,10 @@ impl<'a> Image<'a> {
 
     /// systemd-stub: each section's name with a NUL, then its contents.
     fn stub(&self, boot: &mut Boot) {
-        for (name, data) in &self.measured {
+        for (name, contents) in &self.measured {
             let with_nul = Sha256::of_parts(&[name.as_bytes(), b"\0"]);
             boot.add(Pcr::UKI_SECTIONS, with_nul, format!("name of section {name}"));
-            boot.add(Pcr::UKI_SECTIONS, Sha256::of(data), format!("contents of section {name}"));
+            boot.add(Pcr::UKI_SECTIONS, *contents, format!("contents of section {name}"));
         }
     }
 
@@ -198,7 +198,7 @@ mod tests {
     use super::*;
     use crate::pcr::extend;
     use crate::pe::testpe;
-    use crate::secure_boot::signature_list;
+    use crate::secure_boot::{digest_list, signature_list};
 
     fn uki(version: &str, cmdline: &[u8], initrd: &[u8], extra: &[(&str, &[u8])]) -> Vec<u8> {
         let magic = format!("#### LoaderInfo: systemd-stub {version} ####");
@@ -275,14 +275,32 @@ mod tests {
             value(&bytes, Platform::NoSecureBoot, Pcr::SECURE_BOOT).to_string(),
             "65caf8dd1e0ea7a6347b635d2b379c93b9a1351edc2afc3ecda700e534eb3068"
         );
-        let prediction = predict(&bytes, Some(&variables())).unwrap();
+        let variables = variables();
+        let prediction = predict(&bytes, Some(&variables)).unwrap();
         let of_7: Vec<_> =
             prediction.platforms[&Platform::SecureBoot].events.iter().filter(|e| e.pcr == Pcr::SECURE_BOOT).collect();
         assert_eq!(of_7.len(), 7);
+        let entry = variables.db_entries().unwrap()[0];
+        assert_eq!(variables.pcr7(&entry), value(&bytes, Platform::SecureBoot, Pcr::SECURE_BOOT));
         assert_eq!((of_7[5].what.as_str(), of_7[5].digest), ("separator", Sha256::of(SEPARATOR)));
         assert!(!predict(&bytes, None).unwrap().platforms.contains_key(&Platform::SecureBoot));
-        let unusable = Variables { db: vec![], ..variables() };
+        let unusable = Variables { db: vec![], ..variables };
         assert!(predict(&bytes, Some(&unusable)).is_err());
+    }
+
+    /// A digest in dbx changes one event of PCR 7, and nothing else of any boot.
+    #[test]
+    fn a_revocation_changes_one_event() {
+        let revoked = Variables { dbx: digest_list([9; 16], &[Sha256([5; 32])]), ..variables() };
+        let before = predict(&plain(), Some(&variables())).unwrap();
+        let after = predict(&plain(), Some(&revoked)).unwrap();
+        assert_eq!(before.platforms[&Platform::NoSecureBoot], after.platforms[&Platform::NoSecureBoot]);
+        let (before, after) = (&before.platforms[&Platform::SecureBoot], &after.platforms[&Platform::SecureBoot]);
+        assert_eq!(before.events.len(), after.events.len());
+        let differ: Vec<_> = before.events.iter().zip(&after.events).filter(|(b, a)| b != a).map(|(_, a)| a).collect();
+        assert!(matches!(differ[..], [one] if one.what == "Secure Boot variable dbx"), "{differ:?}");
+        let registers: Vec<_> = after.pcrs.0.iter().filter(|(pcr, v)| before.pcrs.get(**pcr) != Some(**v)).collect();
+        assert!(matches!(registers[..], [(&Pcr::SECURE_BOOT, _)]), "{registers:?}");
     }
 
     #[test]

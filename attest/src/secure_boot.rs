@@ -92,6 +92,15 @@ impl Variables {
         ]
     }
 
+    /// PCR 7 once an image was started for this entry of `db`, with Secure Boot on: what [`crate::predict`] says of
+    /// that image, from the variables alone.
+    pub fn pcr7(&self, authority: &Signature<'_>) -> Sha256 {
+        let separator = Sha256::of(crate::predict::SEPARATOR);
+        let events = self.measured(ON).map(|variable| variable.digest());
+        let events = events.into_iter().chain([separator, authority.authority_digest()]);
+        events.fold(Sha256::ZERO, crate::pcr::extend)
+    }
+
     /// The entries of `db`.
     ///
     /// # Errors
@@ -158,22 +167,59 @@ pub fn signature_list(owner: Guid, der: &[u8]) -> Vec<u8> {
     list
 }
 
+/// An EFI_SIGNATURE_LIST of SHA-256 image digests (UEFI 2.10, §32.4.1), as dbx holds them.
+///
+/// # Panics
+/// With more digests than 32 bits can count the bytes of.
+pub fn digest_list(owner: Guid, digests: &[Sha256]) -> Vec<u8> {
+    const ENTRY: usize = OWNER + 32;
+    let list_size = u32::try_from(LIST_HEADER + digests.len() * ENTRY).expect("callers have at most 4,096 digests");
+    let mut list = EFI_CERT_SHA256.to_vec();
+    for size in [list_size, 0, ENTRY as u32] {
+        list.extend_from_slice(&size.to_le_bytes());
+    }
+    for digest in digests {
+        list.extend_from_slice(&owner);
+        list.extend_from_slice(&digest.0);
+    }
+    list
+}
+
+/// One EFI_SIGNATURE_LIST: its bytes, and its entries.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct List<'a> {
+    pub whole: &'a [u8],
+    pub entries: Vec<Signature<'a>>,
+}
+
+/// The entries of PK, KEK, db or dbx, of all its lists.
+///
+/// # Errors
+/// Those of [`lists`].
+pub fn signatures(data: &[u8]) -> Result<Vec<Signature<'_>>> {
+    Ok(lists(data)?.into_iter().flat_map(|list| list.entries).collect())
+}
+
 /// Reads the data of PK, KEK, db or dbx: zero or more EFI_SIGNATURE_LIST without anything between or after them.
 ///
 /// # Errors
 /// When a size does not fit, or there are more than 4,096 entries.
-pub fn signatures(data: &[u8]) -> Result<Vec<Signature<'_>>> {
+pub fn lists(data: &[u8]) -> Result<Vec<List<'_>>> {
     let mut cursor = Cursor::new(data);
-    let mut found = Vec::new();
+    let (mut found, mut left) = (Vec::new(), SIGNATURE_LIMIT);
     while !cursor.is_empty() {
         let at = cursor.offset();
-        one_list(&mut cursor, &mut found)
+        let entries = one_list(&mut cursor, left)
             .map_err(|why| Error::input(format!("signature list at byte {at}: {why}"), HINT))?;
+        left -= entries.len();
+        found.push(List { whole: &data[at..cursor.offset()], entries });
     }
     Ok(found)
 }
 
-fn one_list<'a>(cursor: &mut Cursor<'a>, found: &mut Vec<Signature<'a>>) -> std::result::Result<(), String> {
+/// At most `left` entries.
+fn one_list<'a>(cursor: &mut Cursor<'a>, left: usize) -> std::result::Result<Vec<Signature<'a>>, String> {
+    let mut found = Vec::new();
     let short = |short: Short| short.to_string();
     let kind = cursor.array().map_err(short)?;
     let list_size = cursor.len32().map_err(short)?;
@@ -187,7 +233,7 @@ fn one_list<'a>(cursor: &mut Cursor<'a>, found: &mut Vec<Signature<'a>>) -> std:
         return Err(format!("{} bytes cannot be cut into signatures of {signature_size}", entries.len()));
     }
     for entry in entries.chunks_exact(signature_size) {
-        if found.len() == SIGNATURE_LIMIT {
+        if found.len() == left {
             return Err(format!("more than {SIGNATURE_LIMIT} entries"));
         }
         let (owner, data) = entry.split_at(OWNER);
@@ -195,7 +241,7 @@ fn one_list<'a>(cursor: &mut Cursor<'a>, found: &mut Vec<Signature<'a>>) -> std:
         guid.copy_from_slice(owner);
         found.push(Signature { kind, owner: guid, data });
     }
-    Ok(())
+    Ok(found)
 }
 
 /// UEFI_VARIABLE_DATA (PC Client Profile 1.05, §10.2.6): vendor GUID, u64 length of the name in characters,
@@ -224,6 +270,20 @@ mod tests {
         assert_eq!((entries[1].owner, entries[1].data), ([8; 16], &b"second one"[..]));
         assert!(entries.iter().all(Signature::is_certificate));
         assert!(signatures(&[]).unwrap().is_empty());
+    }
+
+    #[test]
+    fn lists_of_digests_and_their_bytes() {
+        let digests = [Sha256([1; 32]), Sha256([2; 32])];
+        let dbx = [digest_list([7; 16], &digests), signature_list([8; 16], b"certificate")].concat();
+        let lists = lists(&dbx).unwrap();
+        assert_eq!(lists.iter().map(|list| list.entries.len()).collect::<Vec<_>>(), [2, 1]);
+        assert_eq!(lists.iter().flat_map(|list| list.whole).copied().collect::<Vec<_>>(), dbx);
+        let entry = lists[0].entries[1];
+        assert_eq!((entry.kind, entry.owner, entry.data), (EFI_CERT_SHA256, [7; 16], &[2; 32][..]));
+        let most = digest_list([7; 16], &vec![Sha256::ZERO; SIGNATURE_LIMIT]);
+        assert_eq!(signatures(&most).unwrap().len(), SIGNATURE_LIMIT);
+        assert!(signatures(&[most, dbx].concat()).unwrap_err().what.contains("more than 4096"));
     }
 
     #[test]

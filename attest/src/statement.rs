@@ -16,6 +16,11 @@ pub const RELEASE_TYPE: &str = "urn:vitrine:release:v1";
 /// DSSE `payloadType`.
 pub const PAYLOAD_TYPE: &str = "application/vnd.in-toto+json";
 
+/// `kind` of the input that is the lock of the toolchain which the programs were compiled with.
+pub const TOOLCHAIN: &str = "toolchain";
+/// `kind` of the input that is the sources of the programs.
+pub const SOURCE: &str = "source";
+
 /// in-toto Statement v1 with a predicate of one kind; a release's unless another is named. The subject of a release is
 /// the unsigned image, so that anybody can rebuild it without a signing key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -95,6 +100,14 @@ pub struct Release {
     pub not_after: Option<String>,
 }
 
+impl Release {
+    /// Whether the operator says that the programs were compiled in a toolchain root, so that others can compile the same
+    /// bytes. That it is true shows only who does so.
+    pub fn programs_are_locked(&self) -> bool {
+        [TOOLCHAIN, SOURCE].iter().all(|kind| self.inputs.iter().any(|input| input.kind == *kind))
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Image {
@@ -114,7 +127,7 @@ pub struct Image {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Input {
-    /// `deb` or `program`.
+    /// `deb`, `program`, `file`; [`TOOLCHAIN`], [`SOURCE`] and `crates` of programs that were compiled in a root made from a lock.
     pub kind: String,
     pub name: String,
     pub version: String,
