@@ -8,17 +8,19 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 use vitrine_attest::statement::Waiver;
 use vitrine_attest::{Error, Result, Sha256};
-use vitrine_initramfs::{mask, pack, screen, stage, Cache, Compression, Context, Package, Policy, Program, Selection};
+use vitrine_initramfs::{
+    mask, pack, screen, stage, Cache, Compression, Content, Context, Package, Policy, Program, Selection,
+};
 
-/// A cache of plain files, without locks: good enough to measure with.
+/// A cache of plain files, without locks and checks: good enough to measure with.
 struct Folder(PathBuf);
 
 impl Cache for Folder {
-    fn get(&self, kind: &str, key: Sha256) -> Option<Vec<u8>> {
-        std::fs::read(self.0.join(format!("{kind}-{key}"))).ok()
+    fn get(&self, kind: &str, key: Sha256) -> Option<Content> {
+        std::fs::read(self.0.join(format!("{kind}-{key}"))).ok().map(Content::new)
     }
-    fn put(&self, kind: &str, key: Sha256, bytes: &[u8]) {
-        let _ = std::fs::write(self.0.join(format!("{kind}-{key}")), bytes);
+    fn put(&self, kind: &str, key: Sha256, content: &Content) {
+        let _ = std::fs::write(self.0.join(format!("{kind}-{key}")), &content.bytes);
     }
 }
 

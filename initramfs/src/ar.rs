@@ -1,5 +1,6 @@
 //! The outer archive of a `.deb`: ar, as deb(5) describes it.
 
+use std::io::{self, BufRead, Read};
 use vitrine_attest::{Error, Result};
 
 const MAGIC: &[u8] = b"!<arch>\n";
@@ -8,46 +9,73 @@ const HEADER: usize = 60;
 /// A `.deb` has three members; deb(5) allows a few more that begin with `_`.
 const MOST_MEMBERS: usize = 16;
 
-/// One member: its name without padding, and its bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Member<'a> {
-    pub name: &'a str,
-    pub data: &'a [u8],
+/// One member while it is read: its name without padding, and its bytes.
+pub struct Member<'r> {
+    pub name: String,
+    /// Bytes that the header promises.
+    pub size: u64,
+    /// Ends with the member, or before it when the archive is cut.
+    pub body: &'r mut dyn BufRead,
 }
 
-/// Lists the members.
+/// Hands over the members, one after the other. What is left of a body is skipped.
 ///
 /// # Errors
-/// When the archive is truncated, a header is malformed, or there are more members than a package ever has.
-pub fn members(bytes: &[u8]) -> Result<Vec<Member<'_>>> {
-    let mut rest = bytes.strip_prefix(MAGIC).ok_or_else(|| broken("does not begin with the ar magic"))?;
-    let mut members = Vec::new();
-    while !rest.is_empty() {
-        if members.len() == MOST_MEMBERS {
+/// When the archive is truncated or cannot be read, a header is malformed, there are more members than a package ever
+/// has; and whatever `visit` says.
+pub fn each(mut reader: &mut dyn BufRead, mut visit: impl FnMut(Member<'_>) -> Result<()>) -> Result<()> {
+    let mut magic = [0; MAGIC.len()];
+    reader.read_exact(&mut magic).map_err(unread("does not begin with the ar magic"))?;
+    if magic != MAGIC {
+        return Err(broken("does not begin with the ar magic"));
+    }
+    let mut count = 0;
+    while let Some((name, size)) = header(reader)? {
+        if count == MOST_MEMBERS {
             return Err(broken("has more than 16 members"));
         }
-        let (member, after) = one(rest)?;
-        members.push(member);
-        rest = after;
+        count += 1;
+        let mut body = (&mut reader).take(size);
+        visit(Member { name, size, body: &mut body })?;
+        io::copy(&mut body, &mut io::sink()).map_err(unread("ends inside a member"))?;
+        if body.limit() > 0 {
+            return Err(broken("ends inside a member"));
+        }
+        if size % 2 == 1 {
+            // members begin at even offsets; the last one may lack its padding
+            io::copy(&mut (&mut reader).take(1), &mut io::sink()).map_err(unread("ends inside a member"))?;
+        }
     }
-    Ok(members)
+    Ok(())
 }
 
-fn one(bytes: &[u8]) -> Result<(Member<'_>, &[u8])> {
-    let (header, body) = bytes.split_at_checked(HEADER).ok_or_else(|| broken("ends inside a member's header"))?;
+/// Name and size of the next member, or nothing at the end.
+fn header(reader: &mut dyn BufRead) -> Result<Option<(String, u64)>> {
+    if reader.fill_buf().map_err(unread("ends inside a member's header"))?.is_empty() {
+        return Ok(None);
+    }
+    let mut header = [0; HEADER];
+    reader.read_exact(&mut header).map_err(unread("ends inside a member's header"))?;
     if &header[58..] != b"`\n" {
         return Err(broken("has a member header without its end mark"));
     }
     let name = text(&header[..16])?;
-    let size: usize = text(&header[48..58])?.parse().map_err(|_| broken("has a member size that is no number"))?;
-    let (data, after) = body.split_at_checked(size).ok_or_else(|| broken("ends inside a member"))?;
-    // members begin at even offsets; the last one may lack its padding
-    let after = if size % 2 == 1 { after.get(1..).unwrap_or_default() } else { after };
-    Ok((Member { name: name.strip_suffix('/').unwrap_or(name), data }, after))
+    let digits = text(&header[48..58])?;
+    let plain = digits.bytes().all(|b| b.is_ascii_digit());
+    let size = digits.parse().ok().filter(|_| plain).ok_or_else(|| broken("has a member size that is no number"))?;
+    Ok(Some((name.strip_suffix('/').unwrap_or(name).to_string(), size)))
 }
 
 fn text(field: &[u8]) -> Result<&str> {
     std::str::from_utf8(field).map(str::trim_end).map_err(|_| broken("has a member header that is not text"))
+}
+
+/// A cut archive, or a disk that does not give its bytes.
+fn unread(how: &str) -> impl Fn(io::Error) -> Error + '_ {
+    move |error| match error.kind() {
+        io::ErrorKind::UnexpectedEof => broken(how),
+        _ => Error::host(format!("the package file cannot be read: {error}"), "check the disk"),
+    }
 }
 
 fn broken(how: &str) -> Error {
@@ -74,14 +102,27 @@ pub(crate) fn write(members: &[(&str, &[u8])]) -> Vec<u8> {
 mod tests {
     use super::*;
 
+    fn members(bytes: &[u8]) -> Result<Vec<(String, u64)>> {
+        let mut found = Vec::new();
+        each(&mut &bytes[..], |member| {
+            found.push((member.name, member.size));
+            Ok(())
+        })?;
+        Ok(found)
+    }
+
     #[test]
     fn round_trip() {
         let bytes = write(&[("debian-binary", b"2.0\n"), ("a", b"odd"), ("b", b"even")]);
-        let members = members(&bytes).unwrap();
-        assert_eq!(
-            members.iter().map(|m| (m.name, m.data.len())).collect::<Vec<_>>(),
-            [("debian-binary", 4), ("a", 3), ("b", 4)]
-        );
+        let expected = [("debian-binary", 4), ("a", 3), ("b", 4)].map(|(name, size)| (name.to_string(), size));
+        assert_eq!(members(&bytes).unwrap(), expected);
+        let mut read = Vec::new();
+        each(&mut &bytes[..], |member| {
+            member.body.read_to_end(&mut read).unwrap();
+            Ok(())
+        })
+        .unwrap();
+        assert_eq!(read, b"2.0\noddeven");
     }
 
     #[test]

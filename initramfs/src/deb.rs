@@ -2,8 +2,8 @@
 
 use crate::ar;
 use crate::index::Index;
-use crate::unpack::{unpack, Coding};
-use std::io::Read;
+use crate::unpack::{unpack_from, Coding};
+use std::io::{BufRead, Read};
 use vitrine_attest::{Error, Result};
 
 /// Most a package's files may unpack to, in bytes; the Debian kernel has 106 MiB, its debug symbols 900 MiB.
@@ -22,22 +22,27 @@ pub struct Deb {
 }
 
 impl Deb {
-    /// Reads a whole package.
+    /// Reads a whole package from memory.
+    ///
+    /// # Errors
+    /// See [`Self::read`].
+    #[cfg(any(test, fuzzing))]
+    pub fn open(bytes: &[u8]) -> Result<Self> {
+        Self::read(&mut &bytes[..])
+    }
+
+    /// Reads a whole package; of the packed bytes, a few are in memory at a time.
     ///
     /// # Errors
     /// When any layer of it is damaged, truncated, too large, or holds an entry that [`Index::of_tar`] refuses.
-    pub fn open(bytes: &[u8]) -> Result<Self> {
-        let members = ar::members(bytes)?;
-        let mut wanted = members.iter().filter(|member| !member.name.starts_with('_'));
-        match wanted.next() {
-            Some(first) if first.name == "debian-binary" && first.data.starts_with(b"2.") => {}
-            _ => return Err(malformed("does not begin with debian-binary 2.x")),
+    pub fn read(reader: &mut dyn BufRead) -> Result<Self> {
+        let mut parts = Parts::default();
+        ar::each(reader, |member| parts.take(member))?;
+        if !parts.begun {
+            return Err(malformed("does not begin with debian-binary 2.x"));
         }
-        let control = part(wanted.next(), "control.tar", CONTROL_LIMIT)?;
-        let tar = part(wanted.next(), "data.tar", DATA_LIMIT)?;
-        if let Some(more) = wanted.next() {
-            return Err(malformed(&format!("has an unexpected member {:?}", more.name)));
-        }
+        let control = parts.control.ok_or_else(|| malformed("has no control.tar"))?;
+        let tar = parts.data.ok_or_else(|| malformed("has no data.tar"))?;
         let control = control_text(&control)?;
         Ok(Self {
             name: field(&control, "Package")?,
@@ -48,16 +53,51 @@ impl Deb {
     }
 }
 
-fn part(member: Option<&ar::Member<'_>>, expected: &str, limit: u64) -> Result<Vec<u8>> {
-    let member = member.ok_or_else(|| malformed(&format!("has no {expected}")))?;
-    let (stem, coding) = Coding::of(member.name);
+/// What was seen of a package so far: `debian-binary`, `control.tar`, `data.tar`, in this order.
+#[derive(Default)]
+struct Parts {
+    begun: bool,
+    control: Option<Vec<u8>>,
+    data: Option<Vec<u8>>,
+}
+
+impl Parts {
+    fn take(&mut self, member: ar::Member<'_>) -> Result<()> {
+        if member.name.starts_with('_') {
+            return Ok(());
+        }
+        if !self.begun {
+            return self.begin(member);
+        }
+        match (&self.control, &self.data) {
+            (None, _) => self.control = Some(part(member, "control.tar", CONTROL_LIMIT)?),
+            (_, None) => self.data = Some(part(member, "data.tar", DATA_LIMIT)?),
+            _ => return Err(malformed(&format!("has an unexpected member {:?}", member.name))),
+        }
+        Ok(())
+    }
+
+    fn begin(&mut self, member: ar::Member<'_>) -> Result<()> {
+        let mut version = [0; 2];
+        // too short is no version either
+        let read = member.body.read_exact(&mut version).is_ok();
+        self.begun = member.name == "debian-binary" && read && &version == b"2.";
+        match self.begun {
+            true => Ok(()),
+            false => Err(malformed("does not begin with debian-binary 2.x")),
+        }
+    }
+}
+
+fn part(member: ar::Member<'_>, expected: &str, limit: u64) -> Result<Vec<u8>> {
+    let (stem, coding) = Coding::of(&member.name);
     if stem != expected {
         return Err(malformed(&format!(
             "has {:?} where {expected} should be, packed as gz, xz, zst or not at all",
             member.name
         )));
     }
-    unpack(member.data, coding, limit).map_err(|e| e.within(member.name))
+    unpack_from(member.body, member.size, coding, limit).map_err(|e| e.within(&member.name))
 }
 
 /// The `control` file of `control.tar`.

@@ -4,26 +4,57 @@
 
 use crate::path::ImagePath;
 use crate::tree::{Entry, Layer, Node, Tree};
+use std::fmt::Write as _;
 use std::io::Write;
-use vitrine_attest::{Error, Result};
+use vitrine_attest::{Error, Result, Sha256};
 
-/// The raw bytes of all layers, in [`Layer::ALL`]'s order. Joined they are one cpio archive; the trailer closes the
-/// last one alone, because a trailer anywhere else would make the kernel forget hard links.
-pub fn write_layers(tree: &Tree) -> Result<Vec<(Layer, Vec<u8>)>> {
+/// One layer before compression.
+pub struct RawLayer {
+    pub layer: Layer,
+    pub bytes: Vec<u8>,
+    /// Of everything that the bytes follow from, with the files' hashes in place of their bytes: layers with equal
+    /// digests have equal bytes, and nothing has to be hashed again to know it.
+    pub digest: Sha256,
+    pub entries: usize,
+}
+
+/// All layers in [`Layer::ALL`]'s order. Joined they are one cpio archive; the trailer closes the last one alone, because
+/// a trailer anywhere else would make the kernel forget hard links.
+pub fn write_layers(tree: &Tree) -> Result<Vec<RawLayer>> {
     let mut inode = 0;
     let mut layers = Vec::new();
     for layer in Layer::ALL {
-        let mut out = Vec::new();
-        for (path, entry) in tree.iter().filter(|(_, entry)| entry.layer == layer) {
+        let own: Vec<_> = tree.iter().filter(|(_, entry)| entry.layer == layer).collect();
+        let mut bytes = Vec::with_capacity(own.iter().map(|(path, entry)| room(path, entry)).sum());
+        let mut recipe = format!("{layer}, inodes after {inode}\n");
+        for (path, entry) in &own {
             inode += 1;
-            write_entry(&mut out, inode, path, entry)?;
+            write_entry(&mut bytes, inode, path, entry)?;
+            describe(&mut recipe, path, entry);
         }
-        layers.push((layer, out));
+        layers.push(RawLayer { layer, bytes, digest: Sha256::of(recipe.as_bytes()), entries: own.len() });
     }
-    if let Some((_, last)) = layers.last_mut() {
-        cpio::newc::trailer(last).map_err(unwritable)?;
+    if let Some(last) = layers.last_mut() {
+        cpio::newc::trailer(&mut last.bytes).map_err(unwritable)?;
     }
     Ok(layers)
+}
+
+/// About what an entry takes: header, name and padding, then its bytes.
+fn room(path: &ImagePath, entry: &Entry) -> usize {
+    const HEADER_AND_PADDING: usize = 120;
+    HEADER_AND_PADDING + path.as_str().len() + entry.bytes().len()
+}
+
+/// One line that no other entry has. Debug forms escape what could end a text or a line.
+fn describe(recipe: &mut String, path: &ImagePath, entry: &Entry) {
+    let node = match &entry.node {
+        Node::Directory => "-".to_string(),
+        Node::File(content) => format!("{} {}", content.bytes.len(), content.sha256),
+        Node::Link(target) => format!("{target:?}"),
+    };
+    // writing to a String cannot fail
+    let _ = writeln!(recipe, "{:o} {:?} {node}", entry.full_mode(), path.as_str());
 }
 
 fn write_entry(out: &mut Vec<u8>, inode: u32, path: &ImagePath, entry: &Entry) -> Result<()> {

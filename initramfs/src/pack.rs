@@ -1,11 +1,11 @@
 //! Pack: the screened tree as compressed layers, read back and compared before anybody gets it.
 
-use crate::cache::{self, Cache, Content};
+use crate::cache::{Cache, Content};
 use crate::compress::Compression;
-use crate::newc::write_layers;
+use crate::newc::{write_layers, RawLayer};
 use crate::read_back::{read_back, Limits, ReadBack, Unpacked};
 use crate::screen::Screened;
-use crate::tree::{Layer, Node, Tree};
+use crate::tree::{Node, Tree};
 use vitrine_attest::{Error, Result, Sha256};
 
 /// A finished initramfs.
@@ -34,26 +34,26 @@ pub struct LayerSize {
 /// or a damaged cache.
 pub fn pack(tree: &Screened, compression: Compression, cache: &dyn Cache) -> Result<Archive> {
     let layers = write_layers(tree.tree())?;
-    let raw: Vec<&[u8]> = layers.iter().map(|(_, bytes)| bytes.as_slice()).collect();
-    let uncompressed_sha256 = Sha256::of_parts(&raw);
-    let packed = compress_all(&raw, compression, cache)?;
-    let sizes = layers.iter().zip(&packed).map(|((layer, raw), packed)| LayerSize {
-        name: layer.name(),
-        raw: raw.len(),
+    let (packed, uncompressed_sha256) = std::thread::scope(|scope| {
+        let raw: Vec<&[u8]> = layers.iter().map(|layer| layer.bytes.as_slice()).collect();
+        let whole = scope.spawn(move || Sha256::of_parts(&raw));
+        let packed = compress_all(&layers, compression, cache)?;
+        Ok::<_, Error>((packed, whole.join().map_err(|_| Error::bug("the hash of the archive was not finished"))?))
+    })?;
+    let sizes = layers.iter().zip(&packed).map(|(layer, packed)| LayerSize {
+        name: layer.layer.name(),
+        raw: layer.bytes.len(),
         packed: packed.len(),
-        files: count(tree.tree(), *layer),
+        files: layer.entries,
     });
     let archive = Archive { layers: sizes.collect(), bytes: packed.concat(), uncompressed_sha256 };
+    drop((layers, packed)); // before the same bytes are unpacked once more
     compare(tree.tree(), &read_back(&archive.bytes, Limits { unpacked: 4 << 30, ..Limits::default() })?)?;
     Ok(archive)
 }
 
-fn count(tree: &Tree, layer: Layer) -> usize {
-    tree.iter().filter(|(_, entry)| entry.layer == layer).count()
-}
-
 /// Compresses the layers side by side.
-fn compress_all(layers: &[&[u8]], compression: Compression, cache: &dyn Cache) -> Result<Vec<Vec<u8>>> {
+fn compress_all(layers: &[RawLayer], compression: Compression, cache: &dyn Cache) -> Result<Vec<Vec<u8>>> {
     std::thread::scope(|scope| {
         let workers: Vec<_> =
             layers.iter().map(|layer| scope.spawn(move || compress_one(layer, compression, cache))).collect();
@@ -64,17 +64,16 @@ fn compress_all(layers: &[&[u8]], compression: Compression, cache: &dyn Cache) -
     })
 }
 
-fn compress_one(layer: &[u8], compression: Compression, cache: &dyn Cache) -> Result<Vec<u8>> {
-    if layer.is_empty() {
+fn compress_one(layer: &RawLayer, compression: Compression, cache: &dyn Cache) -> Result<Vec<u8>> {
+    if layer.bytes.is_empty() {
         return Ok(Vec::new());
     }
-    let digest = Sha256::of(layer);
-    let key = Sha256::of_parts(&[b"vitrine layer v1\0", &digest.0, compression.describe().as_bytes()]);
-    if let Some(content) = cache::get(cache, "layer", key) {
+    let key = Sha256::of_parts(&[b"vitrine layer v2\0", &layer.digest.0, compression.describe().as_bytes()]);
+    if let Some(content) = cache.get("layer", key) {
         return Ok(content.bytes);
     }
-    let content = Content::new(compression.compress(layer)?);
-    cache::put(cache, "layer", key, &content);
+    let content = Content::new(compression.compress(&layer.bytes)?);
+    cache.put("layer", key, &content);
     Ok(content.bytes)
 }
 
@@ -109,6 +108,7 @@ mod tests {
     use crate::path::ImagePath;
     use crate::policy::Policy;
     use crate::screen::{screen, Context};
+    use crate::tree::Layer;
     use std::io::Write;
     use std::process::{Command, Stdio};
 
@@ -157,15 +157,43 @@ mod tests {
         assert_eq!(pack(&tiny(b"{}"), Compression::Zstd(3), &NoCache).unwrap(), one);
     }
 
+    /// Compressed layers are found by their digest: it has to differ wherever the bytes do.
+    #[test]
+    fn digests_of_layers_differ_where_their_bytes_do() {
+        let tree = |before: &str, path: &str, bytes: &[u8], mode: u32, link: &str| {
+            let mut tree = Tree::new();
+            let at = |text: &str| ImagePath::parse(text).unwrap();
+            tree.add_file(at(before), Content::new(vec![]), 0o444, Layer::Modules, "o").unwrap();
+            tree.add_file(at(path), Content::new(bytes.to_vec()), mode, Layer::Distribution, "o").unwrap();
+            tree.add_link(at("/z"), link, Layer::Distribution, "o").unwrap();
+            write_layers(&tree).unwrap()
+        };
+        let layers = [
+            tree("/m", "/a", b"1", 0o444, "a"),
+            tree("/n", "/a", b"1", 0o444, "a"),
+            tree("/m/n", "/a", b"1", 0o444, "a"),
+            tree("/m", "/b", b"1", 0o444, "a"),
+            tree("/m", "/a", b"2", 0o444, "a"),
+            tree("/m", "/a", b"1", 0o555, "a"),
+            tree("/m", "/a", b"1", 0o444, "b"),
+            tree("/m", "/a b", b"1", 0o444, "a"),
+        ];
+        for (n, one) in layers.iter().enumerate() {
+            for (m, other) in layers.iter().enumerate() {
+                let (one, other) = (&one[1], &other[1]);
+                assert_eq!(one.digest == other.digest, one.bytes == other.bytes, "trees {n} and {m}");
+            }
+        }
+    }
+
     #[test]
     fn a_cache_that_lies_is_found_out() {
         struct Liar;
         impl Cache for Liar {
-            fn get(&self, _: &str, _: Sha256) -> Option<Vec<u8>> {
-                let other = Compression::Zstd(3).compress(b"not a layer").ok()?;
-                Some([Sha256::of(&other).0.to_vec(), other].concat())
+            fn get(&self, _: &str, _: Sha256) -> Option<Content> {
+                Some(Content::new(Compression::Zstd(3).compress(b"not a layer").ok()?))
             }
-            fn put(&self, _: &str, _: Sha256, _: &[u8]) {}
+            fn put(&self, _: &str, _: Sha256, _: &Content) {}
         }
         assert!(pack(&tiny(b"{}"), Compression::Zstd(3), &Liar).is_err());
     }
@@ -174,7 +202,7 @@ mod tests {
     #[test]
     fn gnu_cpio_lists_the_tree() {
         let screened = tiny(b"{}");
-        let raw: Vec<u8> = write_layers(screened.tree()).unwrap().into_iter().flat_map(|(_, bytes)| bytes).collect();
+        let raw: Vec<u8> = write_layers(screened.tree()).unwrap().into_iter().flat_map(|layer| layer.bytes).collect();
         let child =
             Command::new("cpio").arg("-t").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn();
         let Ok(mut child) = child else {

@@ -4,7 +4,10 @@
 //! words, not behaviour. The running image is examined by the watch and by the behavioural proof.
 
 mod judge;
+mod memo;
 mod words;
+
+pub use memo::Memo;
 
 use crate::foreign::Unjudged;
 use crate::item::{Subject, TreeSubject};
@@ -17,6 +20,7 @@ use crate::stage::MODULE_LIST;
 use crate::tree::Tree;
 use crate::waive::apply_waivers;
 use crate::{glob, screen::judge::Judge};
+use serde::{Deserialize, Serialize};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use vitrine_attest::statement::Waiver;
 use vitrine_attest::Sha256;
@@ -43,6 +47,8 @@ pub struct Context<'a> {
     pub without: Vec<String>,
     /// Whether to list the kernel's formats with addresses.
     pub printk: bool,
+    /// Where verdicts on large files are kept between screens; none: everything is looked at.
+    pub memo: Option<Memo<'a>>,
 }
 
 /// A tree without findings, or with waived ones only. The only way to get one is [`screen`].
@@ -95,7 +101,7 @@ pub fn screen(
 /// Mode with file type in octal, owner:group, size in bytes, SHA-256 or `-`, path, link target.
 pub fn screen_subject(subject: &dyn Subject, context: &Context<'_>, policy: &Policy, waivers: &[Waiver]) -> Screening {
     let judge = Judge::new(policy, context.dev, context.printk);
-    let (mut seen, kernel) = look(subject, &judge, context.kernel);
+    let (mut seen, kernel, kernel_sha256) = look(subject, &judge, context);
     seen.findings.extend(kernel.findings);
     seen.printk.extend(kernel.printk);
     seen.findings.extend(judge.words(context));
@@ -109,7 +115,7 @@ pub fn screen_subject(subject: &dyn Subject, context: &Context<'_>, policy: &Pol
         policy: policy.sha256,
         rules: policy.rules().len() as u64,
         tree: Sha256::of(seen.lines.concat().as_bytes()),
-        kernel: context.kernel.map(Sha256::of),
+        kernel: kernel_sha256,
         cmdline: context.cmdline.clone(),
         dev: context.dev,
         without: context.without.clone(),
@@ -120,7 +126,7 @@ pub fn screen_subject(subject: &dyn Subject, context: &Context<'_>, policy: &Pol
 }
 
 /// What one thread saw.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 struct Seen {
     lines: Vec<String>,
     findings: Vec<Finding>,
@@ -141,10 +147,11 @@ impl Seen {
 /// Most threads: beyond that the disk or the memory is the limit.
 const MOST_THREADS: usize = 16;
 
-/// Looks at everything, with a thread for each processor; the kernel, the largest piece, begins first.
-fn look(subject: &dyn Subject, judge: &Judge<'_>, kernel: Option<&[u8]>) -> (Seen, Seen) {
+/// Looks at everything, with a thread for each processor; the kernel, the largest piece, begins first. Gives what was
+/// seen in the tree, what in the kernel, and the kernel's hash.
+fn look(subject: &dyn Subject, judge: &Judge<'_>, context: &Context<'_>) -> (Seen, Seen, Option<Sha256>) {
     let threads = std::thread::available_parallelism().map_or(1, usize::from).min(MOST_THREADS);
-    let next = AtomicUsize::new(0);
+    let (next, memo) = (AtomicUsize::new(0), context.memo.as_ref());
     let work = || {
         let mut seen = Seen::default();
         loop {
@@ -152,23 +159,25 @@ fn look(subject: &dyn Subject, judge: &Judge<'_>, kernel: Option<&[u8]>) -> (See
             if number >= subject.len() {
                 return seen;
             }
-            subject.visit(number, &mut |item| judge.item(item, &mut seen));
+            subject.visit(number, &mut |item| memo::item(memo, judge, item, &mut seen));
+        }
+    };
+    let kernel = || match context.kernel {
+        None => (Seen::default(), None),
+        Some(bytes) => {
+            let sha256 = Sha256::of(bytes);
+            (memo::kernel(memo, judge, KERNEL, bytes, sha256), Some(sha256))
         }
     };
     std::thread::scope(|scope| {
-        let kernel = scope.spawn(|| {
-            let mut seen = Seen::default();
-            if let Some(bytes) = kernel {
-                judge.kernel(KERNEL, bytes, &mut seen);
-            }
-            seen
-        });
+        let kernel = scope.spawn(kernel);
         let workers: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
         let mut all = Seen::default();
         for worker in workers {
             all.add(worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
         }
-        (all, kernel.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+        let (kernel, sha256) = kernel.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        (all, kernel, sha256)
     })
 }
 

@@ -1,12 +1,13 @@
 //! All packages of a lock as one read-only file system, unpacked at most once and only when needed.
 
-use crate::cache::{self, Cache, Content};
+use crate::cache::{Cache, Content};
 use crate::deb::Deb;
 use crate::index::{Index, Item, Kind};
 use crate::path::ImagePath;
 use crate::unpack::{unpack, Coding};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::io::BufRead;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{mpsc, OnceLock};
 use vitrine_attest::{Error, Result, Sha256};
@@ -16,14 +17,30 @@ const WORKERS: usize = 2;
 /// Most one packed file inside a package (a `.ko.xz`) may unpack to, in bytes; the largest module has 30 MiB.
 const FILE_LIMIT: u64 = 256 << 20;
 
-/// A package as the lock names it. `load` gives its bytes, already checked against `sha256`; it is called only
-/// when the cache does not hold what is wanted.
+/// The bytes of a package.
+pub trait Load: Sync {
+    /// Hands a reader over the package's bytes to `read`. Whether they are the right ones may be known at their end
+    /// only: when this fails, what `read` has made is not used.
+    ///
+    /// # Errors
+    /// What `read` says, or that the bytes are altered or cannot be had; that they are altered goes first.
+    fn load(&self, read: &mut dyn FnMut(&mut dyn BufRead) -> Result<()>) -> Result<()>;
+}
+
+/// Bytes that are in memory, and checked.
+impl<F: Fn() -> Result<Vec<u8>> + Sync> Load for F {
+    fn load(&self, read: &mut dyn FnMut(&mut dyn BufRead) -> Result<()>) -> Result<()> {
+        read(&mut &self()?[..])
+    }
+}
+
+/// A package as the lock names it. `load` is called only when the cache does not hold what is wanted.
 pub struct Package<'a> {
     pub name: &'a str,
     /// With epoch and revision: `1:2.75-10`.
     pub version: &'a str,
     pub sha256: Sha256,
-    pub load: &'a (dyn Fn() -> Result<Vec<u8>> + Sync),
+    pub load: &'a dyn Load,
 }
 
 /// The file lists of all packages, and the way to their bytes.
@@ -148,12 +165,12 @@ impl<'a> Sources<'a> {
     /// When it is no file, or the package cannot be loaded or unpacked.
     pub fn read(&self, path: &ImagePath, found: Found<'_>, form: Form) -> Result<Content> {
         let source = &self.debs[found.deb];
-        let key = Sha256::of_parts(&[b"vitrine file v1\0", &source.package.sha256.0, path.as_str().as_bytes()]);
-        if let Some(content) = cache::get(self.cache, form.cache_kind(), key) {
+        let key = Sha256::of_parts(&[b"vitrine file v2\0", &source.package.sha256.0, path.as_str().as_bytes()]);
+        if let Some(content) = self.cache.get(form.cache_kind(), key) {
             return Ok(content);
         }
         let content = Content::new(source.bytes(path, found.item, form).map_err(|e| e.within(self.origin(found)))?);
-        cache::put(self.cache, form.cache_kind(), key, &content);
+        self.cache.put(form.cache_kind(), key, &content);
         Ok(content)
     }
 }
@@ -234,21 +251,24 @@ fn claim<'a>(packages: &'a [Package<'a>], next: &AtomicUsize) -> Option<(usize, 
 }
 
 fn open_one<'a>(package: &'a Package<'a>, cache: &dyn Cache) -> Result<Source<'a>> {
-    let key = Sha256::of_parts(&[b"vitrine index v1\0", &package.sha256.0]);
-    let cached = cache::get(cache, "deb-index", key).and_then(|c| serde_json::from_slice::<Listed>(&c.bytes).ok());
+    let key = Sha256::of_parts(&[b"vitrine index v2\0", &package.sha256.0]);
+    let cached = cache.get("deb-index", key).and_then(|c| serde_json::from_slice::<Listed>(&c.bytes).ok());
     if let Some(listed) = cached.filter(|listed| listed.name == package.name && listed.version == package.version) {
         return Ok(Source { package, index: listed.index, tar: OnceLock::new() });
     }
     let deb = unpack_deb(package)?;
     let listed = Listed { name: deb.name, version: deb.version, index: deb.index };
     let json = serde_json::to_vec(&listed).map_err(|e| Error::bug(format!("a file list has no JSON form: {e}")))?;
-    cache::put(cache, "deb-index", key, &Content::new(json));
+    cache.put("deb-index", key, &Content::new(json));
     Ok(Source { package, index: listed.index, tar: OnceLock::from(deb.tar) })
 }
 
 fn unpack_deb(package: &Package<'_>) -> Result<Deb> {
     let context = || format!("package {} {}", package.name, package.version);
-    let deb = Deb::open(&(package.load)().map_err(|e| e.within(context()))?).map_err(|e| e.within(context()))?;
+    let mut deb = None;
+    let mut read = |reader: &mut dyn BufRead| Deb::read(reader).map(|read| deb = Some(read));
+    package.load.load(&mut read).map_err(|e| e.within(context()))?;
+    let deb = deb.ok_or_else(|| Error::bug(format!("{} was not read", context())))?;
     if (deb.name.as_str(), deb.version.as_str()) != (package.name, package.version) {
         return Err(Error::artefact(
             format!("{} holds another package: {} {}", context(), deb.name, deb.version),
@@ -278,7 +298,7 @@ mod tests {
         let cache = MemoryCache::default();
         let load = || Ok(bytes.clone());
         let gone = || Err(Error::host("gone", ""));
-        for load in [&load as &(dyn Fn() -> Result<Vec<u8>> + Sync), &gone] {
+        for load in [&load as &dyn Load, &gone] {
             let packages = [Package { name: "p", version: "1", sha256: Sha256::of(b"p"), load }];
             let sources = Sources::open(&packages, &cache, &quiet).unwrap();
             let read = |at: &str, form| {

@@ -168,6 +168,7 @@ mod tests {
     use super::*;
     use crate::cache::MemoryCache;
     use crate::fixture::{bzimage, deb, module, program, Tar, Wants};
+    use crate::sources::Load;
     use crate::unpack::{pack, Coding};
     use vitrine_attest::Sha256;
 
@@ -207,8 +208,7 @@ mod tests {
 
     fn staged(selection: &Selection, cache: &dyn Cache) -> Result<Staged> {
         let (linux, libc, stub) = (linux(), libc(), stub());
-        let loads: [&(dyn Fn() -> Result<Vec<u8>> + Sync); 3] =
-            [&|| Ok(linux.clone()), &|| Ok(libc.clone()), &|| Ok(stub.clone())];
+        let loads: [&dyn Load; 3] = [&|| Ok(linux.clone()), &|| Ok(libc.clone()), &|| Ok(stub.clone())];
         let packages = [
             Package { name: "linux", version: "6.12", sha256: Sha256::of(b"1"), load: loads[0] },
             Package { name: "libc6", version: "2.41", sha256: Sha256::of(b"2"), load: loads[1] },

@@ -7,7 +7,7 @@ use vitrine_attest::{Error, Result};
 
 /// Packed inputs from this size on are given to the decoder that uses two threads, in bytes.
 /// Below it, starting a thread costs more than it saves.
-const PARALLEL_FROM: usize = 4 << 20;
+const PARALLEL_FROM: u64 = 4 << 20;
 
 /// How bytes are packed, told by the end of a file's name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,25 +35,32 @@ impl Coding {
 /// # Errors
 /// When the data is damaged, truncated, followed by something else, or unpacks to more than `limit`.
 pub fn unpack(bytes: &[u8], coding: Coding, limit: u64) -> Result<Vec<u8>> {
+    unpack_from(bytes, bytes.len() as u64, coding, limit)
+}
+
+/// [`unpack`] of bytes that are read as they are needed; `packed` is how many there are.
+///
+/// # Errors
+/// See [`unpack`].
+pub fn unpack_from(reader: impl BufRead, packed: u64, coding: Coding, limit: u64) -> Result<Vec<u8>> {
     match coding {
-        Coding::Plain if bytes.len() as u64 > limit => Err(too_large(limit)),
-        Coding::Plain => Ok(bytes.to_vec()),
+        Coding::Plain => read_all(reader, limit),
         Coding::Gzip => {
-            let mut decoder = flate2::bufread::GzDecoder::new(bytes);
+            let mut decoder = flate2::bufread::GzDecoder::new(reader);
             let out = read_all(&mut decoder, limit)?;
             nothing_after(decoder.into_inner(), out)
         }
         Coding::Xz => {
-            let mut decoder = liblzma::bufread::XzDecoder::new_stream(bytes, xz_stream(bytes.len())?);
+            let mut decoder = liblzma::bufread::XzDecoder::new_stream(reader, xz_stream(packed)?);
             let out = read_all(&mut decoder, limit)?;
             nothing_after(decoder.into_inner(), out)
         }
         // reads one frame after the other until the input ends; a cut frame is an error
-        Coding::Zstd => read_all(zstd::stream::read::Decoder::with_buffer(bytes).map_err(damaged)?, limit),
+        Coding::Zstd => read_all(zstd::stream::read::Decoder::with_buffer(reader).map_err(damaged)?, limit),
     }
 }
 
-fn xz_stream(packed: usize) -> Result<liblzma::stream::Stream> {
+fn xz_stream(packed: u64) -> Result<liblzma::stream::Stream> {
     let threads = if packed >= PARALLEL_FROM { 2 } else { 1 };
     MtStreamBuilder::new()
         .threads(threads)

@@ -30,6 +30,14 @@ impl<'p> Judge<'p> {
         Self { policy, texts: &policy.texts, dev, printk }
     }
 
+    /// What is asked: the same rules and questions give the same answers.
+    pub fn asked(&self) -> [u8; 34] {
+        let mut asked = [0; 34];
+        asked[..32].copy_from_slice(&self.policy.sha256.0);
+        asked[32..].copy_from_slice(&[u8::from(self.dev), u8::from(self.printk)]);
+        asked
+    }
+
     /// One thing: its line for the tree's hash, and what is wrong with it.
     pub fn item(&self, item: &Item<'_>, seen: &mut Seen) {
         if matches!(item.what, What::Folder) {
@@ -67,7 +75,8 @@ impl<'p> Judge<'p> {
         }
         seen.findings[start..].iter_mut().for_each(|finding| finding.sha256 = facts.sha256);
         if is_bzimage(&facts.bytes) {
-            self.kernel(facts.path, &facts.bytes, seen);
+            let sha256 = facts.sha256.unwrap_or_else(|| Sha256::of(&facts.bytes));
+            self.kernel(facts.path, &facts.bytes, sha256, seen);
         } else if self.printk && facts.name.contains(".ko") {
             self.list_formats(facts.path, facts.sha256, &facts.bytes, seen);
         }
@@ -95,8 +104,8 @@ impl<'p> Judge<'p> {
     }
 
     /// A kernel: its texts, what is built in, its configuration, its formats.
-    pub fn kernel(&self, path: &str, bytes: &[u8], seen: &mut Seen) {
-        let sha256 = Some(Sha256::of(bytes));
+    pub fn kernel(&self, path: &str, bytes: &[u8], sha256: Sha256, seen: &mut Seen) {
+        let sha256 = Some(sha256);
         let kernel = match unpack_kernel(bytes) {
             Ok(kernel) => kernel,
             Err(why) => return seen.findings.push(self.unjudged("judge.kernel", path, &why)),

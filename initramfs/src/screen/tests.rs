@@ -133,3 +133,33 @@ fn the_report_is_deterministic_and_round_trips() {
     assert_eq!(report().findings.iter().map(|f| f.path.as_str()).collect::<Vec<_>>(), ["/a", "/b"]);
     assert!(report().to_string().starts_with("log.import  found: 2\n  why:  "), "{}", report());
 }
+
+/// A verdict is remembered for the same bytes, place, rules and program, and for nothing else.
+#[test]
+fn large_files_are_judged_once() {
+    use crate::cache::MemoryCache;
+    let large = |text: &str| [saying(text), vec![0; 300 << 10]].concat();
+    let cache = MemoryCache::default();
+    let memo = |maker: &[u8]| Some(Memo { cache: &cache, maker: Sha256::of(maker) });
+    let with = |maker: &[u8]| Context { memo: memo(maker), kernel: Some(b"no kernel"), ..context() };
+    let plain = Context { kernel: Some(b"no kernel"), ..context() };
+    let bad = [("/usr/sbin/rsyslogd", large("x")), ("/usr/bin/x", large("y"))];
+    let wanted = findings(&bad, &plain, &[]);
+    assert!(wanted.len() >= 2, "{wanted:?}");
+    for maker in [b"one", b"one", b"two"] {
+        assert_eq!(findings(&bad, &with(maker), &[]), wanted);
+    }
+    assert_eq!(cache.count(), 6, "two files and a kernel, by two programs");
+    // the same bytes at another place are judged there
+    let moved = [("/usr/bin/harmless", large("x"))];
+    assert_eq!(findings(&moved, &with(b"one"), &[]), findings(&moved, &plain, &[]));
+    assert_eq!(cache.count(), 7);
+    // small files are looked at each time
+    findings(&[("/usr/bin/small", saying("x"))], &with(b"one"), &[]);
+    assert_eq!(cache.count(), 7);
+    // with other rules nothing is remembered
+    let fewer = Policy::parse("mask = []", &[]).unwrap();
+    let other = screen(tree(&bad), &with(b"one"), &fewer, &[]);
+    assert_eq!(other.map(|(_, report)| report.findings.len()).unwrap_or_default(), 0);
+    assert_eq!(cache.count(), 10);
+}

@@ -320,7 +320,7 @@ fn every_kernel_and_config_rule_has_twins() {
     let judge = Judge::new(&policy, false, true);
     let found = |kernel: &[u8]| -> BTreeSet<String> {
         let mut seen = Seen::default();
-        judge.kernel(KERNEL, &bzimage_with(kernel, Coding::Zstd), &mut seen);
+        judge.kernel(KERNEL, &bzimage_with(kernel, Coding::Zstd), Sha256::ZERO, &mut seen);
         seen.findings.into_iter().map(|finding| finding.rule).collect()
     };
     let quiet = b"\x7fELF\0virtio_pci.force_legacy\0tpm.suspend_pcr\0";
