@@ -1,5 +1,6 @@
 //! The command line: structs only, so that completions and man pages come from the same place.
 
+use crate::export::Format;
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 use std::path::PathBuf;
@@ -29,12 +30,17 @@ pub struct Cli {
 pub enum Command {
     Keygen(Keygen),
     Lock(Lock),
+    Compile(Compile),
+    Update(Update),
+    Vendor(Vendor),
     Build(Build),
     Screen(Screen),
     Inspect(Inspect),
     Predict(Predict),
     Diff(Diff),
     Sign(Sign),
+    Export(Export),
+    Enrol(Enrol),
     Completions(Completions),
     Man(Man),
 }
@@ -72,6 +78,90 @@ pub struct Lock {
     pub set: Set,
 }
 
+/// Compile the programs of an image in a root made from a lock
+///
+/// The compiler comes from the lock's packages and runs without a network: the
+/// bytes depend on lock and sources alone. `vitrine build --programs DIR` takes
+/// the result and says in the statement which toolchain and sources it is from.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  vitrine compile recipes/toolchain.lock.toml --out out/programs
+  vitrine build recipes/exit.toml --programs out/programs --out out/exit \\
+    --keys keys")]
+pub struct Compile {
+    /// Lock of a toolchain, made by `vitrine lock recipes/toolchain.toml`
+    pub lock: PathBuf,
+    /// Folder for the programs and programs.json, the record of their inputs
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+    /// Folder of vitrine's sources
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    pub source: PathBuf,
+    /// Use no network: packages and crates must be in the store or Cargo's cache
+    #[arg(long, conflicts_with = "mirror")]
+    pub offline: bool,
+    #[command(flatten)]
+    pub mirrors: Mirrors,
+}
+
+/// Move a recipe's lock to what the archive has now, and say what changes
+///
+/// Prints each package that comes, goes or changes its version, and which come from a
+/// security suite. With --compare it builds both images before the lock is replaced: a lock
+/// whose image cannot be built, or is refused by the screen, is not written.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Exit codes: 0 done, or nothing to do; with --check 1: there are updates.
+
+Example:
+  vitrine update recipes/exit.toml --check
+  vitrine update recipes/exit.toml --compare out/update")]
+pub struct Update {
+    /// Recipe (TOML)
+    pub recipe: PathBuf,
+    /// Lock to move [default: beside the recipe, NAME.lock.toml]
+    #[arg(long, value_name = "FILE")]
+    pub lock: Option<PathBuf>,
+    /// Change nothing; exit code 1 when there are updates
+    #[arg(long)]
+    pub check: bool,
+    /// Build both images, into DIR/old and DIR/new, and compare screen and sizes
+    #[arg(long, value_name = "DIR")]
+    pub compare: Option<PathBuf>,
+    /// Folder with vitrine-init and vitrine-agent, for --compare
+    /// [default: image-programs beside this program's folder]
+    #[arg(long, value_name = "DIR", env = "VITRINE_PROGRAMS", hide_env_values = true)]
+    pub programs: Option<PathBuf>,
+    /// The archive's public keys
+    #[arg(long, value_name = "FILE", default_value = "/usr/share/keyrings/debian-archive-keyring.gpg")]
+    pub keyring: PathBuf,
+    #[command(flatten)]
+    pub mirrors: Mirrors,
+    #[command(flatten)]
+    pub snapshots: Snapshots,
+    #[command(flatten)]
+    pub set: Set,
+}
+
+/// Put everything that a rebuild needs into one archive
+///
+/// Recipe with its parents and files, lock, every locked package, and the programs that go
+/// into the image. `vitrine build --from` rebuilds from it without a network. The same
+/// inputs give the same archive, byte by byte; any `tar` unpacks it.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  vitrine vendor recipes/exit.toml --out exit.tar
+  vitrine build --from exit.tar --out out/again --unsigned")]
+pub struct Vendor {
+    #[command(flatten)]
+    pub inputs: Inputs,
+    /// Archive to write
+    #[arg(long, value_name = "FILE")]
+    pub out: PathBuf,
+}
+
 /// Build an image from a recipe and its lock
 ///
 /// Leaves one file per stage in the output folder. The unsigned image,
@@ -80,10 +170,17 @@ pub struct Lock {
 #[command(after_help = "\
 Example:
   vitrine build recipes/exit.toml --out out/exit --keys keys
-  vitrine build recipes/exit.toml --out out/again --unsigned")]
+  vitrine build recipes/exit.toml --out out/again --unsigned
+  vitrine build --from exit.tar --out out/offline --unsigned")]
 pub struct Build {
+    /// Recipe (TOML)
+    #[arg(required_unless_present = "from")]
+    pub recipe: Option<PathBuf>,
+    /// Archive of `vitrine vendor` to build from, without a network
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["recipe", "lock", "offline", "mirror", "snapshot"])]
+    pub from: Option<PathBuf>,
     #[command(flatten)]
-    pub inputs: Inputs,
+    pub options: InputOptions,
     /// Output folder; what an earlier build left there is replaced
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,
@@ -218,6 +315,72 @@ pub struct Sign {
     pub out: Option<PathBuf>,
 }
 
+/// Write an image onto a medium that machines start from
+///
+/// The same image gives the same bytes, and the image goes in as it is: what is
+/// quoted of a boot does not depend on the medium.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  vitrine export out/exit --format disk --to exit.img
+  vitrine export out/exit --format iso --to exit.iso
+  vitrine export out/exit --format netboot --to /srv/www/boot")]
+pub struct Export {
+    /// Output folder of a build, or image
+    pub target: PathBuf,
+    /// What to make
+    #[arg(long)]
+    pub format: Format,
+    /// File to write; for netboot a folder
+    #[arg(long, value_name = "PATH")]
+    pub to: PathBuf,
+    /// Replace the file; for netboot, add to the folder and move its link
+    #[arg(long)]
+    pub force: bool,
+}
+
+/// Write Secure Boot variables for the firmware of real machines
+///
+/// Signature lists (.esl) and signed updates (.auth) of PK, KEK, db and dbx, noPK.auth
+/// to leave user mode again, and the secure-boot.json that holds once they are enrolled.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  vitrine enrol --keys keys --out enrolment
+  vitrine enrol --keys keys --out revoked --revoke out/old/image.efi
+  vitrine enrol --keys new --rotate-from keys --time 2026-11-23 --out rotation")]
+pub struct Enrol {
+    /// Folder of `vitrine keygen`: PK, KEK, db, and what secure-boot.json holds
+    #[arg(long, value_name = "DIR")]
+    pub keys: PathBuf,
+    /// New folder for the files
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+    /// What is enrolled now [default: secure-boot.json of the keys, of the old ones
+    /// with --rotate-from]
+    #[arg(long, value_name = "FILE")]
+    pub enrolled: Option<PathBuf>,
+    /// Revocations to enrol in the place of those there (.esl, .auth, efivarfs)
+    #[arg(long, value_name = "FILE")]
+    pub dbx: Option<PathBuf>,
+    /// Image, or its Authenticode digest, that is to start no more
+    #[arg(long, value_name = "IMAGE|HASH")]
+    pub revoke: Vec<String>,
+    /// One more certificate or list for db, such as Microsoft's for option ROMs
+    #[arg(long, value_name = "FILE")]
+    pub also_db: Vec<PathBuf>,
+    /// One more certificate or list for KEK: its owner may change db and dbx
+    #[arg(long, value_name = "FILE")]
+    pub also_kek: Vec<PathBuf>,
+    /// Folder of the keys that are enrolled: replace them step by step
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["dbx", "revoke", "also_db", "also_kek"])]
+    pub rotate_from: Option<PathBuf>,
+    /// Time stamp, such as 2026-11-23, later than those of earlier updates
+    /// [default: begin of the validity of PK.crt]
+    #[arg(long, value_name = "TIME")]
+    pub time: Option<String>,
+}
+
 /// Print a completion script for a shell
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  vitrine completions bash")]
@@ -262,7 +425,7 @@ pub struct InputOptions {
     #[arg(long, value_name = "FILE")]
     pub lock: Option<PathBuf>,
     /// Use no network: every package must be in the store
-    #[arg(long, conflicts_with = "mirror")]
+    #[arg(long, conflicts_with_all = ["mirror", "snapshot"])]
     pub offline: bool,
     /// Folder with vitrine-init and vitrine-agent
     /// [default: image-programs beside this program's folder]
@@ -271,16 +434,28 @@ pub struct InputOptions {
     #[command(flatten)]
     pub mirrors: Mirrors,
     #[command(flatten)]
+    pub snapshots: Snapshots,
+    #[command(flatten)]
     pub set: Set,
 }
 
 /// Where packages come from.
 #[derive(Debug, Args)]
 pub struct Mirrors {
-    /// Debian mirror, may be given several times
+    /// Debian mirror, may be given several times: tried in this order
     /// [default: VITRINE_MIRROR, else the host's apt sources]
     #[arg(long, value_name = "URL")]
     pub mirror: Vec<String>,
+}
+
+/// Where packages come from that the mirrors dropped.
+#[derive(Debug, Args)]
+pub struct Snapshots {
+    /// Dated copies, for what the mirrors dropped: URL/YYYYMMDDTHHMMSSZ, or
+    /// `{date}` in the URL; the date is that of the lock
+    /// [default: VITRINE_SNAPSHOT]
+    #[arg(long, value_name = "URL")]
+    pub snapshot: Vec<String>,
 }
 
 /// Changes to the recipe.

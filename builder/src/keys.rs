@@ -31,10 +31,12 @@ pub const SECURE_BOOT: &str = "secure-boot.json";
 
 /// SignatureOwner in our signature lists (UEFI 2.10 §32.4.1): "the agent which added the signature".
 /// `c1d2a8f3-6b1e-4a57-9e0c-7a1f5b3d9e42`; it is measured into PCR 7 with the certificate.
-const SIGNATURE_OWNER: Guid =
+pub(crate) const SIGNATURE_OWNER: Guid =
     [0xf3, 0xa8, 0xd2, 0xc1, 0x1e, 0x6b, 0x57, 0x4a, 0x9e, 0x0c, 0x7a, 0x1f, 0x5b, 0x3d, 0x9e, 0x42];
 /// Largest key or certificate file that is read, in bytes.
 const FILE_LIMIT: u64 = 64 << 10;
+/// Largest `secure-boot.json`, in bytes: 4,096 digests in dbx have 256 KiB in base64.
+const VARIABLES_LIMIT: u64 = 1 << 20;
 /// RSA-2048: what all UEFI firmware accepts (UEFI 2.10 §32.4.1 names no other for Authenticode).
 const RSA_BITS: usize = 2048;
 
@@ -183,9 +185,15 @@ pub fn owner_key(dir: &Path) -> Result<SigningKey> {
 
 /// The signer of images: `db.key` and `db.crt`.
 pub fn image_signer(dir: &Path) -> Result<Signer> {
-    let key = Zeroizing::new(out::read(&dir.join("db.key"), FILE_LIMIT)?);
-    let certificate = out::read(&dir.join("db.crt"), FILE_LIMIT)?;
-    let key = Key::new(&key, &certificate).map_err(|e| e.within(dir.join("db.key").display()))?;
+    secure_boot_signer(dir, "db")
+}
+
+/// `PK`, `KEK` or `db`: its key and certificate.
+pub fn secure_boot_signer(dir: &Path, name: &str) -> Result<Signer> {
+    let path = dir.join(format!("{name}.key"));
+    let key = Zeroizing::new(out::read(&path, FILE_LIMIT)?);
+    let certificate = out::read(&dir.join(format!("{name}.crt")), FILE_LIMIT)?;
+    let key = Key::new(&key, &certificate).map_err(|e| e.within(path.display()))?;
     Ok(Signer::Key(Box::new(key)))
 }
 
@@ -196,7 +204,7 @@ pub fn certificate(path: &Path) -> Result<Certificate> {
 
 /// `secure-boot.json`.
 pub fn variables(path: &Path) -> Result<Variables> {
-    let variables: Variables = serde_json::from_slice(&out::read(path, FILE_LIMIT)?).map_err(|e| {
+    let variables: Variables = serde_json::from_slice(&out::read(path, VARIABLES_LIMIT)?).map_err(|e| {
         Error::input(format!("{}: {e}", path.display()), "give the secure-boot.json of `vitrine keygen`")
     })?;
     variables.check().map_err(|e| e.within(path.display()))?;

@@ -111,14 +111,11 @@ impl Lock {
     pub fn parse(bytes: &[u8]) -> Result<Self> {
         let hint = "make it again with `vitrine lock` and the recipe";
         let text = std::str::from_utf8(bytes).map_err(|_| Error::input("not UTF-8 text", hint))?;
+        check_version(text)?;
         let lock: Self = toml::from_str(text).map_err(|e| {
             let line = e.span().map_or(1, |span| 1 + text.bytes().take(span.start).filter(|&b| b == b'\n').count());
             Error::input(format!("line {line}: {}", e.message().trim_end().replace('\n', ": ")), hint)
         })?;
-        if lock.version != LOCK_VERSION {
-            let what = format!("version {} of the form, this program knows {LOCK_VERSION}", lock.version);
-            return Err(Error::input(what, hint));
-        }
         let mut names = BTreeSet::new();
         for package in &lock.packages {
             check(package).map_err(|why| Error::input(format!("package {}: {why}", package.name), hint))?;
@@ -142,6 +139,25 @@ impl Lock {
     pub fn save(&self, path: &Path) -> Result<()> {
         crate::store::write_atomically(path, self.to_toml()?.as_bytes())
     }
+}
+
+/// Before anything else is read: a newer form may have fields that this one does not know.
+fn check_version(text: &str) -> Result<()> {
+    #[derive(Deserialize)]
+    struct Versioned {
+        version: i64,
+    }
+    // what is no lock at all gets its message, with the line, from the full reading
+    let Ok(Versioned { version }) = toml::from_str(text) else { return Ok(()) };
+    let known = i64::from(LOCK_VERSION);
+    if version == known {
+        return Ok(());
+    }
+    let hint = match version > known {
+        true => "it was made by a newer vitrine: use that one, or make a lock of this form with `vitrine lock`",
+        false => "make it again with `vitrine lock` and the recipe",
+    };
+    Err(Error::input(format!("version {version} of the form, this program knows {known}"), hint))
 }
 
 /// A path that stays inside its archive, and a size that fits.
@@ -246,6 +262,17 @@ pub(crate) mod tests {
         sample().save(&path).unwrap();
         assert_eq!(Lock::load(&path).unwrap().packages.len(), 2);
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    /// A newer form may have other fields and tables: the version is what has to be said.
+    #[test]
+    fn a_lock_of_a_newer_version() {
+        let text = sample().to_toml().unwrap().replace("version = 1\n", "version = 2\nnew = { field = 1 }\n");
+        let error = Lock::parse(text.replace("recipe = ", "recipes = ").as_bytes()).unwrap_err();
+        assert!(error.what.contains("version 2 of the form, this program knows 1"), "{error}");
+        assert!(error.hint.contains("newer vitrine") && error.exit_code() == 2, "{error}");
+        let old = sample().to_toml().unwrap().replace("version = 1\n", "version = 0\n");
+        assert!(Lock::parse(old.as_bytes()).unwrap_err().hint.starts_with("make it again"));
     }
 
     #[test]

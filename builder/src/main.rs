@@ -6,8 +6,12 @@ use std::process::ExitCode;
 use vitrine_attest::{Blame, Error};
 use vitrine_builder::cli::Cli;
 use vitrine_builder::commands::{run, Outcome};
+use vitrine_builder::toolchain;
 
 fn main() -> ExitCode {
+    if let Some(code) = toolchain::part() {
+        return ExitCode::from(code);
+    }
     let cli = Cli::parse();
     let json = cli.json;
     match run(cli) {

@@ -5,12 +5,15 @@
 //!   in the folder always belongs together, also after an interrupted build.
 //! - A build holds a lock (flock(2)) on the folder; the kernel drops it when the build ends, however it ends.
 
+use crate::hashing::Hashing;
 use rustix::fs::{flock, FlockOperation};
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
-use vitrine_attest::{Error, Result};
+use std::sync::Mutex;
+use vitrine_attest::{Error, Result, Sha256};
 
 pub const RECIPE: &str = "1-recipe.toml";
 pub const LOCK: &str = "2-lock.toml";
@@ -45,6 +48,8 @@ pub const FILES: [&str; 13] = [
 
 /// Held by the build that is writing.
 const LOCK_FILE: &str = ".vitrine-build";
+/// Bytes that are read at once to be hashed.
+const CHUNK: usize = 256 << 10;
 /// Begin of the temporary names.
 const PARTIAL: &str = ".partial-";
 
@@ -53,6 +58,8 @@ const PARTIAL: &str = ".partial-";
 pub struct Out {
     dir: PathBuf,
     _lock: File,
+    /// Hashes of what this build has written.
+    written: Mutex<BTreeMap<String, Sha256>>,
 }
 
 impl Out {
@@ -79,7 +86,7 @@ impl Out {
             }
             Err(errno) => return Err(cannot("lock", &path, &errno.into())),
         }
-        let out = Self { dir: dir.to_owned(), _lock: lock };
+        let out = Self { dir: dir.to_owned(), _lock: lock, written: Mutex::default() };
         out.clear_partial()?;
         Ok(out)
     }
@@ -96,6 +103,9 @@ impl Out {
 
     /// Takes away the files of the build before, the last stage first. Files that are not a build's are left alone.
     pub fn clear(&self) -> Result<()> {
+        if let Ok(mut written) = self.written.lock() {
+            written.clear();
+        }
         FILES.iter().rev().try_for_each(|name| remove(&self.dir.join(name)))
     }
 
@@ -104,13 +114,43 @@ impl Out {
     }
 
     /// Writes what a step leaves behind.
-    pub fn keep(&self, step: &impl Leaves) -> Result<()> {
-        step.files()?.into_iter().try_for_each(|(name, bytes)| self.write(name, &bytes))
+    pub fn keep(&self, step: &(impl Leaves + Sync)) -> Result<()> {
+        let known = |name: &'static str| step.digest(name);
+        step.files()?.into_iter().try_for_each(|(name, bytes)| self.put(name, &bytes, || known(name)))
     }
 
-    /// Writes one file of the folder.
+    /// Writes one file of the folder, and hashes it meanwhile.
     pub fn write(&self, name: &str, bytes: &[u8]) -> Result<()> {
-        write_atomic(&self.path(name), bytes)
+        self.put(name, bytes, || None)
+    }
+
+    fn put(&self, name: &str, bytes: &[u8], known: impl FnOnce() -> Option<Sha256> + Send) -> Result<()> {
+        let digest = std::thread::scope(|scope| {
+            let digest = scope.spawn(|| known().unwrap_or_else(|| Sha256::of(bytes)));
+            write_atomic(&self.path(name), bytes)?;
+            digest.join().map_err(|_| Error::bug(format!("the hash of {name} was not finished")))
+        })?;
+        if let Ok(mut written) = self.written.lock() {
+            written.insert(name.to_string(), digest);
+        }
+        Ok(())
+    }
+
+    /// Names and hashes of what was written since the folder was cleared.
+    pub fn written(&self) -> BTreeMap<String, Sha256> {
+        self.written.lock().map(|written| written.clone()).unwrap_or_default()
+    }
+
+    /// Hash of a file as it is now; nothing when it is no plain file, or cannot be read.
+    pub fn digest(&self, name: &str) -> Option<Sha256> {
+        let path = self.path(name);
+        if !fs::symlink_metadata(&path).ok()?.is_file() {
+            return None;
+        }
+        let mut reader = Hashing::new(File::open(&path).ok()?);
+        let mut chunk = vec![0; CHUNK];
+        while io::Read::read(&mut reader, &mut chunk).ok()? > 0 {}
+        Some(reader.finish())
     }
 }
 
@@ -120,6 +160,11 @@ pub type Left<'a> = Vec<(&'static str, Cow<'a, [u8]>)>;
 /// A step's result that leaves files in the output folder.
 pub trait Leaves {
     fn files(&self) -> Result<Left<'_>>;
+
+    /// SHA-256 of one of these files, where the step needs it anyway.
+    fn digest(&self, _name: &str) -> Option<Sha256> {
+        None
+    }
 }
 
 /// Writes a file under a temporary name beside its place, then renames it. On an error nothing is left.

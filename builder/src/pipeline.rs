@@ -40,7 +40,7 @@ fn image(locked: Locked, with: &Workshop, out: &Out) -> Result<Uki> {
     out.keep(&locked)?;
     let staged = Staged::new(locked, with)?;
     out.keep(&staged)?;
-    let screened = Screened::new(staged, |report| out.keep(report))?;
+    let screened = Screened::new(staged, with, |report| out.keep(report))?;
     let packed = Packed::new(screened, with)?;
     out.keep(&packed)?;
     let image = Uki::new(packed)?;

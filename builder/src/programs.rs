@@ -7,7 +7,7 @@ use vitrine_attest::{Error, Result, Sha256};
 use vitrine_initramfs::Program;
 
 /// Largest program, in bytes; ours have about 3 MB.
-const PROGRAM_LIMIT: u64 = 64 << 20;
+pub const PROGRAM_LIMIT: u64 = 64 << 20;
 /// Folder beside the running program's folder, filled by `make programs`.
 const BESIDE: &str = "image-programs";
 
@@ -41,8 +41,16 @@ fn read(folder: &Path, name: &str) -> Result<Program> {
     let path = folder.join(name);
     let hint = "run `make programs`, or give the right folder with --programs DIR";
     let bytes = out::read(&path, PROGRAM_LIMIT).map_err(|e| Error { hint: hint.into(), ..e })?;
+    of_bytes(name, bytes).map_err(|e| Error { hint: hint.into(), ..e.within(folder.display()) })
+}
+
+/// A program whose bytes are already here.
+pub fn of_bytes(name: &str, bytes: Vec<u8>) -> Result<Program> {
     if !bytes.starts_with(b"\x7fELF") {
-        return Err(Error::input(format!("{} is not a Linux program", path.display()), hint));
+        return Err(Error::input(
+            format!("{name} is not a Linux program"),
+            "give the programs that `make programs` makes",
+        ));
     }
     Ok(Program { path: image_path(name), bytes, name: name.into() })
 }

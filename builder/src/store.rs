@@ -5,20 +5,28 @@
 //!   sha256/ab/abcd…                  whole, checked files; a name here is a promise about the bytes
 //!   partial/abcd….part               downloads under way, resumed later
 //!   bad/abcd…                        files that no longer had their hash, set aside
-//!   cache/layers/abcd…               derived data: 32 bytes SHA-256 of the rest, then the rest
+//!   cache/layer/abcd…                derived data: 32 bytes SHA-256 of the rest, then the rest
 //! ```
-//! Nothing half-written gets a final name: bytes go to a scratch file, are synced, then renamed.
+//! Nothing half-written gets a final name: bytes go to a scratch file, then it is renamed. Packages are synced before;
+//! derived data is not: what a power cut leaves of it does not have its hash, and is made again.
 
-use crate::bounded;
+use crate::hashing::Hashing;
 use crate::lock::LockedPackage;
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io::{self, BufRead, BufReader, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 use vitrine_attest::{Error, Result, Sha256};
+use vitrine_initramfs::Content;
 
 /// Largest file read back from the store: an index or a package, see [`crate::lock::PACKAGE_LIMIT`].
 const FILE_LIMIT: u64 = 1 << 30;
+/// Bytes of a stored file that are read at once.
+const CHUNK: usize = 256 << 10;
+
+/// Age from which on a half-written file is nobody's any more; builds take seconds.
+const ABANDONED: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// A folder of content. Several programs may use one at the same time.
 #[derive(Debug, Clone)]
@@ -55,15 +63,28 @@ impl Store {
     /// [`vitrine_attest::Blame::Host`] when the store lacks it, [`vitrine_attest::Blame::Artefact`] when the file
     /// has other bytes; that file is then set aside, so that the next build with a network fetches it again.
     pub fn read(&self, sha: &Sha256) -> Result<Vec<u8>> {
-        let path = self.place(sha);
-        let bytes = bounded::read(&path, FILE_LIMIT).map_err(|e| match e.kind() {
+        let mut bytes = Vec::new();
+        self.stream(sha, &mut |reader| reader.read_to_end(&mut bytes).map(drop).map_err(|e| self.unreadable(sha, &e)))?;
+        Ok(bytes)
+    }
+
+    /// Hands a reader over the bytes with this hash to `read`, so that they need not all be in memory. Whether they had
+    /// the hash is known at their end: what `read` has made counts only when this succeeds.
+    ///
+    /// # Errors
+    /// As [`Self::read`], and what `read` says; that the file was altered goes first.
+    pub fn stream(&self, sha: &Sha256, read: &mut dyn FnMut(&mut dyn BufRead) -> Result<()>) -> Result<()> {
+        let file = File::open(self.place(sha)).map_err(|e| match e.kind() {
             io::ErrorKind::NotFound => Error::host(
                 format!("{} is not in the store {}", sha.short(), self.root.display()),
                 "run the same command without `--offline`",
             ),
-            _ => failed("stored file cannot be read", &path, &e),
+            _ => self.unreadable(sha, &e),
         })?;
-        let found = Sha256::of(&bytes);
+        let mut reader = BufReader::with_capacity(CHUNK, Hashing::new(file.take(FILE_LIMIT)));
+        let said = read(&mut reader);
+        io::copy(&mut reader, &mut io::sink()).map_err(|e| self.unreadable(sha, &e))?;
+        let found = reader.into_inner().finish();
         if found != *sha {
             self.set_aside(sha);
             return Err(Error::artefact(
@@ -71,7 +92,11 @@ impl Store {
                 "it is set aside; run the same command without `--offline` to fetch it again",
             ));
         }
-        Ok(bytes)
+        said
+    }
+
+    fn unreadable(&self, sha: &Sha256, error: &io::Error) -> Error {
+        failed("stored file cannot be read", &self.place(sha), error)
     }
 
     /// [`Self::read`] with errors that name the package.
@@ -110,31 +135,40 @@ impl Store {
         }
     }
 
-    /// Derived data under a key, or nothing when there is none or it was altered.
+    /// Derived data under a key. What was altered is removed.
     ///
-    /// `kind` is a folder name of ours (`layers`), `key` a hash over everything the data depends on.
-    pub fn cache_get(&self, kind: &str, key: &Sha256) -> Option<Vec<u8>> {
+    /// `kind` is a folder name of ours (`layer`), `key` a hash over everything the data depends on.
+    pub fn cache_get(&self, kind: &str, key: &Sha256) -> Cached {
         let path = self.cache_place(kind, key);
-        let mut bytes = bounded::read(&path, FILE_LIMIT).ok()?;
-        if bytes.len() < 32 {
-            let _ = fs::remove_file(&path);
-            return None;
+        match read_framed(&path) {
+            Ok(Some(content)) => Cached::Found(content),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Cached::Missing,
+            _ => {
+                let _ = fs::remove_file(&path);
+                Cached::Damaged
+            }
         }
-        let body = bytes.split_off(32);
-        if Sha256::of(&body).0[..] != bytes[..] {
-            let _ = fs::remove_file(&path);
-            return None;
-        }
-        Some(body)
     }
 
     /// Keeps derived data. It may be dropped at any time.
-    pub fn cache_put(&self, kind: &str, key: &Sha256, bytes: &[u8]) -> Result<()> {
+    pub fn cache_put(&self, kind: &str, key: &Sha256, content: &Content) -> Result<()> {
         let path = self.cache_place(kind, key);
         make_parent(&path)?;
-        let mut framed = Sha256::of(bytes).0.to_vec();
-        framed.extend_from_slice(bytes);
-        write_atomically(&path, &framed)
+        replace(&path, Durable::No, &[content.sha256.as_bytes(), &content.bytes])
+    }
+
+    /// Takes away what killed builds have left half-written among the derived data, a day later: until then it may be
+    /// another build's that is under way. Nobody reads such a file in any case.
+    pub fn sweep(&self) {
+        let inside = |folder: &Path| fs::read_dir(folder).into_iter().flatten().flatten();
+        for entry in inside(&self.root.join("cache")).flat_map(|kind| inside(&kind.path())) {
+            let scratch = entry.file_name().to_string_lossy().starts_with('.');
+            let modified = || entry.metadata().and_then(|metadata| metadata.modified()).ok();
+            // a clock that was set back: not old
+            if scratch && modified().and_then(|time| time.elapsed().ok()).is_some_and(|age| age > ABANDONED) {
+                let _ = fs::remove_file(entry.path());
+            }
+        }
     }
 
     fn place(&self, sha: &Sha256) -> PathBuf {
@@ -145,6 +179,35 @@ impl Store {
     fn cache_place(&self, kind: &str, key: &Sha256) -> PathBuf {
         self.root.join("cache").join(kind).join(key.to_string())
     }
+}
+
+/// What the store has of derived data.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Cached {
+    Found(Content),
+    Missing,
+    /// There was something, and it did not have its hash.
+    Damaged,
+}
+
+impl Cached {
+    pub fn found(self) -> Option<Content> {
+        match self {
+            Self::Found(content) => Some(content),
+            Self::Missing | Self::Damaged => None,
+        }
+    }
+}
+
+/// Hash, then bytes; `None` when they do not belong together.
+fn read_framed(path: &Path) -> io::Result<Option<Content>> {
+    let mut file = File::open(path)?.take(FILE_LIMIT);
+    let mut digest = [0; 32];
+    file.read_exact(&mut digest).map_err(|_| io::Error::from(io::ErrorKind::InvalidData))?;
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes)?;
+    let content = Content::new(bytes);
+    Ok((content.sha256.0 == digest).then_some(content))
 }
 
 fn default_root() -> Result<PathBuf> {
@@ -170,14 +233,27 @@ fn make_parent(path: &Path) -> Result<()> {
 
 /// Writes a scratch file in the same folder, syncs it, renames it over `path`. On failure nothing stays behind.
 pub(crate) fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
+    replace(path, Durable::Yes, &[bytes])
+}
+
+/// Whether bytes have to outlive a power cut.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Durable {
+    Yes,
+    No,
+}
+
+fn replace(path: &Path, durable: Durable, parts: &[&[u8]]) -> Result<()> {
     static COUNTER: AtomicU64 = AtomicU64::new(0);
     let number = COUNTER.fetch_add(1, Ordering::Relaxed);
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let scratch = path.with_file_name(format!(".{name}.{}.{number}", std::process::id()));
     let write = || -> io::Result<()> {
         let mut file = File::create(&scratch)?;
-        file.write_all(bytes)?;
-        file.sync_all()?;
+        parts.iter().try_for_each(|part| file.write_all(part))?;
+        if durable == Durable::Yes {
+            file.sync_all()?;
+        }
         fs::rename(&scratch, path)
     };
     write().map_err(|e| {
@@ -240,16 +316,58 @@ mod tests {
     #[test]
     fn derived_data_is_checked() {
         let (_dir, store) = store();
-        let key = Sha256::of(b"key");
-        assert_eq!(store.cache_get("layers", &key), None);
-        store.cache_put("layers", &key, b"data").unwrap();
-        assert_eq!(store.cache_get("layers", &key).unwrap(), b"data");
-        let path = store.cache_place("layers", &key);
-        for bad in [&b"short"[..], &[7; 40]] {
-            fs::write(&path, bad).unwrap();
-            assert_eq!(store.cache_get("layers", &key), None);
+        let (key, data) = (Sha256::of(b"key"), Content::new(b"data".to_vec()));
+        assert_eq!(store.cache_get("layer", &key), Cached::Missing);
+        store.cache_put("layer", &key, &data).unwrap();
+        assert_eq!(store.cache_get("layer", &key), Cached::Found(data.clone()));
+        assert_eq!(store.cache_get("other", &key), Cached::Missing);
+        let path = store.cache_place("layer", &key);
+        let good = fs::read(&path).unwrap();
+        let flipped = |at: usize| good.iter().enumerate().map(|(n, b)| if n == at { b ^ 1 } else { *b }).collect();
+        let cut = (0..good.len()).map(|length| good[..length].to_vec());
+        for bad in cut.chain((0..good.len()).map(flipped)).chain([[&good[..], b"x"].concat()]) {
+            fs::write(&path, &bad).unwrap();
+            assert_eq!(store.cache_get("layer", &key), Cached::Damaged, "{bad:?}");
             assert!(!path.exists());
         }
+        store.cache_put("layer", &key, &data).unwrap();
+        assert_eq!(store.cache_get("layer", &key), Cached::Found(data));
+    }
+
+    #[test]
+    fn what_killed_builds_left_goes_when_it_is_old() {
+        let (_dir, store) = store();
+        store.cache_put("layer", &Sha256::ZERO, &Content::new(b"data".to_vec())).unwrap();
+        let folder = store.root().join("cache/layer");
+        for (name, age) in [(".old", ABANDONED * 2), (".young", ABANDONED / 2)] {
+            let file = File::create(folder.join(name)).unwrap();
+            file.set_modified(std::time::SystemTime::now() - age).unwrap();
+        }
+        File::open(store.cache_place("layer", &Sha256::ZERO)).unwrap().set_modified(std::time::UNIX_EPOCH).unwrap();
+        store.sweep();
+        assert!(!folder.join(".old").exists() && folder.join(".young").exists());
+        assert!(matches!(store.cache_get("layer", &Sha256::ZERO), Cached::Found(_)));
+    }
+
+    /// What was read is not believed before the end has shown that it is not altered, and that goes before what a
+    /// reader of altered bytes has to say.
+    #[test]
+    fn a_stream_is_checked_at_its_end() {
+        let (_dir, store) = store();
+        let sha = store.put(&[7; 1 << 20]).unwrap();
+        let mut count = 0;
+        let two = |reader: &mut dyn BufRead| reader.read_exact(&mut [0; 2]).map_err(|e| Error::bug(e.to_string()));
+        store.stream(&sha, &mut |reader| two(reader).map(|()| count += 2)).unwrap();
+        assert_eq!(count, 2);
+        let refuse = |_: &mut dyn BufRead| Err(Error::input("not mine", ""));
+        assert_eq!(store.stream(&sha, &mut { refuse }).unwrap_err().what, "not mine");
+        let path = store.path(&sha).unwrap();
+        let mut bytes = fs::read(&path).unwrap();
+        *bytes.last_mut().unwrap() ^= 1;
+        fs::write(&path, bytes).unwrap();
+        let error = store.stream(&sha, &mut { refuse }).unwrap_err();
+        assert!(error.blame == Blame::Artefact && error.what.contains("was altered"), "{error}");
+        assert!(store.path(&sha).is_none());
     }
 
     #[test]

@@ -3,98 +3,15 @@
 //! They need what `make images` leaves: our programs, and packages in the store. Where either is missing they say that
 //! they were skipped at home, and fail in CI.
 
-use std::ffi::OsString;
+mod whole;
+
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
-use std::sync::OnceLock;
+use std::path::Path;
+use std::process::{Command, Stdio};
 use vitrine_attest::dsse::Envelope;
 use vitrine_attest::vkey::NoteKey;
 use vitrine_attest::zero_log::ZeroLogStatement;
-
-fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
-}
-
-fn target() -> PathBuf {
-    // target/debug/vitrine
-    Path::new(env!("CARGO_BIN_EXE_vitrine")).ancestors().nth(2).unwrap().to_owned()
-}
-
-/// VITRINE_TEST_RECIPE names another one that fits the same lock.
-fn recipe() -> PathBuf {
-    std::env::var_os("VITRINE_TEST_RECIPE").map_or_else(|| root().join("recipes/exit.toml"), PathBuf::from)
-}
-
-/// A fresh lock of `make images` wins over the committed one, whose packages may be gone from the mirrors.
-fn lock() -> PathBuf {
-    let fresh = target().join("vm/exit.lock.toml");
-    if fresh.exists() {
-        return fresh;
-    }
-    root().join("recipes/exit.lock.toml")
-}
-
-fn programs() -> OsString {
-    std::env::var_os("VITRINE_PROGRAMS").unwrap_or_else(|| target().join("image-programs").into())
-}
-
-fn vitrine(args: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_vitrine"));
-    command.args(args).stdin(Stdio::null());
-    command
-}
-
-/// `vitrine build recipes/exit.toml --offline --out OUT …`
-fn build(out: &Path, more: &[&str]) -> Command {
-    let mut command = vitrine(&["build", "--offline", "-q"]);
-    command.arg(recipe()).arg("--lock").arg(lock()).arg("--programs").arg(programs()).arg("--out").arg(out).args(more);
-    command
-}
-
-/// Whether a whole build is possible here, found out once.
-fn possible() -> bool {
-    static POSSIBLE: OnceLock<bool> = OnceLock::new();
-    *POSSIBLE.get_or_init(|| {
-        let dir = tempfile::tempdir().unwrap();
-        let output = build(dir.path(), &["--unsigned"]).output().unwrap();
-        let errors = String::from_utf8_lossy(&output.stderr).into_owned();
-        let lacking = errors.contains("lacks") || errors.contains("make programs");
-        assert!(output.status.success() || lacking, "{errors}");
-        assert!(!lacking || std::env::var_os("CI").is_none(), "CI has to have run `make images`: {errors}");
-        if lacking {
-            eprintln!("skipped: run `make images` first: {errors}");
-        }
-        !lacking
-    })
-}
-
-fn keys() -> &'static Path {
-    static KEYS: OnceLock<tempfile::TempDir> = OnceLock::new();
-    let dir = KEYS.get_or_init(|| {
-        let dir = tempfile::tempdir().unwrap();
-        succeed(vitrine(&["keygen", "-q", "--out", dir.path().to_str().unwrap()]));
-        dir
-    });
-    dir.path()
-}
-
-fn succeed(mut command: Command) -> Output {
-    let output = command.output().unwrap();
-    assert!(output.status.success(), "{command:?}\n{}", String::from_utf8_lossy(&output.stderr));
-    output
-}
-
-fn text(path: &Path) -> &str {
-    path.to_str().unwrap()
-}
-
-fn names(dir: &Path) -> Vec<String> {
-    let mut names: Vec<_> = fs::read_dir(dir).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
-    names.retain(|name| name != ".vitrine-build");
-    names.sort();
-    names
-}
+use whole::{build, empty_cache, keys, lock, names, possible, programs, recipe, succeed, text, vitrine};
 
 /// Another folder with a long path, umask, time zone, locale, home, user name, one processor, nothing in the cache.
 #[test]
@@ -105,7 +22,7 @@ fn two_builds_are_alike() {
     let dir = tempfile::tempdir().unwrap();
     let (a, b) = (dir.path().join("a"), dir.path().join("b".repeat(100)).join("with a space"));
     succeed(build(&a, &["--unsigned"]));
-    let cold = empty_cache(dir.path());
+    let cold = empty_cache(&dir.path().join("cache"));
     let plain = build(&b, &["--unsigned"]);
     let mut other = Command::new("sh");
     other
@@ -125,15 +42,6 @@ fn two_builds_are_alike() {
     succeed(vitrine(&["diff", text(&a), text(&b)]));
 }
 
-/// A store with the same packages and no derived data.
-fn empty_cache(dir: &Path) -> PathBuf {
-    let cache = dir.join("cache");
-    fs::create_dir(&cache).unwrap();
-    let store = vitrine_builder::store::Store::open(None).unwrap();
-    std::os::unix::fs::symlink(store.root().join("sha256"), cache.join("sha256")).unwrap();
-    cache
-}
-
 #[test]
 fn a_changed_configuration_is_named_by_diff() {
     if !possible() {
@@ -150,6 +58,30 @@ fn a_changed_configuration_is_named_by_diff() {
     let output = vitrine(&["diff", text(&a.join("6-image.unsigned.efi")), text(&b.join("6-image.unsigned.efi"))]);
     let said = String::from_utf8({ output }.output().unwrap().stdout).unwrap();
     assert!(said.contains(".initrd") && !said.contains(".linux"), "{said}");
+}
+
+/// The archive alone is enough: nothing in the cache, no mirror, no proxy, no folder of programs.
+#[test]
+fn an_archive_rebuilds_the_image_without_a_network() {
+    if !possible() {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let (archive, a, b) = (dir.path().join("exit.tar"), dir.path().join("a"), dir.path().join("b"));
+    let mut vendor = vitrine(&["vendor", "--offline", "-q"]);
+    vendor.arg(recipe()).arg("--lock").arg(lock()).arg("--programs").arg(programs()).arg("--out").arg(&archive);
+    succeed(vendor);
+    succeed(build(&a, &["--unsigned"]));
+    let mut again = vitrine(&["build", "-q", "--from", text(&archive), "--out", text(&b), "--unsigned"]);
+    again
+        .env_remove("VITRINE_PROGRAMS")
+        .env("VITRINE_MIRROR", "http://127.0.0.1:1/debian")
+        .env("http_proxy", "http://127.0.0.1:1");
+    again.env("VITRINE_CACHE", dir.path().join("cache"));
+    succeed(again);
+    let image = |out: &Path| fs::read(out.join("6-image.unsigned.efi")).unwrap();
+    assert!(image(&a) == image(&b), "6-image.unsigned.efi differs");
+    succeed(vitrine(&["diff", text(&a), text(&b)]));
 }
 
 /// What the screen finds is printed and written; nothing after it is.

@@ -26,8 +26,23 @@ fn golden(name: &str, found: &str) {
     assert_eq!(found, expected, "{} differs: if that is meant, set VITRINE_UPDATE_GOLDEN=1", path.display());
 }
 
-const VERBS: [&str; 10] =
-    ["keygen", "lock", "build", "screen", "inspect", "predict", "diff", "sign", "completions", "man"];
+const VERBS: [&str; 15] = [
+    "keygen",
+    "lock",
+    "update",
+    "vendor",
+    "compile",
+    "build",
+    "screen",
+    "inspect",
+    "predict",
+    "diff",
+    "sign",
+    "export",
+    "enrol",
+    "completions",
+    "man",
+];
 
 #[test]
 fn help_is_narrow_and_ends_with_an_example() {
@@ -57,20 +72,41 @@ fn errors_name_what_happened_and_what_to_do() {
     let not_an_image = file("text.efi", "this is no image");
     let missing = dir.path().join("missing").display().to_string();
     let folder = dir.path().display().to_string();
+    let nowhere = dir.path().join("exported").display().to_string();
     let recipe = file("broken.toml", "name = \"x\"\nversion = 1\n");
-    let cases: [(&str, Vec<&str>); 13] = [
+    let whole = "name = \"x\"\nversion = \"1\"\n[debian]\nsuite = \"trixie\"\npackages = [\"a\"]\n[config]\n\
+        wireguard.addresses = [\"10.66.0.1/24\"]\n";
+    let whole = file("whole.toml", whole);
+    let out = dir.path().join("out").display().to_string();
+    let newer = file("newer.toml", "version = 2\nother = true\n");
+    let cases: [(&str, Vec<&str>); 22] = [
         ("no verb", vec![]),
         ("unknown verb", vec!["bake"]),
         ("build without keys", vec!["build", "recipes/exit.toml", "--out", "out"]),
         ("set without value", vec!["lock", &recipe, "--set", "config.wireguard.mtu"]),
         ("missing recipe", vec!["lock", &missing]),
         ("broken recipe", vec!["lock", &recipe]),
+        ("build without recipe and archive", vec!["build", "--out", &missing, "--unsigned"]),
+        (
+            "build from an archive and a recipe",
+            vec!["build", &recipe, "--from", "x.tar", "--out", &missing, "--unsigned"],
+        ),
+        (
+            "build from an archive with programs",
+            vec!["build", "--from", "x.tar", "--programs", "x", "--out", &out, "--unsigned"],
+        ),
+        ("vendor a missing recipe", vec!["vendor", &missing, "--out", "x.tar"]),
+        ("update without a lock", vec!["update", &whole, "--check"]),
+        ("update a lock of a newer vitrine", vec!["update", &whole, "--lock", &newer]),
         ("inspect a text file", vec!["inspect", &not_an_image]),
         ("inspect a missing file", vec!["inspect", &missing]),
         ("screen a text file", vec!["screen", &not_an_image]),
         ("screen a recipe with a command line", vec!["screen", &recipe, "--cmdline", "quiet"]),
         ("sign without signer", vec!["sign", &not_an_image, "--out", "x"]),
         ("attach without certificate", vec!["sign", &not_an_image, "--attach", "sig", "--out", "x"]),
+        ("export a text file", vec!["export", &not_an_image, "--format", "disk", "--to", &nowhere]),
+        ("export a folder without an image", vec!["export", &folder, "--format", "iso", "--to", &nowhere]),
+        ("export of an unknown kind", vec!["export", &not_an_image, "--format", "vhd", "--to", &nowhere]),
         ("diff of a folder and a file", vec!["diff", &folder, &not_an_image]),
     ];
     let mut report = String::new();
@@ -80,6 +116,7 @@ fn errors_name_what_happened_and_what_to_do() {
         assert!(output.stdout.is_empty(), "{name}: something on standard output");
         report += &format!("## {name}\n{}\n", String::from_utf8(output.stderr).unwrap());
     }
+    assert!(!Path::new(&nowhere).exists(), "a refused export left something");
     golden("errors.txt", &report.replace(&folder, "DIR"));
 }
 

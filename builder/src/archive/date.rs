@@ -18,6 +18,20 @@ pub fn parse_date(text: &str) -> Option<u64> {
     Some(days(year, month, day)? * 86_400 + hour * 3600 + minute * 60 + second)
 }
 
+/// `20260912T075541Z`: how dated copies of an archive name their folders.
+pub fn stamp(seconds: u64) -> String {
+    let (day, time) = (seconds / 86_400, seconds % 86_400);
+    let first = |year, month| days(year, month, 1).unwrap_or(0);
+    // never too late: a year has at most 366 days
+    let mut year = 1970 + day / 366;
+    while first(year + 1, 1) <= day {
+        year += 1;
+    }
+    let month = (2..=12).rev().find(|&month| first(year, month) <= day).unwrap_or(1);
+    let day = day - first(year, month) + 1;
+    format!("{year:04}{month:02}{day:02}T{:02}{:02}{:02}Z", time / 3600, time / 60 % 60, time % 60)
+}
+
 /// Seconds since 1970.
 pub fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs())
@@ -37,6 +51,15 @@ mod tests {
             ("Sun, 01 Mar 2100 00:00:00 UTC", 4_107_542_400),
         ] {
             assert_eq!(parse_date(text), Some(seconds), "{text}");
+        }
+        for (seconds, text) in [
+            (0, "19700101T000000Z"),
+            (951_825_600, "20000229T120000Z"),
+            (1_789_199_741, "20260912T075541Z"),
+            (1_798_761_599, "20261231T235959Z"),
+            (4_107_542_400, "21000301T000000Z"),
+        ] {
+            assert_eq!(stamp(seconds), text);
         }
         for bad in
             ["", "Sat, 12 Sep 2026", "Sat, 32 Sep 2026 07:55:41 UTC", "Sat, 12 Sep 2026 07:55:41 CET", "a b c d e UTC"]

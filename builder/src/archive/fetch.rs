@@ -2,16 +2,15 @@
 
 use super::download::{Client, Outcome, Part};
 use super::mirror::Mirrors;
+use super::story::{gather, Story, GONE};
 use crate::lock::{LockedPackage, PACKAGE_LIMIT};
 use crate::progress::{Bar, Progress};
 use crate::store::Store;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::Mutex;
-use vitrine_attest::{Blame, Error, Result, Sha256};
+use vitrine_attest::{Error, Result, Sha256};
 
-/// In the message when no mirror has a locked file any more (exit code 2), so that scripts can tell.
-pub const GONE: &str = "is gone from every mirror";
 /// Downloads at the same time: enough to hide a round trip, few enough for a mirror to bear.
 const THREADS: usize = 4;
 /// Tries at one mirror while each brings bytes.
@@ -141,24 +140,24 @@ impl Job<'_> {
                         continue; // the bytes from before may be another mirror's: once more from the start
                     }
                     self.progress.note(&format!("{url} has other bytes for {}", file.label));
-                    story.altered = Some(found.to_string());
+                    story.altered(url, found.to_string());
                 }
                 Outcome::OtherSize(size) => {
                     self.progress.note(&format!("{url} has other bytes for {}", file.label));
-                    story.altered = Some(format!("{size} bytes instead of {}", file.size));
+                    story.altered(url, format!("{size} bytes instead of {}", file.size));
                 }
-                Outcome::Gone => story.gone += 1,
+                Outcome::Gone => story.gone(url, file, self.progress),
                 Outcome::Failed(why) => {
                     if part.have > before {
                         continue;
                     }
-                    self.bury(url);
-                    story.failed.push(format!("{url} {why}"));
+                    self.bury(url, &why);
+                    story.failed(url, why);
                 }
             }
             return Ok(false);
         }
-        story.failed.push(format!("{url} stops again and again"));
+        story.failed(url, "stops again and again".into());
         Ok(false)
     }
 
@@ -169,64 +168,12 @@ impl Job<'_> {
         urls
     }
 
-    fn bury(&self, url: &str) {
+    fn bury(&self, url: &str, why: &str) {
         if let Ok(mut dead) = self.dead.lock() {
             if !dead.iter().any(|known| known == url) {
-                self.progress.note(&format!("{url} does not answer as it should and is tried last from now on"));
+                self.progress.note(&format!("{url} {why}; it is tried last from now on"));
                 dead.push(url.to_string());
             }
         }
     }
-}
-
-/// What the mirrors had to say about one file.
-#[derive(Default)]
-struct Story {
-    gone: usize,
-    /// What was got instead.
-    altered: Option<String>,
-    failed: Vec<String>,
-}
-
-impl Story {
-    fn error(self, file: &Wanted) -> Error {
-        if let Some(found) = self.altered {
-            let what = format!("{} differs from its record: expected {}, got {found}", file.label, file.sha256);
-            return Error::artefact(what, "name another mirror with --mirror URL; nothing of this was kept");
-        }
-        if !self.failed.is_empty() {
-            let what = format!("{} cannot be fetched: {}", file.label, self.failed.join("; "));
-            let hint = "check the network and the proxy, or name another mirror with --mirror URL; the same command \
-                        goes on where this one stopped";
-            return Error::host(what, hint);
-        }
-        if self.gone == 0 {
-            let what = format!("{}: no mirror of the archive {} is known", file.label, file.archive);
-            return Error::host(what, format!("name one with --mirror http://HOST/{}", file.archive));
-        }
-        Error::host(format!("{} {GONE}", file.label), gone_hint())
-    }
-}
-
-fn gone_hint() -> &'static str {
-    "mirrors drop old versions: name another mirror, or a dated one, with --mirror URL, or make a new lock with \
-     `vitrine lock`"
-}
-
-/// One error for all: an altered file first, then what failed, then all that are gone.
-fn gather(mut errors: Vec<Error>) -> Result<()> {
-    let rank = |error: &Error| match error.blame {
-        Blame::Artefact => 0,
-        _ if !error.what.contains(GONE) => 1,
-        _ => 2,
-    };
-    errors.sort_by_key(rank);
-    let Some(first) = errors.first().cloned() else { return Ok(()) };
-    let gone = errors.iter().filter(|error| rank(error) == 2).count();
-    if rank(&first) < 2 || gone < 2 {
-        return Err(first);
-    }
-    let suffix = format!(" {GONE}");
-    let labels: Vec<&str> = errors.iter().map(|error| error.what.trim_end_matches(suffix.as_str())).collect();
-    Err(Error::host(format!("each of {gone} files {GONE}: {}", labels.join(", ")), gone_hint()))
 }

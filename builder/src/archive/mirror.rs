@@ -52,11 +52,7 @@ impl Mirrors {
     pub fn of(urls: &[String]) -> Result<Self> {
         let mut mirrors = Self::default();
         for url in urls {
-            let plain = ["http://", "https://"].iter().any(|scheme| url.starts_with(scheme));
-            if !plain || url.contains(char::is_whitespace) || url.contains(['?', '#']) {
-                let what = format!("{url:?} is no address of a mirror");
-                return Err(Error::input(what, "write it like --mirror http://HOST/debian"));
-            }
+            check(url, "write it like --mirror http://HOST/debian")?;
             match archive_of(url) {
                 None => mirrors.add("debian", url),
                 Some(own) => {
@@ -74,7 +70,7 @@ impl Mirrors {
         self.list.iter().filter(move |mirror| mirror.archive == archive).map(|mirror| mirror.url.as_str())
     }
 
-    fn add(&mut self, archive: &'static str, url: &str) {
+    pub(super) fn add(&mut self, archive: &'static str, url: &str) {
         let mirror = Mirror { archive, url: url.trim_end_matches('/').to_string() };
         if !self.list.contains(&mirror) {
             self.list.push(mirror);
@@ -118,18 +114,26 @@ impl Mirrors {
     }
 }
 
-fn split(text: &str) -> impl Iterator<Item = &str> {
+pub(super) fn check(url: &str, hint: &str) -> Result<()> {
+    let plain = ["http://", "https://"].iter().any(|scheme| url.starts_with(scheme));
+    if !plain || url.contains(char::is_whitespace) || url.contains(['?', '#']) {
+        return Err(Error::input(format!("{url:?} is no address of a mirror"), hint));
+    }
+    Ok(())
+}
+
+pub(super) fn split(text: &str) -> impl Iterator<Item = &str> {
     text.split([' ', ',', '\t', '\n']).filter(|word| !word.is_empty())
 }
 
 /// The archive whose folder is in the address's path; the last one counts.
-fn archive_of(url: &str) -> Option<&'static str> {
+pub(super) fn archive_of(url: &str) -> Option<&'static str> {
     let (_, rest) = url.split_once("://")?;
     let (_, path) = rest.split_once('/')?;
     path.rsplit('/').find_map(|part| ARCHIVES.into_iter().find(|archive| *archive == part))
 }
 
-fn with_archive(url: &str, own: &str, wanted: &str) -> String {
+pub(super) fn with_archive(url: &str, own: &str, wanted: &str) -> String {
     let mut parts: Vec<&str> = url.split('/').collect();
     // the host stands in part 2 and is left alone, whatever it is called
     if let Some(part) = parts.iter_mut().skip(3).rfind(|part| **part == own) {

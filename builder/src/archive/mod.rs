@@ -9,30 +9,35 @@ mod closure;
 mod date;
 mod download;
 mod fetch;
+mod find;
 #[cfg(fuzzing)]
 pub mod fuzzing;
 mod keyring;
 mod mirror;
 mod packages;
 mod release;
+mod snapshot;
+mod story;
 mod version;
 
 #[cfg(test)]
 mod tests;
 
-pub use fetch::GONE;
+pub use find::older_release;
 pub use keyring::Keyring;
 pub use mirror::{Mirrors, ARCHIVES, MIRROR_VARIABLE};
 pub use release::Release;
+pub use snapshot::{named_snapshots, SNAPSHOT_VARIABLE};
+pub use story::GONE;
 pub use version::Version;
 
 use crate::lock::{Lock, Locked, LockedPackage, LockedRelease, LOCK_VERSION};
 use crate::progress::Progress;
-use crate::recipe::{Recipe, MAIN_ARCHIVE};
+use crate::recipe::{Debian, MAIN_ARCHIVE};
 use crate::store::Store;
 use closure::Universe;
-use download::Client;
 use fetch::{fetch_all, Wanted};
+use find::find_release;
 use packages::parse_packages;
 use std::io::Read as _;
 use std::path::Path;
@@ -45,27 +50,27 @@ const INDEX_LIMIT: u64 = 512 << 20;
 /// Memory that unpacking an index may take: xz's dictionaries have up to 64 MiB (`xz -9`).
 const XZ_MEMORY: u64 = 128 << 20;
 
-/// Resolves a recipe's packages against the archive as it is now.
+/// Resolves the packages of a recipe's `[debian]` table against the archive as it is now.
 ///
 /// `keyring` is a file of keys, binary or armored, see [`DEFAULT_KEYRING`]. Indices go into the store, so the next
 /// lock of the same archive state fetches the release file only.
 pub fn make_lock(
-    recipe: &Recipe,
+    debian: &Debian,
     mirrors: &Mirrors,
     store: &Store,
     keyring: &Path,
     progress: &Progress,
 ) -> Result<Lock> {
     let keyring = Keyring::load(keyring)?;
-    let suites = suites(recipe);
+    let suites = suites(debian);
     let mut releases = Vec::new();
     for (archive, suite) in &suites {
         progress.step(&format!("read the release file of {suite}"));
         releases.push(find_release(archive, suite, mirrors, &keyring, progress)?);
     }
-    let texts = indices(recipe, &suites, &releases, mirrors, store, progress)?;
+    let texts = indices(debian, &suites, &releases, mirrors, store, progress)?;
     progress.step("resolve dependencies");
-    let packages = resolve(recipe, &texts, progress)?;
+    let packages = resolve(debian, &texts, progress)?;
     let releases = suites.iter().zip(releases).map(|((archive, suite), release)| LockedRelease {
         archive: archive.clone(),
         suite: suite.clone(),
@@ -73,7 +78,7 @@ pub fn make_lock(
         signed_by: release.signed_by,
         date: release.date,
     });
-    let lock = Lock { version: LOCK_VERSION, recipe: recipe.debian.digest()?, releases: releases.collect(), packages };
+    let lock = Lock { version: LOCK_VERSION, recipe: debian.digest()?, releases: releases.collect(), packages };
     // what an index may say is wider than what a lock may say
     let checked = Lock::parse(lock.to_toml()?.as_bytes());
     checked.map_err(|e| Error::new(Blame::Artefact, e.what, "the archive's index is unusable: try --mirror URL"))
@@ -85,7 +90,16 @@ pub fn make_lock(
 /// [`Blame::Host`] with [`GONE`] in the message when the mirrors have dropped a version;
 /// [`Blame::Artefact`] when all they offer are other bytes.
 pub fn fetch(locked: &Locked, mirrors: Option<&Mirrors>, store: &Store, progress: &Progress) -> Result<()> {
-    let packages = &locked.lock().packages;
+    fetch_packages(&locked.lock().packages, mirrors, store, progress)
+}
+
+/// [`fetch()`] for packages of any lock.
+pub fn fetch_packages(
+    packages: &[LockedPackage],
+    mirrors: Option<&Mirrors>,
+    store: &Store,
+    progress: &Progress,
+) -> Result<()> {
     if let Some(mirrors) = mirrors {
         return fetch_all("packages", packages.iter().map(Wanted::from).collect(), mirrors, store, progress);
     }
@@ -103,53 +117,15 @@ pub fn fetch(locked: &Locked, mirrors: Option<&Mirrors>, store: &Store, progress
 }
 
 /// (archive, suite), the recipe's own first.
-fn suites(recipe: &Recipe) -> Vec<(String, String)> {
-    let own = (MAIN_ARCHIVE.to_string(), recipe.debian.suite.clone());
-    let extra = recipe.debian.extra.iter().map(|extra| (extra.archive.clone(), extra.suite.clone()));
+fn suites(debian: &Debian) -> Vec<(String, String)> {
+    let own = (MAIN_ARCHIVE.to_string(), debian.suite.clone());
+    let extra = debian.extra.iter().map(|extra| (extra.archive.clone(), extra.suite.clone()));
     std::iter::once(own).chain(extra).collect()
-}
-
-/// The first mirror's release file whose signature, suite and dates are right.
-fn find_release(
-    archive: &str,
-    suite: &str,
-    mirrors: &Mirrors,
-    keyring: &Keyring,
-    progress: &Progress,
-) -> Result<Release> {
-    let client = Client::new();
-    let mut errors = Vec::new();
-    for mirror in mirrors.of_archive(archive) {
-        let hint = "check the suite in the recipe and the network, or name another mirror with --mirror URL";
-        let got = client.get(&format!("{mirror}/dists/{suite}/InRelease"), release::RELEASE_LIMIT);
-        let opened = match got {
-            Ok(Some(bytes)) => Release::open(&bytes, keyring, date::now()).and_then(|release| {
-                release.check_suite(suite)?;
-                Ok(release)
-            }),
-            Ok(None) => Err(Error::host("it does not have one", hint)),
-            Err(why) => Err(Error::host(why, hint)),
-        };
-        match opened {
-            Ok(release) => return Ok(release),
-            Err(error) => {
-                progress.note(&format!("release file of {suite} from {mirror}: {}", error.what));
-                errors.push(error.within(mirror));
-            }
-        }
-    }
-    // a forged file weighs more than a silent mirror
-    errors.sort_by_key(|error| error.blame != Blame::Artefact);
-    let first = errors.first().cloned().unwrap_or_else(|| {
-        let hint = format!("name one with --mirror http://HOST/{archive}");
-        Error::host(format!("no mirror of the archive {archive} is known"), hint)
-    });
-    Err(first.within(format!("release file of {suite}")))
 }
 
 /// The unpacked package indices: one list for each suite, one text for each component.
 fn indices(
-    recipe: &Recipe,
+    debian: &Debian,
     suites: &[(String, String)],
     releases: &[Release],
     mirrors: &Mirrors,
@@ -158,8 +134,8 @@ fn indices(
 ) -> Result<Vec<(String, Vec<Vec<u8>>)>> {
     let mut wanted = Vec::new();
     for ((archive, suite), release) in suites.iter().zip(releases) {
-        for component in &recipe.debian.components {
-            let index = index(recipe, archive, suite, component, release)?;
+        for component in &debian.components {
+            let index = index(debian, archive, suite, component, release)?;
             wanted.push(index);
         }
     }
@@ -167,7 +143,7 @@ fn indices(
     let mut wanted = wanted.iter();
     let mut texts = Vec::new();
     for (archive, _) in suites {
-        let own = wanted.by_ref().take(recipe.debian.components.len());
+        let own = wanted.by_ref().take(debian.components.len());
         let unpacked = own.map(|index| {
             let packed = store.read(&index.sha256).map_err(|e| e.within(&index.label))?;
             unpack(&packed).map_err(|e| e.within(&index.label))
@@ -178,8 +154,8 @@ fn indices(
 }
 
 /// `Packages.xz` of one component, by the hash in the release file.
-fn index(recipe: &Recipe, archive: &str, suite: &str, component: &str, release: &Release) -> Result<Wanted> {
-    let folder = format!("{component}/binary-{}", recipe.debian.architecture);
+fn index(debian: &Debian, archive: &str, suite: &str, component: &str, release: &Release) -> Result<Wanted> {
+    let folder = format!("{component}/binary-{}", debian.architecture);
     let path = format!("{folder}/Packages.xz");
     let entry = release.file(&path).ok_or_else(|| {
         let hint = "check debian.components and debian.architecture in the recipe";
@@ -206,15 +182,15 @@ fn unpack(packed: &[u8]) -> Result<Vec<u8>> {
     Ok(text)
 }
 
-fn resolve(recipe: &Recipe, texts: &[(String, Vec<Vec<u8>>)], progress: &Progress) -> Result<Vec<LockedPackage>> {
+fn resolve(debian: &Debian, texts: &[(String, Vec<Vec<u8>>)], progress: &Progress) -> Result<Vec<LockedPackage>> {
     let mut suites = Vec::new();
     for (archive, components) in texts {
         for text in components {
             suites.push((archive.as_str(), parse_packages(text)?));
         }
     }
-    let universe = Universe::new(suites, &recipe.debian.architecture)?;
-    let closure = universe.close(&recipe.debian.packages, &recipe.debian.without)?;
+    let universe = Universe::new(suites, &debian.architecture)?;
+    let closure = universe.close(&debian.packages, &debian.without)?;
     for name in closure.unused {
         progress.note(&format!("nothing depends on {name}, which debian.without leaves out"));
     }

@@ -16,6 +16,8 @@ pub struct Certificate {
     issuer: Vec<u8>,
     /// `INTEGER`, whole encoding.
     serial: Vec<u8>,
+    /// `Time`, tag and contents (RFC 5280 §4.1.2.5).
+    not_before: (u8, Vec<u8>),
     /// `RSAPublicKey` (RFC 8017 §A.1.1).
     public_key: Vec<u8>,
 }
@@ -47,7 +49,8 @@ impl Certificate {
         let serial = tbs.expect(INTEGER)?.whole.to_vec();
         tbs.expect(SEQUENCE)?; // signature algorithm
         let issuer = tbs.expect(SEQUENCE)?.whole.to_vec();
-        tbs.expect(SEQUENCE)?; // validity
+        let not_before = Reader::new(tbs.expect(SEQUENCE)?.content).next()?;
+        let not_before = (not_before.tag, not_before.content.to_vec());
         tbs.expect(SEQUENCE)?; // subject
         let mut key = Reader::new(tbs.expect(SEQUENCE)?.content);
         let algorithm = Reader::new(key.expect(SEQUENCE)?.content).next()?;
@@ -55,7 +58,7 @@ impl Certificate {
         match bits.split_first() {
             Some((0, public_key)) if algorithm.content == RSA_ENCRYPTION => {
                 let public_key = public_key.to_vec();
-                Ok(Self { issuer, serial, public_key, der })
+                Ok(Self { issuer, serial, not_before, public_key, der })
             }
             _ => Err(Error::input(
                 "its key is not an RSA key, and UEFI firmware knows no others",
@@ -67,11 +70,16 @@ impl Certificate {
     pub fn der(&self) -> &[u8] {
         &self.der
     }
-    pub(super) fn issuer(&self) -> &[u8] {
+    pub(crate) fn issuer(&self) -> &[u8] {
         &self.issuer
     }
-    pub(super) fn serial(&self) -> &[u8] {
+    pub(crate) fn serial(&self) -> &[u8] {
         &self.serial
+    }
+
+    /// Since when it is valid: tag and contents of the element.
+    pub(crate) fn not_before(&self) -> (u8, &[u8]) {
+        (self.not_before.0, &self.not_before.1)
     }
 
     /// Checks an RSASSA-PKCS1-v1_5 signature with SHA-256 (RFC 8017 §8.2.2).

@@ -5,9 +5,9 @@
 
 pub mod attach;
 mod certificate;
-mod der;
+pub(crate) mod der;
 mod signer;
-mod spc;
+pub(crate) mod spc;
 
 pub use certificate::Certificate;
 pub use signer::{Key, Signer};
@@ -28,11 +28,8 @@ pub fn bytes_to_sign(image: &[u8]) -> Result<Vec<u8>> {
 /// When the image is malformed or signed already, the signer fails, or its signature does not verify.
 pub fn sign(image: &[u8], signer: &Signer) -> Result<Vec<u8>> {
     let digest = pe::authenticode(image)?;
-    let message = spc::signed_bytes(digest);
-    let signature = signer.sign(&message)?;
-    let certificate = signer.certificate();
-    certificate.verify(&message, &signature)?;
-    attach::attach(image, &spc::signed_data(digest, certificate, &signature))
+    let signature = signer.sign(&spc::signed_bytes(digest))?;
+    attach::attach(image, &spc::signed_data(digest, signer.certificate(), &signature))
 }
 
 #[cfg(test)]

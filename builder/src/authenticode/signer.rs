@@ -58,8 +58,14 @@ impl Signer {
         }
     }
 
-    /// RSASSA-PKCS1-v1_5 with SHA-256 over `message`; not verified yet.
-    pub(super) fn sign(&self, message: &[u8]) -> Result<Vec<u8>> {
+    /// RSASSA-PKCS1-v1_5 with SHA-256 over `message`, verified with the certificate.
+    pub(crate) fn sign(&self, message: &[u8]) -> Result<Vec<u8>> {
+        let signature = self.sign_unverified(message)?;
+        self.certificate().verify(message, &signature)?;
+        Ok(signature)
+    }
+
+    fn sign_unverified(&self, message: &[u8]) -> Result<Vec<u8>> {
         match self {
             Self::Key(key) => {
                 let mut signature = Zeroizing::new(vec![0; key.pair.public().modulus_len()]);

@@ -1,7 +1,10 @@
 //! One file per verb: from the command line's structs to an [`Outcome`].
 
 mod build;
+mod compile;
 mod diff;
+mod enrol;
+mod export;
 mod inspect;
 mod keygen;
 mod lock;
@@ -11,6 +14,8 @@ mod screen;
 mod sign;
 mod source_audit;
 mod sources;
+mod update;
+mod vendor;
 
 use crate::cli::{Cli, Command};
 use crate::progress::{Progress, Shown};
@@ -46,12 +51,17 @@ pub fn run(cli: Cli) -> Result<Outcome> {
     match cli.command {
         Command::Keygen(args) => keygen::run(&args, &progress),
         Command::Lock(args) => lock::run(&args, &progress),
+        Command::Compile(args) => compile::run(&args, &progress),
+        Command::Update(args) => update::run(&args, &progress),
+        Command::Vendor(args) => vendor::run(&args, &progress),
         Command::Build(args) => build::run(&args, &progress),
         Command::Screen(args) => screen::run(&args, &progress),
         Command::Inspect(args) => inspect::run(&args),
         Command::Predict(args) => predict::run(&args),
         Command::Diff(args) => diff::run(&args),
         Command::Sign(args) => sign::run(&args),
+        Command::Export(args) => export::run(&args, &progress),
+        Command::Enrol(args) => enrol::run(&args),
         Command::Completions(args) => pages::completions(&args),
         Command::Man(args) => pages::man(&args),
     }

@@ -53,10 +53,11 @@ fn recipe(args: &Screen, target: &Path, progress: &Progress) -> Result<Outcome> 
         ));
     }
     let sources = Sources::gather(target, &args.options, progress)?;
-    let with = Workshop { store: &sources.store, programs: &sources.programs, progress };
+    let compiled_from = sources.compiled_from();
+    let with = Workshop { store: &sources.store, programs: &sources.programs, compiled_from: &compiled_from, progress };
     let staged = Staged::new(sources.locked, &with)?;
     let (mut head, mut found) = (String::new(), None);
-    let screened = Screened::new(staged, |findings| {
+    let screened = Screened::new(staged, &with, |findings| {
         head += &masked_summary(&findings.masked);
         let json =
             serde_json::to_value(findings).map_err(|e| Error::bug(format!("findings have no JSON form: {e}")))?;
@@ -100,6 +101,7 @@ fn anything(args: &Screen, path: &Path) -> Result<Outcome> {
         unjudged,
         without,
         printk: args.printk,
+        memo: None,
     };
     let screening = screen_subject(target.subject.as_ref(), &context, &Policy::standard(), &waivers);
     let mut head = String::new();

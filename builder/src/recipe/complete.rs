@@ -2,9 +2,10 @@
 //! files that it brings along.
 
 use super::problems::Problems;
+use super::source::Source;
 use super::tree::Placed;
 use super::Recipe;
-use crate::{blocklist, bounded};
+use crate::blocklist;
 use std::path::Path;
 use vitrine_attest::config::Level;
 use vitrine_attest::{Result, Sha256};
@@ -14,25 +15,25 @@ const LIST_LIMIT: u64 = 128 << 20;
 /// Bytes of one of `image.files`: configuration, not data.
 const FILE_LIMIT: u64 = 4 << 20;
 
-pub(super) fn complete(recipe: &mut Recipe, merged: &Placed, problems: &mut Problems) {
+pub(super) fn complete(recipe: &mut Recipe, merged: &Placed, source: &dyn Source, problems: &mut Problems) {
     programs(recipe, problems);
-    if let Err(why) = names(recipe, merged) {
+    if let Err(why) = names(recipe, merged, source) {
         problems.note("image.blocklist", why);
     }
-    files(recipe, merged, problems);
+    files(recipe, merged, source, problems);
 }
 
 /// Reads what `image.files` names. Paths in the image are checked like those of `image.include`.
-fn files(recipe: &mut Recipe, merged: &Placed, problems: &mut Problems) {
-    for (target, source) in &recipe.image.files {
+fn files(recipe: &mut Recipe, merged: &Placed, source: &dyn Source, problems: &mut Problems) {
+    for (target, name) in &recipe.image.files {
         let key = ["image".to_string(), "files".into(), target.clone()];
-        let file = beside(merged, &key).join(source);
+        let file = beside(merged, &key).join(name);
         let tail = target.strip_prefix('/').unwrap_or("");
         if tail.split('/').any(|part| part.is_empty() || part == "." || part == "..") || target.contains('\0') {
             problems.note("image.files", format!("{target:?} is not an absolute path without . and .."));
             continue;
         }
-        match bounded::read(&file, FILE_LIMIT) {
+        match source.read(&file, FILE_LIMIT) {
             Ok(bytes) => {
                 recipe.files.insert(target.clone(), bytes);
             }
@@ -66,7 +67,7 @@ fn programs(recipe: &mut Recipe, problems: &mut Problems) {
 }
 
 /// Reads the list and puts its hash into the configuration.
-fn names(recipe: &mut Recipe, merged: &Placed) -> std::result::Result<(), String> {
+fn names(recipe: &mut Recipe, merged: &Placed, source: &dyn Source) -> std::result::Result<(), String> {
     let said = recipe.config.resolver.as_ref().and_then(|resolver| resolver.blocklist);
     let Some(path) = &recipe.image.blocklist else {
         return match said {
@@ -78,7 +79,7 @@ fn names(recipe: &mut Recipe, merged: &Placed) -> std::result::Result<(), String
         return Err("image.blocklist needs a config.resolver that refuses its names".into());
     };
     let folder = beside(merged, &["image".into(), "blocklist".into()]);
-    let list = read(&folder.join(path)).map_err(|e| format!("image.blocklist: {}", e.what))?;
+    let list = read(&folder.join(path), source).map_err(|e| format!("image.blocklist: {}", e.what))?;
     let digest = Sha256::of(&list);
     if said.is_some_and(|said| said != digest) {
         return Err(format!("config.resolver.blocklist is for another list: that of image.blocklist has {digest}"));
@@ -88,9 +89,10 @@ fn names(recipe: &mut Recipe, merged: &Placed) -> std::result::Result<(), String
     Ok(())
 }
 
-fn read(path: &Path) -> Result<Vec<u8>> {
+fn read(path: &Path, source: &dyn Source) -> Result<Vec<u8>> {
     let name = path.display().to_string();
-    let bytes = bounded::read(path, LIST_LIMIT)
+    let bytes = source
+        .read(path, LIST_LIMIT)
         .map_err(|e| vitrine_attest::Error::input(format!("{name} cannot be read: {e}"), "check the path"))?;
     blocklist::normalise(&name, &bytes)
 }

@@ -1,7 +1,7 @@
 //! Reading a recipe's file and those it inherits from.
 
+use super::source::Source;
 use super::tree::{Node, Placed};
-use crate::bounded;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use toml::Value;
@@ -15,14 +15,14 @@ const DEPTH_LIMIT: usize = 8;
 const COUNT_LIMIT: usize = 64;
 
 /// Parents in the order written, then the file itself over them.
-pub(super) fn read_with_parents(path: &Path) -> Result<Placed> {
-    read(path, &mut Vec::new(), &mut 0)
+pub(super) fn read_with_parents(path: &Path, source: &dyn Source) -> Result<Placed> {
+    read(path, source, &mut Vec::new(), &mut 0)
 }
 
-fn read(path: &Path, above: &mut Vec<PathBuf>, count: &mut usize) -> Result<Placed> {
+fn read(path: &Path, source: &dyn Source, above: &mut Vec<PathBuf>, count: &mut usize) -> Result<Placed> {
     let name = path.display().to_string();
-    let text = read_text(path)?;
-    let identity = path.canonicalize().map_err(|e| unreadable(&name, &e.to_string()))?;
+    let text = read_text(path, source)?;
+    let identity = source.identity(path).map_err(|e| unreadable(&name, &e.to_string()))?;
     if above.contains(&identity) {
         return Err(Error::input(
             format!("{name} inherits from itself by way of its parents"),
@@ -42,7 +42,7 @@ fn read(path: &Path, above: &mut Vec<PathBuf>, count: &mut usize) -> Result<Plac
     above.push(identity);
     for parent in parents {
         let parent = path.parent().unwrap_or(Path::new("")).join(parent);
-        merged.merge(read(&parent, above, count)?)?;
+        merged.merge(read(&parent, source, above, count)?)?;
     }
     above.pop();
     merged.merge(own)?;
@@ -67,9 +67,9 @@ fn take_parents(file: &mut Placed) -> Result<Vec<String>> {
         .collect()
 }
 
-fn read_text(path: &Path) -> Result<String> {
+fn read_text(path: &Path, source: &dyn Source) -> Result<String> {
     let name = path.display().to_string();
-    let bytes = bounded::read(path, FILE_LIMIT).map_err(|e| unreadable(&name, &e.to_string()))?;
+    let bytes = source.read(path, FILE_LIMIT).map_err(|e| unreadable(&name, &e.to_string()))?;
     String::from_utf8(bytes).map_err(|_| Error::input(format!("{name} is not UTF-8 text"), "check the path"))
 }
 

@@ -19,8 +19,15 @@ mod complete;
 mod inherit;
 mod mend;
 mod problems;
+mod source;
+mod toolchain;
 mod tree;
 
+pub(crate) use source::plain;
+pub use source::{Disk, Memory, Recorder, Source};
+pub use toolchain::Toolchain;
+
+use crate::budget::Budget;
 use crate::recipe::problems::Problems;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -118,6 +125,9 @@ pub struct ImageSpec {
     pub level: i32,
     /// Our own programs; empty: those that the configuration needs.
     pub programs: Vec<String>,
+    /// Bytes that the unsigned image may have; the build of a larger one fails.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub budget: Option<Budget>,
     /// A file of names that the resolver refuses, relative to the recipe that says so.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub blocklist: Option<String>,
@@ -141,6 +151,7 @@ impl Default for ImageSpec {
             compression: Compression::Zstd,
             level: 9,
             programs: vec![],
+            budget: None,
             blocklist: None,
             files: BTreeMap::new(),
             kernel: "/boot/vmlinuz-*".into(),
@@ -200,25 +211,30 @@ impl Recipe {
     /// [`vitrine_attest::Blame::Input`], with file and line: unreadable or malformed file, inheritance cycle; and all at
     /// once: unknown fields, wrong types, values that cannot be used.
     pub fn load(path: &Path, set: &[(String, String)]) -> Result<Self> {
-        let mut merged = inherit::read_with_parents(path)?;
+        Self::load_from(&Disk, path, set)
+    }
+
+    /// [`Self::load`] with files from elsewhere: a vendor archive.
+    pub fn load_from(source: &dyn Source, path: &Path, set: &[(String, String)]) -> Result<Self> {
+        let mut merged = inherit::read_with_parents(path, source)?;
         for (key, value) in set {
             merged.set(key, value)?;
         }
-        Self::finish(&merged, path)
+        Self::finish(&merged, path, source)
     }
 
     /// A recipe from its text alone: parents are not read.
     #[cfg(fuzzing)]
     pub fn from_text(text: &str) -> Result<Self> {
-        Self::finish(&tree::Placed::parse("recipe.toml", text)?, Path::new("recipe.toml"))
+        Self::finish(&tree::Placed::parse("recipe.toml", text)?, Path::new("recipe.toml"), &Disk)
     }
 
-    fn finish(merged: &tree::Placed, path: &Path) -> Result<Self> {
+    fn finish(merged: &tree::Placed, path: &Path, source: &dyn Source) -> Result<Self> {
         let mut problems = Problems::of(merged);
         let mut recipe = mend::read(merged, &mut problems)?;
         if let Some(recipe) = &mut recipe {
             recipe.file = path.to_path_buf();
-            complete::complete(recipe, merged, &mut problems);
+            complete::complete(recipe, merged, source, &mut problems);
             problems::collect(recipe, &mut problems);
         }
         problems.refuse()?;

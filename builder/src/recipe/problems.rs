@@ -87,7 +87,7 @@ fn identity(recipe: &Recipe, problems: &mut Problems<'_>) {
     }
 }
 
-fn debian(debian: &Debian, problems: &mut Problems<'_>) {
+pub(super) fn debian(debian: &Debian, problems: &mut Problems<'_>) {
     if debian.architecture != "amd64" {
         let text = format!("debian.architecture is {:?}: only amd64 can be built", debian.architecture);
         problems.note("debian.architecture", text);

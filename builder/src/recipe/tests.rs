@@ -353,3 +353,23 @@ fn whole_packages_and_systemd() {
     refused(&[("s.toml", &own("pid1 = \"systemd\""))], "image.pid1 is \"systemd\", which has to be in image.whole");
     refused(&[("s.toml", &own("pid1 = \"sysvinit\""))], "unknown variant `sysvinit`");
 }
+
+/// What a parent allows, a child may change; what is no size is refused with its line.
+#[test]
+fn budgets() {
+    let own = |budget: &str| {
+        let head = format!("name = \"exit\"\ninherits = [\"base.toml\"]\n[image]\nbudget = {budget}\n");
+        load(&[("exit.toml", head.as_str()), ("base.toml", BASE)], &[])
+    };
+    let recipe = own("\"20 MB\"").unwrap();
+    assert_eq!(recipe.image.budget.map(|budget| budget.0), Some(20_000_000));
+    assert!(recipe.to_toml().unwrap().contains("budget = \"20 MB\""));
+    let child = "name = \"dev\"\ninherits = [\"exit.toml\"]\n[image]\nbudget = \"1 GiB\"\n";
+    let exit = "name = \"exit\"\ninherits = [\"base.toml\"]\n[image]\nbudget = \"20 MB\"\n";
+    let recipe = load(&[("dev.toml", child), ("exit.toml", exit), ("base.toml", BASE)], &[]).unwrap();
+    assert_eq!(recipe.image.budget.map(|budget| budget.0), Some(1 << 30));
+    for bad in ["20", "\"20\"", "\"0 MB\"", "\"20 mb\"", "[\"20 MB\"]"] {
+        let error = own(bad).unwrap_err();
+        assert!(error.what.starts_with("exit.toml:4: ") || error.what.contains("exit.toml:4: "), "{bad}: {error}");
+    }
+}

@@ -4,6 +4,7 @@ use super::{Origin, Packed};
 use crate::authenticode::{self, Signer};
 use crate::out::{self, Leaves, Left};
 use crate::uki::{assemble, Parts};
+use std::sync::OnceLock;
 use vitrine_attest::{Error, Result, Sha256};
 use vitrine_initramfs::Report;
 
@@ -14,12 +15,13 @@ pub struct Uki {
     pub(super) report: Report,
     /// SHA-256 of the uncompressed initramfs.
     pub(super) initramfs: Sha256,
-    pub(super) bytes: Vec<u8>,
+    bytes: Vec<u8>,
+    sha256: OnceLock<Sha256>,
 }
 
 impl Uki {
     /// # Errors
-    /// When the stub is not a known one, or the kernel is not a PE file.
+    /// When the stub is not a known one, the kernel is not a PE file, or the image is larger than its budget.
     pub fn new(packed: Packed) -> Result<Self> {
         let bytes = assemble(&Parts {
             stub: &packed.stub,
@@ -29,17 +31,32 @@ impl Uki {
             initrd: &packed.archive.bytes,
             kernel: &packed.kernel,
         })?;
-        Ok(Self { origin: packed.origin, report: packed.report, initramfs: packed.archive.uncompressed_sha256, bytes })
+        packed.sizes.check(bytes.len(), packed.origin.locked.recipe().image.budget)?;
+        Ok(Self {
+            origin: packed.origin,
+            report: packed.report,
+            initramfs: packed.archive.uncompressed_sha256,
+            bytes,
+            sha256: OnceLock::new(),
+        })
     }
 
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
+    }
+
+    /// Of the whole file; hashed once.
+    pub fn sha256(&self) -> Sha256 {
+        *self.sha256.get_or_init(|| Sha256::of(&self.bytes))
     }
 }
 
 impl Leaves for Uki {
     fn files(&self) -> Result<Left<'_>> {
         Ok(vec![(out::UNSIGNED, (&self.bytes).into())])
+    }
+    fn digest(&self, _: &str) -> Option<Sha256> {
+        Some(self.sha256())
     }
 }
 
@@ -57,7 +74,7 @@ impl SignedUki {
     /// When the signer fails, or gives a signature that does not verify.
     pub fn new(unsigned: Uki, signer: &Signer) -> Result<Self> {
         let (bytes, subject) = std::thread::scope(|scope| {
-            let subject = scope.spawn(|| Sha256::of(&unsigned.bytes));
+            let subject = scope.spawn(|| unsigned.sha256());
             let bytes = authenticode::sign(&unsigned.bytes, signer);
             (bytes, subject.join().map_err(|_| Error::bug("the hash of the image was not finished")))
         });

@@ -17,21 +17,31 @@ pub use screen::Screened;
 pub use stage::Staged;
 pub use state::Stated;
 
+use crate::derived::Derived;
 use crate::lock::Locked;
 use crate::out::{self, Leaves, Left};
 use crate::progress::Progress;
 use crate::store::Store;
 use vitrine_attest::evidence::ImageId;
 use vitrine_attest::statement::Input;
-use vitrine_attest::{Result, Sha256};
-use vitrine_initramfs::{Cache, Program};
+use vitrine_attest::Result;
+use vitrine_initramfs::Program;
 
 /// What every step may use.
 #[derive(Debug)]
 pub struct Workshop<'a> {
     pub store: &'a Store,
     pub programs: &'a [Program],
+    /// Toolchain and sources of the programs, as inputs of a statement.
+    pub compiled_from: &'a [Input],
     pub progress: &'a Progress,
+}
+
+impl Workshop<'_> {
+    /// What earlier builds have kept.
+    fn cache(&self) -> Derived<'_> {
+        Derived::new(self.store, self.progress)
+    }
 }
 
 /// Where an image comes from; handed on from step to step.
@@ -50,15 +60,5 @@ impl Leaves for Locked {
             (out::RECIPE, self.recipe().to_toml()?.into_bytes().into()),
             (out::LOCK, self.lock().to_toml()?.into_bytes().into()),
         ])
-    }
-}
-
-/// Derived data lie in the store. Losing them costs time, nothing else: errors are not worth stopping for.
-impl Cache for Store {
-    fn get(&self, kind: &str, key: Sha256) -> Option<Vec<u8>> {
-        self.cache_get(kind, &key)
-    }
-    fn put(&self, kind: &str, key: Sha256, bytes: &[u8]) {
-        let _ = self.cache_put(kind, &key, bytes);
     }
 }

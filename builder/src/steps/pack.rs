@@ -1,6 +1,7 @@
 //! Step 5: the initramfs.
 
 use super::{Origin, Screened, Workshop};
+use crate::budget::Sizes;
 use crate::out::{self, Leaves, Left};
 use crate::recipe;
 use vitrine_attest::{Error, Result};
@@ -16,6 +17,7 @@ pub struct Packed {
     pub(super) kernel: Vec<u8>,
     pub(super) kernel_release: String,
     pub(super) stub: Vec<u8>,
+    pub(super) sizes: Sizes,
     compression: Compression,
 }
 
@@ -26,8 +28,10 @@ impl Packed {
         let Screened { origin, os_release, tree, report, kernel, kernel_release, stub } = screened;
         let compression = compression(&origin.locked.recipe().image)?;
         with.progress.step(&format!("pack with {}", compression.describe()));
-        let archive = pack(&tree, compression, with.store)?;
-        Ok(Self { origin, os_release, report, archive, kernel, kernel_release, stub, compression })
+        let archive = pack(&tree, compression, &with.cache())?;
+        let (layers, largest) = (archive.layers.clone(), Sizes::largest(tree.tree()));
+        let sizes = Sizes { kernel: kernel.len(), layers, largest };
+        Ok(Self { origin, os_release, report, archive, kernel, kernel_release, stub, sizes, compression })
     }
 }
 

@@ -1,11 +1,12 @@
 //! Step 4: what must not be in an image is taken out, and what is left is searched for it.
 
-use super::{Origin, Staged};
+use super::{Origin, Staged, Workshop};
+use crate::maker;
 use crate::out::{self, Leaves, Left};
 use serde::Serialize;
 use vitrine_attest::evidence::is_dev_name;
 use vitrine_attest::{Error, Result};
-use vitrine_initramfs::{mask, screen, Context, Masked, Policy, Report};
+use vitrine_initramfs::{mask, screen, Context, Masked, Memo, Policy, Report};
 
 /// `4-screen.json`: the report's fields, and what was masked before.
 #[derive(Debug, Serialize)]
@@ -32,14 +33,16 @@ impl Screened {
     ///
     /// # Errors
     /// Blame Artefact, with all findings that no waiver accepts.
-    pub fn new(staged: Staged, keep: impl FnOnce(&Findings) -> Result<()>) -> Result<Self> {
+    pub fn new(staged: Staged, with: &Workshop, keep: impl FnOnce(&Findings) -> Result<()>) -> Result<Self> {
         let Staged { origin, os_release, inner } = staged;
         let recipe = origin.locked.recipe();
+        let cache = with.cache();
         let context = Context {
             cmdline: Some(recipe.image.cmdline.clone()),
             dev: is_dev_name(&origin.id.name),
             modules: recipe.image.modules.clone(),
             kernel: Some(&inner.kernel),
+            memo: maker::identity().map(|maker| Memo { cache: &cache, maker }),
             ..Context::default()
         };
         let policy = Policy::standard();

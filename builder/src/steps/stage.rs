@@ -7,11 +7,12 @@ use crate::sbom::{DEB, FILE};
 use crate::store::Store;
 use crate::{inspect, osrelease, programs, userland};
 use std::collections::BTreeSet;
+use std::io::BufRead;
 use vitrine_attest::config::Config;
 use vitrine_attest::evidence::ImageId;
 use vitrine_attest::statement::Input;
 use vitrine_attest::{Error, Result, Sha256};
-use vitrine_initramfs::{Package, Policy, Selection, TextFile};
+use vitrine_initramfs::{Load, Package, Policy, Selection, TextFile};
 
 /// Files of the image, the kernel and the stub.
 #[derive(Debug)]
@@ -30,7 +31,8 @@ impl Staged {
         let id = image_id(&locked);
         let os_release = osrelease::write(&id)?;
         let selection = selection(&locked, &os_release, with)?;
-        let loaders: Vec<_> = locked.lock().packages.iter().map(|p| loader(with.store, p)).collect();
+        let loaders: Vec<_> =
+            locked.lock().packages.iter().map(|package| Stored { store: with.store, package }).collect();
         let packages: Vec<_> = locked
             .lock()
             .packages
@@ -39,10 +41,10 @@ impl Staged {
             .map(|(p, load)| Package { name: &p.name, version: &p.version, sha256: p.sha256, load })
             .collect();
         let tell = |text: &str| with.progress.step(text);
-        let inner = vitrine_initramfs::stage(&packages, &selection, &Policy::standard(), with.store, &tell)?;
+        let inner = vitrine_initramfs::stage(&packages, &selection, &Policy::standard(), &with.cache(), &tell)?;
         drop(packages);
         drop(loaders);
-        let mut inputs: Vec<_> = programs::inputs(with.programs).collect();
+        let mut inputs: Vec<_> = programs::inputs(with.programs).chain(with.compiled_from.iter().cloned()).collect();
         inputs.extend(debs(locked.lock(), &inner.contributed));
         inputs.extend(own_files(&locked));
         inputs.sort();
@@ -62,8 +64,16 @@ fn image_id(locked: &Locked) -> ImageId {
     ImageId { name: recipe.name.clone(), version: recipe.version.clone(), lock: locked.digest() }
 }
 
-fn loader<'a>(store: &'a Store, package: &'a LockedPackage) -> impl Fn() -> Result<Vec<u8>> + Sync + 'a {
-    || store.read_package(package)
+/// A package in the store, checked while it is read.
+struct Stored<'a> {
+    store: &'a Store,
+    package: &'a LockedPackage,
+}
+
+impl Load for Stored<'_> {
+    fn load(&self, read: &mut dyn FnMut(&mut dyn BufRead) -> Result<()>) -> Result<()> {
+        self.store.stream(&self.package.sha256, read)
+    }
 }
 
 fn debs<'a>(lock: &'a Lock, contributed: &'a BTreeSet<String>) -> impl Iterator<Item = Input> + 'a {

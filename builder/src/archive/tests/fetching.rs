@@ -65,7 +65,8 @@ fn gone_everywhere() {
     let servers = [archive.serve(), Server::start(Default::default())];
     let error = client.fetch(&locked, &[&servers[0], &servers[1]]).unwrap_err();
     assert_eq!((error.blame, error.exit_code()), (Blame::Host, 2));
-    assert_eq!(error.what, format!("package alpha 1.0 {GONE}"));
+    let both = format!("{}, {}", servers[0].url, servers[1].url);
+    assert_eq!(error.what, format!("package alpha 1.0 {GONE} ({both})"));
     assert!(error.hint.contains("--mirror") && error.hint.contains("vitrine lock"), "{error}");
     archive.files.remove(&pool("beta"));
     fs::remove_file(client.store.path(&locked.lock().packages[1].sha256).unwrap()).unwrap();

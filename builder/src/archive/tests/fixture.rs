@@ -124,7 +124,7 @@ impl Client {
     }
 
     pub fn lock(&self, servers: &[&Server]) -> Result<Lock> {
-        make_lock(&self.recipe, &mirrors(servers), &self.store, &self.keyring, &self.progress)
+        make_lock(&self.recipe.debian, &mirrors(servers), &self.store, &self.keyring, &self.progress)
     }
 
     pub fn locked(&self, server: &Server) -> Locked {

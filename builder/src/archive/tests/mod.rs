@@ -3,6 +3,7 @@
 mod fetching;
 mod fixture;
 mod locking;
+mod mirrors;
 mod server;
 mod signatures;
 mod signer;

@@ -15,10 +15,14 @@ pub enum Serve {
     NoRanges(Vec<u8>),
     /// Cut after so many bytes from where asked, though the whole length is promised.
     Cut(Vec<u8>, usize),
+    /// As [`Self::Cut`]; whoever comes back for the rest gets 500.
+    Dies(Vec<u8>, usize),
     /// Without a length, and more bytes than there should be.
     Endless(Vec<u8>),
     /// The head, then nothing.
     Silent,
+    /// The head with this length, then nothing.
+    Stalls(usize),
     /// 500.
     Broken,
 }
@@ -66,7 +70,10 @@ fn answer(mut stream: TcpStream, files: &BTreeMap<String, Serve>, log: &Mutex<Ve
     let (head, body) = match files.get(&path) {
         None => (head("404 Not Found", sized(0)), vec![]),
         Some(Serve::Broken) => (head("500 Broken", sized(0)), vec![]),
+        Some(Serve::Dies(..)) if range.is_some() => (head("500 Broken", sized(0)), vec![]),
+        Some(Serve::Dies(bytes, at)) => part(bytes, range, *at, &head),
         Some(Serve::Silent) => (head("200 OK", sized(10)), vec![]),
+        Some(Serve::Stalls(length)) => (head("200 OK", sized(*length)), vec![]),
         Some(Serve::Endless(bytes)) => (head("200 OK", String::new()), [&bytes[..], &[0; 4096]].concat()),
         Some(Serve::NoRanges(bytes)) => (head("200 OK", sized(bytes.len())), bytes.clone()),
         Some(Serve::Whole(bytes)) => part(bytes, range, bytes.len(), &head),
@@ -74,7 +81,7 @@ fn answer(mut stream: TcpStream, files: &BTreeMap<String, Serve>, log: &Mutex<Ve
     };
     stream.write_all(head.as_bytes()).ok()?;
     stream.write_all(&body).ok()?;
-    if matches!(files.get(&path), Some(Serve::Silent)) {
+    if matches!(files.get(&path), Some(Serve::Silent | Serve::Stalls(_))) {
         std::thread::sleep(Duration::from_secs(3));
     }
     Some(())

@@ -1,0 +1,58 @@
+//! The programs inside an image, compiled in a root file system made from a lock: same lock, same sources, same bytes,
+//! whatever the host has.
+//!
+//! ```text
+//! toolchain.lock.toml ─▶ packages ─▶ root      ─┐
+//! Cargo.lock          ─▶ .crate files ─▶ /cargo ├─▶ sandbox: no network, fixed environment ─▶ four programs + record
+//! tracked sources     ─▶ /vitrine               ┘
+//! ```
+//! Below `toolchain/` in the store: `<lock digest>/root`, kept; `<lock digest>/work`, there only while it compiles.
+
+mod compile;
+mod crates;
+mod inside;
+mod keeper;
+mod key;
+mod members;
+mod plan;
+mod record;
+mod root;
+mod sandbox;
+mod source;
+mod tree;
+mod vendor;
+
+pub use compile::{compile, Compiled, Job};
+pub use plan::{Bind, Plan};
+pub use record::{Record, RECORD};
+pub use sandbox::{run, Ended};
+pub use tree::listing;
+
+/// The programs, and the packages of the workspace that they are made from. PID 1, resolver and metrics are static.
+pub const PROGRAMS: [(&str, &str, Linked); 4] = [
+    ("vitrine-agent", "vitrine-agent", Linked::Dynamic),
+    ("vitrine-init", "vitrine-guest", Linked::Static),
+    ("vitrine-metrics", "vitrine-metrics", Linked::Static),
+    ("vitrine-resolver", "vitrine-resolver", Linked::Static),
+];
+
+/// How a program is linked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Linked {
+    /// Against the libraries of the image.
+    Dynamic,
+    /// Holds all it needs.
+    Static,
+}
+
+/// The parts of this program that run in new namespaces: called first thing in `main`, with one thread. Gives the exit
+/// code when this process is such a part.
+pub fn part() -> Option<u8> {
+    let mut args = std::env::args();
+    let (name, plan) = (args.next()?, args.next()?);
+    match name.as_str() {
+        keeper::NAME => Some(keeper::run(&plan)),
+        inside::NAME => Some(inside::run(&plan)),
+        _ => None,
+    }
+}
