@@ -7,6 +7,7 @@ use mock::Scene;
 use person::{cannot_judge, ends, json, serve_scene, text, Person, Served};
 use std::process::Output;
 use vitrine_attest::canonical::to_canonical_json;
+use vitrine_attest::statement::Input;
 use vitrine_attest::Sha256;
 
 fn start() -> (Person, Served) {
@@ -230,6 +231,29 @@ fn statements_that_have_to_end() {
     let (person, served) = with(Some(vitrine_verifier::clock::date(today + 29 * 86_400)));
     accepted(&person, &served, &within("30d"));
     refused(&person, &served, &within("20d"), &["V25 expiry-too-far"]);
+}
+
+#[test]
+fn programs_of_a_locked_toolchain() {
+    let with = |kinds: &[&str]| {
+        let mut scene = Scene::good();
+        scene.statement.predicate.inputs.extend(kinds.iter().map(|kind| Input {
+            kind: (*kind).into(),
+            name: "x".into(),
+            version: "1".into(),
+            sha256: Sha256::ZERO,
+        }));
+        let person = Person::of(&scene);
+        (person, serve_scene(scene))
+    };
+    let policy = |word: &str| format!("[statement]\nprograms = \"{word}\"");
+    for kinds in [&[] as &[&str], &["toolchain"], &["program", "source"]] {
+        let (person, served) = with(kinds);
+        accepted(&person, &served, &policy("any"));
+        refused(&person, &served, &policy("locked"), &["V25 programs-not-locked"]);
+    }
+    let (person, served) = with(&["source", "toolchain"]);
+    accepted(&person, &served, &policy("locked"));
 }
 
 #[test]

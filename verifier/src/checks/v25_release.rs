@@ -1,4 +1,5 @@
-//! V25: the statement is one that the policy allows: its key, how many of the keys, its image, its sequence number and version, its last day.
+//! V25: the statement is one that the policy allows: its key, how many of the keys, its image, its sequence number and version, its last day,
+//! who compiled its programs.
 //!
 //! Proves nothing about the server: what the person decided beforehand about statements is kept. All that is not met is
 //! named in the words, the reason is that of the first. That the signature holds, and the last day is not over, is V21's.
@@ -7,7 +8,7 @@ use super::Check;
 use crate::case::Case;
 use crate::clock::{date, day_of};
 use crate::outcome::{CheckResult, Failure};
-use crate::policy::{Dotted, ImagePolicy, Policy, StatementPolicy};
+use crate::policy::{Dotted, ImagePolicy, Policy, Programs, StatementPolicy};
 use vitrine_attest::config::Span;
 use vitrine_attest::dsse::k_of_n;
 use vitrine_attest::statement::{Image, Release};
@@ -22,8 +23,13 @@ fn run(case: &Case) -> CheckResult {
         return Ok(String::new());
     }
     let release = case.release()?;
-    let found =
-        [key(case, policy), signers(case, policy), image(policy, release), last_day(policy, release, case.inputs.now)];
+    let found = [
+        key(case, policy),
+        signers(case, policy),
+        image(policy, release),
+        last_day(policy, release, case.inputs.now),
+        programs(policy, release),
+    ];
     let mut failures = found.into_iter().flatten();
     let Some(mut first) = failures.next() else { return Ok(String::new()) };
     for other in failures {
@@ -93,5 +99,12 @@ fn last_day(policy: &Policy, release: &Release, now: u64) -> Option<Failure> {
         let expected = format!("{} or earlier", date(latest * DAY));
         let got = release.not_after.clone().unwrap_or_default();
         Failure::differs("expiry-too-far", "last day of the statement", expected, got)
+    })
+}
+
+fn programs(policy: &Policy, release: &Release) -> Option<Failure> {
+    (policy.statement.programs == Programs::Locked && !release.programs_are_locked()).then(|| {
+        let detail = "the statement names no toolchain and sources: its programs are a host's build, and the policy wants a locked one";
+        Failure::new("programs-not-locked", detail)
     })
 }

@@ -90,6 +90,18 @@ pub struct StatementPolicy {
     pub threshold: Option<usize>,
     /// A statement has to end, at most this far from today.
     pub expires_within: Option<Span>,
+    pub programs: Programs,
+}
+
+/// Who compiled the programs inside the image, as the statement tells.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Programs {
+    /// Also some host, with whatever it had.
+    #[default]
+    Any,
+    /// A toolchain made from a lock, so that others can compile the same bytes.
+    Locked,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

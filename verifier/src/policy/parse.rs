@@ -1,7 +1,9 @@
 //! Reads a policy file: strictly, and with the line of each mistake.
 
 use super::log::LogTable;
-use super::{FirstSeen, ImagePolicy, MemoryPolicy, Pin, Policy, Profile, RebuildPolicy, StatementPolicy, POLICY_LIMIT};
+use super::{
+    FirstSeen, ImagePolicy, MemoryPolicy, Pin, Policy, Profile, Programs, RebuildPolicy, StatementPolicy, POLICY_LIMIT,
+};
 use crate::case::firmware_pcrs;
 use crate::files;
 use crate::lines::{self, Lines, Problem};
@@ -57,6 +59,7 @@ struct StatementTable {
     keys: Option<Keys>,
     threshold: Option<Spanned<i64>>,
     expires_within: Option<Spanned<String>>,
+    programs: Option<Spanned<String>>,
 }
 
 #[derive(Deserialize)]
@@ -196,6 +199,9 @@ impl Reader {
         StatementPolicy {
             threshold: table.threshold.as_ref().and_then(|number| self.number_of(number, &keys, "threshold")),
             expires_within: self.value(&table.expires_within, "expires_within"),
+            programs: self
+                .word(&table.programs, "programs", &[("any", Programs::Any), ("locked", Programs::Locked)])
+                .unwrap_or_default(),
             keys,
         }
     }

@@ -1,6 +1,6 @@
 //! A policy in words, and as JSON: `vitrine-verify policy show`.
 
-use super::{FirstSeen, ImagePolicy, LogPolicy, Pin, Policy};
+use super::{FirstSeen, ImagePolicy, LogPolicy, Pin, Policy, Programs};
 use serde_json::{json, Value};
 use std::fmt::Write as _;
 
@@ -27,6 +27,9 @@ impl Policy {
         }
         if let Some(span) = self.statement.expires_within {
             line("Statement", format!("has a last day, at most {span} from today"));
+        }
+        if self.statement.programs == Programs::Locked {
+            line("Programs", "compiled with a locked toolchain, not by a host".into());
         }
         if self.images.is_empty() {
             line("Images", "any".into());
@@ -90,6 +93,7 @@ impl Policy {
                 "keys": self.statement.keys.iter().map(ToString::to_string).collect::<Vec<_>>(),
                 "threshold": self.statement.threshold,
                 "expires_within": self.statement.expires_within.map(|span| span.to_string()),
+                "programs": self.statement.programs,
             },
             "image": self.images.iter().map(image).collect::<Vec<_>>(),
             "evidence": { "max_age": self.max_age.map(|span| span.to_string()) },
