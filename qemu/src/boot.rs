@@ -6,6 +6,7 @@ use crate::firmware::Firmware;
 use crate::http;
 use crate::interrupt;
 use crate::machine::{Accel, CommandLine, Machine, Ports, Wire, QEMU, QEMU_PACKAGE};
+use crate::medium::Medium;
 use crate::process::{version, Process};
 use crate::qmp::Qmp;
 use crate::scratch::Scratch;
@@ -48,6 +49,8 @@ pub enum Network {
 pub struct Options {
     /// The boot image, `image.efi`.
     pub image: Vec<u8>,
+    /// What the machine starts from; None: a disk that is made of the image. With a medium, image and files below are not used.
+    pub medium: Option<Medium>,
     pub secure_boot: SecureBoot,
     pub memory_mib: u32,
     pub accel: Accel,
@@ -75,6 +78,7 @@ impl Options {
     pub fn new(image: Vec<u8>, secure_boot: SecureBoot) -> Self {
         Self {
             image,
+            medium: None,
             secure_boot,
             memory_mib: 1024,
             accel: Accel::Tcg,
@@ -271,7 +275,10 @@ fn prepare(options: &Options, firmware: &Firmware, scratch: &Scratch) -> Result<
     };
     let vars = scratch.write("vars.fd", &vars::with(&vars, &options.variables)?)?;
     let mut machine = Machine::new(firmware, vars, scratch.join("qmp.sock"), scratch.join("console.log"));
-    machine.disk = Some(scratch.write("esp.img", &esp::build(&options.image, &options.esp_files)?)?);
+    machine.medium = Some(match &options.medium {
+        Some(medium) => medium.clone(),
+        None => Medium::Disk(scratch.write("esp.img", &esp::build(&options.image, &options.esp_files)?)?),
+    });
     machine.memory_mib = options.memory_mib;
     machine.accel = options.accel;
     machine.card.clone_from(&options.card);

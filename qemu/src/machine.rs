@@ -2,6 +2,7 @@
 
 use crate::card::Card;
 use crate::firmware::{Firmware, Smm};
+use crate::medium::Medium;
 use crate::process::shell_quote;
 use std::fmt;
 use std::path::PathBuf;
@@ -61,8 +62,8 @@ pub struct Machine {
     pub smm: Smm,
     /// The guest's own copy of the variable store; it is written to.
     pub vars: PathBuf,
-    /// FAT disk, read-only for the guest. None: nothing to boot from.
-    pub disk: Option<PathBuf>,
+    /// None: nothing to boot from.
+    pub medium: Option<Medium>,
     /// swtpm's control socket.
     pub tpm: Option<PathBuf>,
     pub qmp: PathBuf,
@@ -84,7 +85,7 @@ impl Machine {
             code: firmware.code.clone(),
             smm: firmware.smm,
             vars,
-            disk: None,
+            medium: None,
             tpm: None,
             qmp,
             console,
@@ -131,10 +132,8 @@ impl Machine {
     }
 
     fn devices(&self, line: &mut CommandLine) {
-        if let Some(disk) = &self.disk {
-            // First in the boot order: every failed entry before it would add events to PCR 4.
-            line.pair("-drive", format!("if=none,id=esp,format=raw,readonly=on,file={}", comma(disk)));
-            line.pair("-device", "virtio-blk-pci,drive=esp,bootindex=0");
+        if let Some(medium) = &self.medium {
+            medium.devices(line);
         }
         if let Some(tpm) = &self.tpm {
             line.pair("-chardev", format!("socket,id=tpm,path={}", comma(tpm)));
@@ -144,6 +143,7 @@ impl Machine {
     }
 
     fn network(&self, line: &mut CommandLine) {
+        let bootfile = self.medium.as_ref().and_then(Medium::bootfile);
         let netdev = match &self.wire {
             Wire::None => {
                 line.pair("-nic", "none");
@@ -154,26 +154,27 @@ impl Machine {
                 let udp = host.wireguard.iter().zip(&guest.wireguard);
                 let udp = udp.map(|(host, guest)| format!(",hostfwd=udp:127.0.0.1:{host}-:{guest}"));
                 let tcp = format!(",hostfwd=tcp:127.0.0.1:{}-:{}", host.attestation, guest.attestation);
-                USER_NETWORK.to_string() + &udp.collect::<String>() + &tcp
+                USER_NETWORK.to_string() + &udp.collect::<String>() + &tcp + bootfile.as_deref().unwrap_or_default()
             }
             Wire::Tap(interface) => format!("tap,id=net0,ifname={interface},script=no,downscript=no"),
         };
-        // romfile= : no option ROM, which would be measured and would offer network boot.
-        line.pair("-netdev", netdev).pair("-device", format!("{},netdev={NETDEV},romfile=", self.card));
+        // romfile= : no option ROM, which would be measured and would offer network boot. OVMF has its own driver for virtio.
+        let first = if bootfile.is_some() { ",bootindex=0" } else { "" };
+        line.pair("-netdev", netdev).pair("-device", format!("{},netdev={NETDEV},romfile={first}", self.card));
     }
 }
 
 /// QEMU's option parser takes `,,` for one comma.
-fn comma(path: &std::path::Path) -> String {
+pub(crate) fn comma(path: &std::path::Path) -> String {
     path.display().to_string().replace(',', ",,")
 }
 
 /// Arguments after the program's name. Displayed as one line that a shell takes.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CommandLine(Vec<String>);
 
 impl CommandLine {
-    fn pair(&mut self, option: &str, value: impl Into<String>) -> &mut Self {
+    pub(crate) fn pair(&mut self, option: &str, value: impl Into<String>) -> &mut Self {
         self.0.extend([option.into(), value.into()]);
         self
     }
@@ -218,7 +219,7 @@ mod tests {
             smm: Smm::Required,
         };
         let mut machine = Machine::new(&firmware, "/t/vars.fd".into(), "/t/qmp".into(), "/t/a,b".into());
-        machine.disk = Some("/t/esp.img".into());
+        machine.medium = Some(Medium::Disk("/t/esp.img".into()));
         machine.tpm = Some("/t/tpm.sock".into());
         machine.wire = Wire::User(Ports { wireguard: vec![1001, 1003], attestation: 1002 });
         machine.guest_ports.wireguard = vec![51820, 443];
@@ -249,9 +250,18 @@ mod tests {
     #[test]
     fn without_network_disk_and_tpm() {
         let mut machine = machine();
-        (machine.disk, machine.tpm, machine.wire) = (None, None, Wire::None);
+        (machine.medium, machine.tpm, machine.wire) = (None, None, Wire::None);
         let text = machine.command_line().to_string();
         assert!(text.contains("-nic none") && !text.contains("tpm") && !text.contains("esp"));
+    }
+
+    #[test]
+    fn over_http() {
+        let mut machine = machine();
+        machine.medium = Some(Medium::Http("http://203.0.113.2:8000/exit.efi".into()));
+        let text = machine.command_line().to_string();
+        assert!(text.contains("-:8787,bootfile=http://203.0.113.2:8000/exit.efi -device"), "{text}");
+        assert!(text.contains("netdev=net0,romfile=,bootindex=0 ") && !text.contains("esp"), "{text}");
     }
 
     #[test]

@@ -10,6 +10,7 @@ mod attached;
 mod behaviour;
 mod crosscheck;
 mod evidence;
+mod exported;
 mod faults;
 mod images;
 mod lease;
