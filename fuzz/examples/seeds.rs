@@ -13,6 +13,9 @@ use vitrine_attest::ml_dsa::SecretKey;
 use vitrine_attest::note::cosign_ml_dsa;
 use vitrine_attest::secure_boot::signature_list;
 use vitrine_attest::vkey::{Kind, NoteKey};
+use vitrine_attest::Sha256;
+use vitrine_builder::lock::Lock;
+use vitrine_builder::vendor::{Manifest, Member};
 
 fn main() -> std::io::Result<()> {
     for (number, (target, seed)) in seeds()
@@ -56,6 +59,27 @@ fn cosigned(root: &str) -> Vec<u8> {
     let secret = SecretKey::from_seed([7; 32].into());
     let line = cosign_ml_dsa(&text, "witness.example/w1", &secret, 1_763_600_000, &[0; 32]).expect("a checkpoint");
     format!("{text}\n{line}").into()
+}
+
+/// A vendor archive with one package, for the lock of the target `lock`.
+fn vendor(lock: &str) -> Vec<u8> {
+    let package = Sha256::of(b"hello");
+    let mut lock = Lock::parse(lock.as_bytes()).expect("a lock");
+    lock.packages[0].sha256 = package;
+    let lock = lock.to_toml().expect("a lock").into_bytes();
+    let recipe = b"name = \"exit\"\n".to_vec();
+    let files = [("lock.toml", lock), ("packages/debian/pool/libc6.deb", b"hello".to_vec()), ("recipe/a.toml", recipe)];
+    let members = files.iter().map(|(name, bytes)| Member::of(*name, bytes)).collect();
+    let recipe = "recipe/a.toml".to_string();
+    let manifest = Manifest { version: 1, vitrine: "0".into(), recipe, set: vec![("a".into(), "b".into())], members };
+    let open = |member: &Member| -> vitrine_attest::Result<Box<dyn std::io::Read>> {
+        let bytes = files.iter().find(|(name, _)| *name == member.name).map(|(_, bytes)| bytes.clone());
+        Ok(Box::new(std::io::Cursor::new(bytes.unwrap_or_default())))
+    };
+    let mut out = Vec::new();
+    let failed = |e: &std::io::Error| vitrine_attest::Error::bug(e.to_string());
+    vitrine_builder::vendor::write(&mut out, &manifest, &open, &failed).expect("it fits");
+    out
 }
 
 fn seeds() -> Vec<(&'static str, Vec<u8>)> {
@@ -117,6 +141,7 @@ fn seeds() -> Vec<(&'static str, Vec<u8>)> {
         ("note", format!("{{\"v\":1,\"beacon\":{:?},\"m2\":\"\"}}", NOTE.replace('\u{2014}', "-")).into()),
         ("order", br#"{"op":{"attach":null},"seq":7,"v":2}"#.to_vec()),
         ("note", cosigned(&key)),
+        ("vendor", vendor(&lock)),
         ("vkey", witness().to_string().into()),
         ("tlog_policy", format!("{LOG_POLICY}witness pq {}\n", witness()).into()),
         ("order", order.into()),
@@ -133,6 +158,7 @@ fn seeds() -> Vec<(&'static str, Vec<u8>)> {
         ("roots", b"# one\n-----BEGIN CERTIFICATE-----\nMAMCAQE=\n-----END CERTIFICATE-----\n\x30\x81\x03\x02\x01\x01\0\0".to_vec()),
         ("scrape", b"GET /metrics?x=1 HTTP/1.1\r\nHost: 10.66.0.1:9469\r\n\r\n".to_vec()),
         ("secure_boot", signature_list([9; 16], b"certificate")),
+        ("enrol", signature_list([9; 16], b"certificate")),
         ("source", b"\0import logging as l\nlog = l.getLogger('x')\n@app.get('/')\ndef f(q):\n    log.info(f'{q}')\n".to_vec()),
         ("state", state(&keys)),
         ("statement", revocation.into()),
