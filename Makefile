@@ -24,7 +24,7 @@ static = $(call cargo_static,-p vitrine-guest -p vitrine-resolver -p vitrine-met
 beside = mkdir -p $(CARGO_TARGET_DIR)/$(1) && install -m 0755 -t $(CARGO_TARGET_DIR)/$(1) $(PROGRAMS)/vitrine-* && \
 	install -m 0755 -t $(CARGO_TARGET_DIR)/$(1) $(addprefix $(BUILT)/vitrine-,$(2)) || exit 1
 
-.PHONY: help deps build programs verifier probe saboteur controls images demo compiled-tests test prove check bench fuzz interop anchors mutants clean
+.PHONY: help deps build programs verifier probe saboteur controls images demo compiled-tests test prove check bench fuzz interop anchors mutants reproduce clean
 
 help:
 	@echo "make demo    the main job from nothing: lock, build, boot, tunnel, verdict, three refusals"
@@ -37,6 +37,7 @@ help:
 	@echo "make interop other people's programs judge the log's formats, and we judge what they write"
 	@echo "make anchors a local chain and the usual timestamp library judge anchors"
 	@echo "make mutants changes one thing at a time in checks and parsers and asks if a test notices (hours)"
+	@echo "make reproduce  programs and image twice under other conditions, byte by byte (two full compilations)"
 	@echo "make build   the three programs: vitrine, vitrine-verify, vitrine-qemu"
 
 deps:
@@ -118,6 +119,7 @@ bench: build probe
 	@tools/deps.sh bench
 	cargo build --release --locked -p vitrine-qemu --example bench_tunnel --example bench_scan
 	cargo build --release --locked -p vitrine-resolver --example native
+	cargo build --release --locked -p vitrine-initramfs --example archive
 	$(call cargo_static,-p vitrine-verifier --example bench_check --example bench_log,verifier)
 	@tools/bench/build.sh
 	@tools/bench/tunnel.sh
@@ -151,6 +153,10 @@ mutants:
 	CARGO_PROFILE_DEV_DEBUG=0 cargo test --locked -p vitrine-attest -p vitrine-verifier -p vitrine-testkit \
 		--lib --test=kit --test=attacks --test=policy --test=memory --test=beacon -- --skip=a_new_kit
 	CARGO_PROFILE_DEV_DEBUG=0 cargo mutants --jobs 1 --baseline=skip --timeout 300 $(MUTANTS)
+
+# Compiles the programs twice under other conditions, and compares them and the image: see docs/reproduce.md
+reproduce: build
+	@tools/reproduce.sh
 
 clean:
 	cargo clean

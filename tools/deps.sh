@@ -7,15 +7,16 @@ packages=(
   gcc pkg-config libtss2-dev          # to build the agent
   qemu-system-x86 ovmf swtpm swtpm-tools  # to boot
   debian-archive-keyring              # to check the archive's signature
-  sbsigntool tpm2-tools cpio          # peers that judge our output in tests
+  sbsigntool efitools tpm2-tools cpio # peers that judge our output in tests
   time                                # to measure
   nftables                            # the kernel test of the firewall
   iproute2 iputils-ping curl knot-dnsutils  # users of the VM tests' tunnel
   nsd ldnsutils                       # name servers of the VM tests
   dnsdist                             # a DNSCrypt server, for tests of the resolver
   strace                              # failing system calls, for tests of the log
+  dosfstools mtools gdisk xorriso qemu-utils  # peers that judge exported media
 )
-[ "${1:-}" != bench ] || packages+=(unbound dnsperf binutils)
+[ "${1:-}" != bench ] || packages+=(unbound dnsperf binutils zstd)
 missing=()
 for package in "${packages[@]}"; do
   dpkg-query -W -f='${db:Status-Abbrev}' "$package" 2>/dev/null | grep -q '^ii' || missing+=("$package")

@@ -8,19 +8,19 @@ export XDG_STATE_HOME="$work/state" # not the person's memory of servers
 trap 'rm -rf "$work"' EXIT
 runs=${BENCH_RUNS:-3}
 
-row() { printf '| %-52s | %-28s |\n' "$1" "$2"; }
+row() { printf '| %-52s | %-36s |\n' "$1" "$2"; }
 
-# median seconds and largest resident memory of a command: measure NAME PREPARE COMMAND…
+# Median by the clock, with the processor time and the largest resident memory of that run: measure NAME PREPARE COMMAND…
 measure() {
   local name=$1 prepare=$2
   shift 2
   for _ in $(seq "$runs"); do
     $prepare
-    /usr/bin/time -f '%e %M' -o "$work/time" "$@" >"$work/out" 2>"$work/err" || { cat "$work/err" >&2; exit 1; }
+    /usr/bin/time -f '%e %U %S %M' -o "$work/time" "$@" >"$work/out" 2>"$work/err" || { cat "$work/err" >&2; exit 1; }
     tail -n 1 "$work/time"
   done | sort -n >"$work/times"
-  read -r seconds kib < <(sed -n "$(((runs + 1) / 2))p" "$work/times")
-  row "$name" "$(LC_ALL=C printf '%.2f s, %d MiB' "$seconds" "$((kib / 1024))")"
+  sed -n "$(((runs + 1) / 2))p" "$work/times" >"$work/median"
+  row "$name" "$(LC_ALL=C awk '{printf "%.2f s, CPU %.2f s, %d MiB", $1, $2 + $3, $4 / 1024}' "$work/median")"
 }
 
 vitrine keygen --out "$work/keys" -q >/dev/null
@@ -37,15 +37,17 @@ build() { vitrine build "$1" --lock "$lock" --out "$work/out-$2" --keys "$work/k
 export -f build
 export work lock
 forget() { rm -rf "$VITRINE_CACHE/cache" "$work"/out-*; }
+remember() { rm -rf "$work"/out-a; }
 nothing() { :; }
 
-echo "machine: $(nproc) cores, $(awk '/MemTotal/ {printf "%.0f GiB", $2 / 1048576}' /proc/meminfo), $(grep -m1 'model name' /proc/cpuinfo | cut -d: -f2 | xargs)"
+echo "machine: $(nproc) cores, load $(cut -d' ' -f1 /proc/loadavg), $(awk '/MemTotal/ {printf "%.0f GiB", $2 / 1048576}' /proc/meminfo), $(grep -m1 'model name' /proc/cpuinfo | cut -d: -f2 | xargs)"
 echo
 row "what" "median of $runs runs"
 row "---" "---"
 measure "lock (indices cached)" nothing vitrine lock recipes/exit.toml --out "$work/lock.toml" -q
 measure "cold build from a filled store" forget bash -c 'build recipes/exit.toml a'
 measure "rebuild without change" nothing bash -c 'build recipes/exit.toml a'
+measure "the same image into an empty folder" remember bash -c 'build recipes/exit.toml a'
 reset_config() { bash -c 'build recipes/exit.toml b' >/dev/null; sed -i "s/^wireguard.ports = .*/wireguard.ports = [$((30000 + RANDOM % 20000))]/" "$work/changed.toml"; }
 measure "rebuild after a configuration change" reset_config bash -c 'build "$work/changed.toml" b'
 measure "screen of image.efi, from its bytes alone" nothing vitrine screen "$work/first/image.efi" --statement "$work/first/release.dsse.json" --key "$work/keys/release.pub"
@@ -54,6 +56,27 @@ vitrine inspect "$work/first" | awk '/^  layer .*packed/ {on = 1; next} NF != 3 
   while read -r layer packed raw; do
     row "layer $layer" "$(LC_ALL=C awk -v p="$packed" -v r="$raw" 'BEGIN {printf "%.2f MB packed, %.2f MB raw", p / 1e6, r / 1e6}')"
   done
+
+# Archive writing: the image's own tree, unpacked, written by us and by others with the same compressor and level.
+# Ours is compressed in layers side by side, and reads the result back and compares it; theirs is one piece, and is not read
+target=${CARGO_TARGET_DIR:-target}
+tree=$work/tree
+mkdir "$tree"
+zstd -dcq "$work/first/5-initramfs.cpio.zst" | (cd "$tree" && cpio -id --quiet --no-absolute-filenames)
+chmod -R u+w "$tree"
+(cd "$tree" && find . -mindepth 1 | LC_ALL=C sort) >"$work/names"
+{ echo '#cpio: zstd -9' && sed 's|^\./\(.*\)|./\1\t\1|' "$work/names"; } >"$work/manifest"
+export tree
+gnu() { (cd "$tree" && cpio -o -H newc --quiet --reproducible <"$work/names") | zstd -q -9 -T"$1" -f -o "$work/gnu.cpio.zst"; }
+threecpio() { 3cpio --create -C "$tree" "$work/3.cpio.zst" <"$work/manifest"; }
+export -f gnu threecpio
+measure "archive writing, zstd -9, with the comparison" nothing "$target/release/examples/archive" "$tree" "$work/ours.cpio.zst" zstd 9
+measure "archive writing, zstd -9: cpio and zstd, 2 threads" nothing bash -c 'gnu 2'
+if command -v 3cpio >/dev/null; then
+  measure "archive writing, zstd -9: $(3cpio --version)" nothing bash -c threecpio
+else
+  echo "bench: no 3cpio to compare with: cargo install --locked threecpio" >&2
+fi
 row "vitrine-verify, static" "$(LC_ALL=C awk -v b="$(stat -c %s "$(command -v vitrine-verify)")" 'BEGIN {printf "%.2f MB", b / 1e6}')"
 
 # One boot: power-on → the server answers; then checks of the running server, and of the saved messages
