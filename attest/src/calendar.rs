@@ -17,6 +17,22 @@ pub fn days(year: u64, month: u64, day: u64) -> Option<u64> {
 #[serde(try_from = "String", into = "String")]
 pub struct Date(String);
 
+impl Date {
+    /// The day, in UTC, of a number of seconds since 1970. None after the year 9999, whose text would be longer.
+    pub fn of_seconds(seconds: u64) -> Option<Self> {
+        // the inverse of [`days`]: eras of 400 years have 146,097 days
+        let shifted = seconds / 86_400 + 719_468;
+        let (era, day_of_era) = (shifted / 146_097, shifted % 146_097);
+        let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+        let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+        let month = (5 * day_of_year + 2) / 153;
+        let day = day_of_year - (153 * month + 2) / 5 + 1;
+        let month = if month < 10 { month + 3 } else { month - 9 };
+        let year = era * 400 + year_of_era + u64::from(month <= 2);
+        (year <= 9999).then(|| Self(format!("{year:04}-{month:02}-{day:02}")))
+    }
+}
+
 impl FromStr for Date {
     type Err = String;
     fn from_str(text: &str) -> Result<Self, String> {
@@ -59,7 +75,29 @@ impl fmt::Display for Date {
 
 #[cfg(test)]
 mod tests {
-    use super::Date;
+    use super::{days, Date};
+
+    /// Values from `date -u -d @…`, and each day there and back.
+    #[test]
+    fn of_seconds() {
+        for (seconds, day) in [
+            (0, "1970-01-01"),
+            (951_782_400, "2000-02-29"),
+            (951_868_799, "2000-02-29"),
+            (951_868_800, "2000-03-01"),
+            (4_107_542_400, "2100-03-01"),
+            (253_402_300_799, "9999-12-31"),
+        ] {
+            assert_eq!(Date::of_seconds(seconds).unwrap().to_string(), day);
+        }
+        assert_eq!(Date::of_seconds(253_402_300_800), None);
+        for day in (0..2_900_000).step_by(997) {
+            let date = Date::of_seconds(day * 86_400 + 86_399).unwrap().to_string();
+            let number = |range: std::ops::Range<usize>| date[range].parse::<u64>().unwrap();
+            assert_eq!(days(number(0..4), number(5..7), number(8..10)), Some(day), "{date}");
+            assert!(date.parse::<Date>().is_ok());
+        }
+    }
 
     #[test]
     fn dates() {

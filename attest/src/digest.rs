@@ -20,14 +20,9 @@ impl Sha256 {
     /// Hash of several byte strings joined. Join only what cannot be cut differently
     /// (fixed lengths, or [`crate::lengths::prefixed`]).
     pub fn of_parts(parts: &[&[u8]]) -> Self {
-        // ring, not sha2: half the time on processors without SHA instructions, see docs/decisions
-        let mut context = Context::new(&SHA256);
-        for part in parts {
-            context.update(part);
-        }
-        let mut value = [0; 32];
-        value.copy_from_slice(context.finish().as_ref());
-        Self(value)
+        let mut hasher = Hasher::default();
+        parts.iter().for_each(|part| hasher.update(part));
+        hasher.finish()
     }
 
     pub fn as_bytes(&self) -> &[u8; 32] {
@@ -37,6 +32,30 @@ impl Sha256 {
     /// The first eight hex digits, for people.
     pub fn short(&self) -> String {
         hex(&self.0[..4])
+    }
+}
+
+/// SHA-256 of what comes piece by piece.
+#[derive(Clone)]
+pub struct Hasher(Context);
+
+impl Default for Hasher {
+    fn default() -> Self {
+        // ring, not sha2: half the time on processors without SHA instructions, see docs/decisions
+        Self(Context::new(&SHA256))
+    }
+}
+
+impl Hasher {
+    pub fn update(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    /// Of everything so far.
+    pub fn finish(self) -> Sha256 {
+        let mut value = [0; 32];
+        value.copy_from_slice(self.0.finish().as_ref());
+        Sha256(value)
     }
 }
 

@@ -71,7 +71,7 @@ impl Layout {
     fn size_of_headers(&self) -> usize {
         self.optional + 60
     }
-    fn checksum(&self) -> usize {
+    pub(crate) fn checksum(&self) -> usize {
         self.optional + 64
     }
     fn entry(&self, index: usize) -> usize {
@@ -99,6 +99,7 @@ pub fn append(pe: &[u8], sections: &[NewSection]) -> Result<Vec<u8>> {
     let alignment = Alignment::of(pe, &layout)?;
     check(pe, &layout)?;
     let mut out = grow_headers(pe, &layout, alignment, sections.len())?;
+    out.reserve_exact(sections.iter().map(|section| section.data.len() + 2 * alignment.file).sum());
     for (section, index) in sections.iter().zip(layout.sections..) {
         push(&mut out, &layout, alignment, index, section)?;
     }

@@ -19,9 +19,8 @@ pub struct Signing {
 /// A release: image, prediction, statement.
 pub fn release(locked: Locked, with: &Workshop, signing: &Signing, out: &Out) -> Result<Stated> {
     let image = image(locked, with, out)?;
-    let signed = SignedUki::new(image, &signing.image)?;
-    out.keep(&signed)?;
-    let predicted = Predicted::of(signed, &signing.enrolled)?;
+    let signed = SignedUki::new(image, &signing.image, |image| out.keep(image))?;
+    let predicted = Predicted::of(signed, &signing.enrolled, |signed| out.keep(signed))?;
     out.keep(&predicted)?;
     let stated = Stated::new(predicted, &signing.statement)?;
     out.keep(&stated)?;
@@ -30,7 +29,9 @@ pub fn release(locked: Locked, with: &Workshop, signing: &Signing, out: &Out) ->
 
 /// The image without a signature, and what it measures with Secure Boot off: for those who rebuild.
 pub fn unsigned(locked: Locked, with: &Workshop, out: &Out) -> Result<UnsignedPrediction> {
-    let predicted = UnsignedPrediction::of(&image(locked, with, out)?)?;
+    let image = image(locked, with, out)?;
+    out.keep(&image)?;
+    let predicted = UnsignedPrediction::of(&image)?;
     out.keep(&predicted)?;
     Ok(predicted)
 }
@@ -42,8 +43,5 @@ fn image(locked: Locked, with: &Workshop, out: &Out) -> Result<Uki> {
     out.keep(&staged)?;
     let screened = Screened::new(staged, with, |report| out.keep(report))?;
     let packed = Packed::new(screened, with)?;
-    out.keep(&packed)?;
-    let image = Uki::new(packed)?;
-    out.keep(&image)?;
-    Ok(image)
+    Uki::new(packed, |packed| out.keep(packed))
 }

@@ -3,7 +3,7 @@
 use crate::out;
 use std::path::{Path, PathBuf};
 use vitrine_attest::statement::Input;
-use vitrine_attest::{Error, Result, Sha256};
+use vitrine_attest::{Error, Result};
 use vitrine_initramfs::Program;
 
 /// Largest program, in bytes; ours have about 3 MB.
@@ -52,7 +52,7 @@ pub fn of_bytes(name: &str, bytes: Vec<u8>) -> Result<Program> {
             "give the programs that `make programs` makes",
         ));
     }
-    Ok(Program { path: image_path(name), bytes, name: name.into() })
+    Ok(Program::new(name, &image_path(name), bytes))
 }
 
 /// `vitrine-init` → `/init`, `vitrine-agent` → `/usr/lib/vitrine/agent`.
@@ -69,7 +69,7 @@ pub fn inputs(programs: &[Program]) -> impl Iterator<Item = Input> + '_ {
         kind: crate::sbom::PROGRAM.into(),
         name: program.name.clone(),
         version: env!("CARGO_PKG_VERSION").into(),
-        sha256: Sha256::of(&program.bytes),
+        sha256: program.sha256,
     })
 }
 

@@ -60,7 +60,8 @@ pub fn key(
     // between two lists of hashes, so that none can be taken for one of the other list
     parts.push(Sha256::ZERO);
     for program in programs {
-        parts.extend([program.name.as_bytes(), program.path.as_bytes(), &program.bytes].map(Sha256::of));
+        parts.extend([program.name.as_bytes(), program.path.as_bytes()].map(Sha256::of));
+        parts.push(program.sha256);
     }
     parts.push(Sha256::ZERO);
     for input in compiled_from {

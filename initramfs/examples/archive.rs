@@ -25,19 +25,29 @@ fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
     fill(&mut tree, Path::new(folder), "").map_err(|e| e.to_string())?;
     // no rules: what is measured is the writing
     let policy = Policy::parse("mask = []", &[]).map_err(|e| e.to_string())?;
-    let (screened, _) = screen(tree, &Context::default(), &policy, &[]).map_err(|report| report.to_string())?;
-    let archive = pack(&screened, compression, &NoCache).map_err(|e| e.to_string())?;
+    let context = Context { without: vec!["cmdline".into()], ..Context::default() };
+    let (screened, _) = screen(tree, &context, &policy, &[]).map_err(|report| report.to_string())?;
+    let archive = pack(&screened, compression, &NoCache, None).map_err(|e| e.to_string())?;
     Ok(fs::write(out, archive.bytes)?)
 }
 
-/// Modules into their layer, everything else into that of the distribution.
+/// As a build sorts them, but for the few files of the configuration.
+fn layer(path: &str) -> Layer {
+    match path {
+        _ if path.starts_with("/usr/lib/modules/") => Layer::Modules,
+        _ if path == "/init" || path.starts_with("/usr/lib/vitrine/") => Layer::Programs,
+        _ => Layer::Distribution,
+    }
+}
+
+/// Every file and folder into its layer.
 fn fill(tree: &mut Tree, root: &Path, below: &str) -> Result<()> {
     let io = |e: std::io::Error| Error::host(format!("{}{below}: {e}", root.display()), "");
     for entry in fs::read_dir(root.join(below.trim_start_matches('/'))).map_err(io)? {
         let entry = entry.map_err(io)?;
         let name = entry.file_name().into_string().map_err(|_| Error::input("a name that is not UTF-8", ""))?;
         let path = format!("{below}/{name}");
-        let layer = if path.starts_with("/usr/lib/modules/") { Layer::Modules } else { Layer::Distribution };
+        let layer = layer(&path);
         let (place, kind) = (ImagePath::parse(&path)?, entry.file_type().map_err(io)?);
         if kind.is_dir() {
             tree.add_directory(place, layer, "folder")?;

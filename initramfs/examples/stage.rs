@@ -95,7 +95,7 @@ fn run(debs: &Path, cache: &str, modules: Vec<String>, mut include: Vec<String>)
     };
     for compression in [Compression::Zstd(9), Compression::Gzip(6)] {
         let start = Instant::now();
-        let archive = pack(&screened, compression, &cache)?;
+        let archive = pack(&screened, compression, &cache, None)?;
         eprintln!("pack {:?} {:?}: {} bytes", compression, start.elapsed(), archive.bytes.len());
         for layer in archive.layers {
             eprintln!(
@@ -109,7 +109,7 @@ fn run(debs: &Path, cache: &str, modules: Vec<String>, mut include: Vec<String>)
 
 fn program((path, host): (&str, &str)) -> Result<Program> {
     let bytes = std::fs::read(host).map_err(|e| Error::host(format!("{host}: {e}"), ""))?;
-    Ok(Program { path: path.into(), bytes, name: host.rsplit('/').next().unwrap_or_default().into() })
+    Ok(Program::new(host.rsplit('/').next().unwrap_or_default(), path, bytes))
 }
 
 /// What `recipes/base.toml` waives.

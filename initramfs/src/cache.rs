@@ -36,6 +36,13 @@ impl MemoryCache {
     pub(crate) fn count(&self) -> usize {
         self.0.lock().map_or(0, |map| map.len())
     }
+
+    /// Puts something else in place of everything of one kind.
+    #[cfg(test)]
+    pub(crate) fn replace(&self, kind: &str, content: &Content) {
+        let mut map = self.0.lock().unwrap();
+        map.iter_mut().filter(|((of, _), _)| of == kind).for_each(|(_, kept)| *kept = content.clone());
+    }
 }
 
 impl Cache for MemoryCache {

@@ -84,32 +84,33 @@ impl ReadBack {
 /// What the kernel fails on (unknown magic, damage, misaligned raw data, an entry cut across segments), what it skips
 /// silently (bad names, children without a folder), files given twice, and anything beyond the limits.
 pub fn read_back(bytes: &[u8], limits: Limits) -> Result<ReadBack> {
-    let mut machine = Machine { limits, read: ReadBack::default(), links: HashMap::new(), unpacked: 0 };
-    let mut at = 0;
-    while let Some(first) = bytes.get(at) {
-        match first {
-            0 => at += 1,
-            b'0' if at.is_multiple_of(4) => {
-                let end = machine.archive(bytes, at, Packing::Raw)?;
-                machine.read.segments.push(Segment { packing: Packing::Raw, packed: end - at, raw: end - at });
-                at = end;
-            }
-            _ => {
-                let packing = Packing::detect(&bytes[at..])?;
-                let (raw, packed) = packing.unpack(&bytes[at..], limits.unpacked - machine.unpacked)?;
-                let before = machine.unpacked;
-                machine.archive(&raw, 0, packing)?;
-                // Zeros between entries count, too: they were unpacked.
-                machine.unpacked = before + raw.len() as u64;
-                machine.read.segments.push(Segment { packing, packed, raw: raw.len() });
-                at += packed;
-            }
+    let mut machine = Machine::new(limits);
+    machine.segments(bytes)?;
+    machine.finish()
+}
+
+/// A piece of an initramfs.
+#[derive(Debug, Clone)]
+pub enum Piece<'a> {
+    /// To be read; begins with a compressed segment, or is empty.
+    Bytes(&'a [u8]),
+    /// What was read before: these entries, in order, and a trailer behind them or none. Their bytes are not given again.
+    Known { entries: Vec<(ImagePath, UnpackedEntry)>, trailer: bool },
+}
+
+/// Reads an initramfs that is given in pieces, as [`read_back`] does.
+///
+/// # Errors
+/// As [`read_back`]. Known entries, too, need their folder before them and may not be there twice.
+pub fn read_pieces(pieces: Vec<Piece<'_>>, limits: Limits) -> Result<ReadBack> {
+    let mut machine = Machine::new(limits);
+    for piece in pieces {
+        match piece {
+            Piece::Bytes(bytes) => machine.segments(bytes)?,
+            Piece::Known { entries, trailer } => machine.known(entries, trailer)?,
         }
     }
-    if machine.read.segments.is_empty() {
-        return Err(broken("is empty"));
-    }
-    Ok(machine.read)
+    machine.finish()
 }
 
 struct Machine {
@@ -123,6 +124,61 @@ struct Machine {
 const TYPE: u32 = 0o170_000;
 
 impl Machine {
+    fn new(limits: Limits) -> Self {
+        Self { limits, read: ReadBack::default(), links: HashMap::new(), unpacked: 0 }
+    }
+
+    fn finish(self) -> Result<ReadBack> {
+        match self.read.entries.is_empty() && self.read.segments.is_empty() {
+            true => Err(broken("is empty")),
+            false => Ok(self.read),
+        }
+    }
+
+    /// Segment after segment, to the end.
+    fn segments(&mut self, bytes: &[u8]) -> Result<()> {
+        let mut at = 0;
+        while let Some(first) = bytes.get(at) {
+            match first {
+                0 => at += 1,
+                b'0' if at.is_multiple_of(4) => {
+                    let end = self.archive(bytes, at, Packing::Raw)?;
+                    self.read.segments.push(Segment { packing: Packing::Raw, packed: end - at, raw: end - at });
+                    at = end;
+                }
+                _ => {
+                    let packing = Packing::detect(&bytes[at..])?;
+                    let (raw, packed) = packing.unpack(&bytes[at..], self.limits.unpacked - self.unpacked)?;
+                    let before = self.unpacked;
+                    self.archive(&raw, 0, packing)?;
+                    // Zeros between entries count, too: they were unpacked.
+                    self.unpacked = before + raw.len() as u64;
+                    self.read.segments.push(Segment { packing, packed, raw: raw.len() });
+                    at += packed;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn known(&mut self, entries: Vec<(ImagePath, UnpackedEntry)>, trailer: bool) -> Result<()> {
+        for (path, entry) in entries {
+            self.read.ends_in_trailer = false;
+            self.check_place(&path, entry.mode)?;
+            self.read.entries.insert(path, entry);
+        }
+        if trailer {
+            self.trailer();
+        }
+        Ok(())
+    }
+
+    fn trailer(&mut self) {
+        self.read.ends_in_trailer = true;
+        self.read.trailers += 1;
+        self.links.clear();
+    }
+
     /// Reads entries until the data ends or, in raw data, something else than an entry begins.
     fn archive(&mut self, bytes: &[u8], mut at: usize, packing: Packing) -> Result<usize> {
         loop {
@@ -147,17 +203,16 @@ impl Machine {
     }
 
     fn entry(&mut self, record: &Record<'_>) -> Result<()> {
-        self.read.ends_in_trailer = record.is_trailer();
         if record.is_trailer() {
-            self.read.trailers += 1;
-            self.links.clear();
+            self.trailer();
             return Ok(());
         }
+        self.read.ends_in_trailer = false;
         let Some(path) = record.path()? else { return Ok(()) };
         if self.read.entries.len() == self.limits.entries {
             return Err(broken(&format!("has more than {} entries", self.limits.entries)));
         }
-        self.check_place(&path, record)?;
+        self.check_place(&path, record.mode)?;
         let node = self.node(record)?;
         let (mode, uid, gid, mtime) = (record.mode, record.uid, record.gid, record.mtime);
         self.read.entries.insert(path, UnpackedEntry { node, mode, uid, gid, mtime });
@@ -165,13 +220,13 @@ impl Machine {
     }
 
     /// The kernel does not create a file whose folder is missing, and says nothing. It replaces earlier files.
-    fn check_place(&self, path: &ImagePath, record: &Record<'_>) -> Result<()> {
+    fn check_place(&self, path: &ImagePath, mode: u32) -> Result<()> {
         if path.parent().is_some_and(|parent| !self.is_folder(&parent)) {
             return Err(broken(&format!("has {path} before its folder, so the kernel would leave it out")));
         }
         match self.read.entries.get(path) {
             None => Ok(()),
-            Some(old) if old.node == Unpacked::Directory && record.mode & TYPE == 0o040_000 => Ok(()),
+            Some(old) if old.node == Unpacked::Directory && mode & TYPE == 0o040_000 => Ok(()),
             Some(_) => Err(broken(&format!("has {path} twice"))),
         }
     }

@@ -41,6 +41,8 @@ pub struct Context<'a> {
     pub modules: Vec<String>,
     /// The kernel that boots the tree: a bzImage.
     pub kernel: Option<&'a [u8]>,
+    /// Of that kernel, where it is known already.
+    pub kernel_sha256: Option<Sha256>,
     /// What the reader of the tree could not read.
     pub unjudged: Vec<Unjudged>,
     /// What the user asked not to judge: `cmdline`.
@@ -165,7 +167,7 @@ fn look(subject: &dyn Subject, judge: &Judge<'_>, context: &Context<'_>) -> (See
     let kernel = || match context.kernel {
         None => (Seen::default(), None),
         Some(bytes) => {
-            let sha256 = Sha256::of(bytes);
+            let sha256 = context.kernel_sha256.unwrap_or_else(|| Sha256::of(bytes));
             (memo::kernel(memo, judge, KERNEL, bytes, sha256), Some(sha256))
         }
     };

@@ -2,6 +2,7 @@
 
 use crate::cache::{Cache, Content};
 use crate::deb::Deb;
+use crate::glob;
 use crate::index::{Index, Item, Kind};
 use crate::path::ImagePath;
 use crate::unpack::{unpack, Coding};
@@ -132,6 +133,11 @@ impl<'a> Sources<'a> {
     /// All paths of all packages, sorted.
     pub fn paths(&self) -> impl Iterator<Item = &ImagePath> {
         self.paths.keys()
+    }
+
+    /// All paths that match a pattern, sorted.
+    pub fn matching(&self, pattern: &str) -> Vec<ImagePath> {
+        self.paths().filter(|path| glob::matches(pattern, path.as_str())).cloned().collect()
     }
 
     /// All paths below a folder, sorted.

@@ -12,7 +12,7 @@ use crate::take::Taker;
 use crate::tree::{Layer, Tree, OWN};
 use crate::users;
 use std::collections::BTreeSet;
-use vitrine_attest::{Error, Result};
+use vitrine_attest::{Error, Result, Sha256};
 
 /// Where the guest's init reads which modules to load: absolute paths, one a line, dependencies first.
 pub const MODULE_LIST: &str = "/etc/vitrine/modules";
@@ -45,8 +45,16 @@ pub struct Program {
     /// Where it goes in the image.
     pub path: String,
     pub bytes: Vec<u8>,
+    /// Of these bytes: several steps ask for it.
+    pub sha256: Sha256,
     /// `vitrine-init`
     pub name: String,
+}
+
+impl Program {
+    pub fn new(name: &str, path: &str, bytes: Vec<u8>) -> Self {
+        Self { path: path.into(), sha256: Sha256::of(&bytes), bytes, name: name.into() }
+    }
 }
 
 /// A file made from the recipe: layer `configuration`.
@@ -63,7 +71,7 @@ pub struct TextFile {
 pub struct Staged {
     pub tree: Tree,
     /// The kernel image as the package has it, signature included.
-    pub kernel: Vec<u8>,
+    pub kernel: Content,
     /// `uname -r`
     pub kernel_release: String,
     pub stub: Vec<u8>,
@@ -102,10 +110,16 @@ pub fn stage(
         users::add(&mut tree)?;
     }
     taker.tree = tree;
-    libraries::close(&mut taker)?;
-    let (kernel, kernel_package) = single(&taker, &selection.kernel, "kernel")?;
-    let (stub, stub_package) = single(&taker, &selection.stub, "stub")?;
-    let kernel_release = kernel::release(&kernel)?;
+    // the kernel is half of all bytes that are read and hashed here
+    let (closed, kernel) = std::thread::scope(|scope| {
+        let kernel = scope.spawn(|| single(&sources, &selection.kernel, "kernel"));
+        let closed = libraries::close(&mut taker);
+        (closed, kernel.join().unwrap_or_else(|_| Err(Error::bug("the kernel was not read"))))
+    });
+    closed?;
+    let (kernel, kernel_package) = kernel?;
+    let (stub, stub_package) = single(&sources, &selection.stub, "stub")?;
+    let (stub, kernel_release) = (stub.bytes, kernel::release(&kernel.bytes)?);
     let Taker { mut tree, mut contributed, .. } = taker;
     contributed.extend([kernel_package, stub_package]);
     let modules = Catalogue::new(&sources, &kernel_release)?.close(&selection.modules, progress)?;
@@ -119,7 +133,7 @@ fn add_own(tree: &mut Tree, selection: &Selection) -> Result<()> {
         tree.add_directory(ImagePath::parse(path)?, Layer::Configuration, OWN)?;
     }
     for program in &selection.programs {
-        let content = Content::new(program.bytes.clone());
+        let content = Content { bytes: program.bytes.clone(), sha256: program.sha256 };
         tree.add_file(place(&program.path)?, content, 0o555, Layer::Programs, &format!("program {}", program.name))?;
     }
     for file in &selection.files {
@@ -134,8 +148,8 @@ fn place(path: &str) -> Result<ImagePath> {
 }
 
 /// The one file that a pattern names, and its package.
-fn single(taker: &Taker<'_>, pattern: &str, what: &str) -> Result<(Vec<u8>, String)> {
-    let paths = taker.matching(pattern);
+fn single(sources: &Sources<'_>, pattern: &str, what: &str) -> Result<(Content, String)> {
+    let paths = sources.matching(pattern);
     let [path] = paths.as_slice() else {
         let found: Vec<&str> = paths.iter().map(ImagePath::as_str).collect();
         let (what, hint) = match paths.len() {
@@ -147,9 +161,9 @@ fn single(taker: &Taker<'_>, pattern: &str, what: &str) -> Result<(Vec<u8>, Stri
         };
         return Err(Error::input(what, hint));
     };
-    let found = taker.sources.find(path)?.ok_or_else(|| Error::bug(format!("{path} was listed and is gone")))?;
-    let content = taker.sources.read(path, found, Form::Stored)?;
-    Ok((content.bytes, taker.sources.package_name(found).to_string()))
+    let found = sources.find(path)?.ok_or_else(|| Error::bug(format!("{path} was listed and is gone")))?;
+    let content = sources.read(path, found, Form::Stored)?;
+    Ok((content, sources.package_name(found).to_string()))
 }
 
 fn add_modules(tree: &mut Tree, contributed: &mut BTreeSet<String>, modules: Vec<Module>) -> Result<()> {
@@ -170,7 +184,6 @@ mod tests {
     use crate::fixture::{bzimage, deb, module, program, Tar, Wants};
     use crate::sources::Load;
     use crate::unpack::{pack, Coding};
-    use vitrine_attest::Sha256;
 
     fn linux() -> Vec<u8> {
         let tar = Tar::new()
@@ -197,11 +210,7 @@ mod tests {
             modules: vec!["a".into()],
             kernel: "/boot/vmlinuz-*".into(),
             stub: "/usr/lib/x.stub".into(),
-            programs: vec![Program {
-                path: "/usr/lib/vitrine/agent".into(),
-                bytes: agent,
-                name: "vitrine-agent".into(),
-            }],
+            programs: vec![Program::new("vitrine-agent", "/usr/lib/vitrine/agent", agent)],
             files: vec![TextFile { path: "/etc/os-release".into(), bytes: b"ID=vitrine\n".to_vec(), mode: 0o444 }],
         }
     }

@@ -79,16 +79,11 @@ impl<'s> Taker<'s> {
         if !glob::is_pattern(wanted) {
             return self.take(&ImagePath::parse(wanted)?).map(drop);
         }
-        let paths = self.matching(wanted);
+        let paths = self.sources.matching(wanted);
         if paths.is_empty() {
             return Err(self.missing(wanted));
         }
         paths.iter().try_for_each(|path| self.take(path).map(drop))
-    }
-
-    /// All paths of the packages that match a pattern, sorted.
-    pub fn matching(&self, pattern: &str) -> Vec<ImagePath> {
-        self.sources.paths().filter(|path| glob::matches(pattern, path.as_str())).cloned().collect()
     }
 
     /// Takes one file or folder, and every link on the way to it. Returns where it really is.

@@ -1,11 +1,11 @@
 //! Steps 6 and 7: the image, then its signature.
 
-use super::{Origin, Packed};
+use super::{beside, Origin, Packed};
 use crate::authenticode::{self, Signer};
 use crate::out::{self, Leaves, Left};
 use crate::uki::{assemble, Parts};
 use std::sync::OnceLock;
-use vitrine_attest::{Error, Result, Sha256};
+use vitrine_attest::{Result, Sha256};
 use vitrine_initramfs::Report;
 
 /// The unsigned image: what anybody can rebuild, byte by byte.
@@ -20,17 +20,20 @@ pub struct Uki {
 }
 
 impl Uki {
+    /// `keep` gets what was packed, and works meanwhile.
+    ///
     /// # Errors
     /// When the stub is not a known one, the kernel is not a PE file, or the image is larger than its budget.
-    pub fn new(packed: Packed) -> Result<Self> {
-        let bytes = assemble(&Parts {
+    pub fn new(packed: Packed, keep: impl FnOnce(&Packed) -> Result<()> + Send) -> Result<Self> {
+        let parts = Parts {
             stub: &packed.stub,
             os_release: &packed.os_release,
             cmdline: &packed.origin.locked.recipe().image.cmdline,
             kernel_release: &packed.kernel_release,
             initrd: &packed.archive.bytes,
             kernel: &packed.kernel,
-        })?;
+        };
+        let bytes = beside(|| keep(&packed), || assemble(&parts))?;
         packed.sizes.check(bytes.len(), packed.origin.locked.recipe().image.budget)?;
         Ok(Self {
             origin: packed.origin,
@@ -70,15 +73,13 @@ pub struct SignedUki {
 }
 
 impl SignedUki {
+    /// `keep` gets the unsigned image, and works meanwhile.
+    ///
     /// # Errors
     /// When the signer fails, or gives a signature that does not verify.
-    pub fn new(unsigned: Uki, signer: &Signer) -> Result<Self> {
-        let (bytes, subject) = std::thread::scope(|scope| {
-            let subject = scope.spawn(|| unsigned.sha256());
-            let bytes = authenticode::sign(&unsigned.bytes, signer);
-            (bytes, subject.join().map_err(|_| Error::bug("the hash of the image was not finished")))
-        });
-        Ok(Self { bytes: bytes?, subject: subject?, unsigned })
+    pub fn new(unsigned: Uki, signer: &Signer, keep: impl FnOnce(&Uki) -> Result<()> + Send) -> Result<Self> {
+        let bytes = beside(|| keep(&unsigned), || authenticode::sign(&unsigned.bytes, signer))?;
+        Ok(Self { bytes, subject: unsigned.sha256(), unsigned })
     }
 
     pub fn bytes(&self) -> &[u8] {

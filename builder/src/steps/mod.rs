@@ -24,7 +24,7 @@ use crate::progress::Progress;
 use crate::store::Store;
 use vitrine_attest::evidence::ImageId;
 use vitrine_attest::statement::Input;
-use vitrine_attest::Result;
+use vitrine_attest::{Error, Result};
 use vitrine_initramfs::Program;
 
 /// What every step may use.
@@ -42,6 +42,16 @@ impl Workshop<'_> {
     fn cache(&self) -> Derived<'_> {
         Derived::new(self.store, self.progress)
     }
+}
+
+/// Does both at the same time: what a step has left is written while the next one works. The writer's error goes first.
+fn beside<T>(keep: impl FnOnce() -> Result<()> + Send, work: impl FnOnce() -> Result<T>) -> Result<T> {
+    std::thread::scope(|scope| {
+        let kept = scope.spawn(keep);
+        let made = work();
+        kept.join().unwrap_or_else(|_| Err(Error::bug("the writer of the output folder stopped")))?;
+        made
+    })
 }
 
 /// Where an image comes from; handed on from step to step.

@@ -2,6 +2,7 @@
 
 use super::{Origin, Screened, Workshop};
 use crate::budget::Sizes;
+use crate::maker;
 use crate::out::{self, Leaves, Left};
 use crate::recipe;
 use vitrine_attest::{Error, Result};
@@ -28,7 +29,7 @@ impl Packed {
         let Screened { origin, os_release, tree, report, kernel, kernel_release, stub } = screened;
         let compression = compression(&origin.locked.recipe().image)?;
         with.progress.step(&format!("pack with {}", compression.describe()));
-        let archive = pack(&tree, compression, &with.cache())?;
+        let archive = pack(&tree, compression, &with.cache(), maker::identity())?;
         let (layers, largest) = (archive.layers.clone(), Sizes::largest(tree.tree()));
         let sizes = Sizes { kernel: kernel.len(), layers, largest };
         Ok(Self { origin, os_release, report, archive, kernel, kernel_release, stub, sizes, compression })

@@ -1,6 +1,6 @@
 //! Step 8: what the TPM will say.
 
-use super::{SignedUki, Uki};
+use super::{beside, SignedUki, Uki};
 use crate::out::{self, Leaves, Left};
 use vitrine_attest::expected::Prediction;
 use vitrine_attest::secure_boot::Variables;
@@ -15,9 +15,14 @@ pub struct Predicted {
 }
 
 impl Predicted {
-    /// Predicts from the bytes that will boot.
-    pub fn of(signed: SignedUki, variables: &Variables) -> Result<Self> {
-        let prediction = vitrine_attest::predict::predict(signed.bytes(), Some(variables))?;
+    /// Predicts from the bytes that will boot. `keep` gets them, and works meanwhile.
+    pub fn of(
+        signed: SignedUki,
+        variables: &Variables,
+        keep: impl FnOnce(&SignedUki) -> Result<()> + Send,
+    ) -> Result<Self> {
+        let predict = || vitrine_attest::predict::predict(signed.bytes(), Some(variables));
+        let prediction = beside(|| keep(&signed), predict)?;
         Ok(Self { unsigned: signed.unsigned, subject: signed.subject, prediction })
     }
 

@@ -41,7 +41,8 @@ impl Screened {
             cmdline: Some(recipe.image.cmdline.clone()),
             dev: is_dev_name(&origin.id.name),
             modules: recipe.image.modules.clone(),
-            kernel: Some(&inner.kernel),
+            kernel: Some(&inner.kernel.bytes),
+            kernel_sha256: Some(inner.kernel.sha256),
             memo: maker::identity().map(|maker| Memo { cache: &cache, maker }),
             ..Context::default()
         };
@@ -57,7 +58,7 @@ impl Screened {
         let findings = Findings { report, masked };
         keep(&findings)?;
         let tree = tree.ok_or_else(|| refusal(&findings.report))?;
-        let (kernel, kernel_release, stub) = (inner.kernel, inner.kernel_release, inner.stub);
+        let (kernel, kernel_release, stub) = (inner.kernel.bytes, inner.kernel_release, inner.stub);
         Ok(Self { origin, os_release, tree, report: findings.report, kernel, kernel_release, stub })
     }
 }
