@@ -41,6 +41,7 @@ pub enum Command {
     Sign(Sign),
     Export(Export),
     Enrol(Enrol),
+    Slots(Slots),
     Completions(Completions),
     Man(Man),
 }
@@ -88,10 +89,16 @@ pub struct Lock {
 Example:
   vitrine compile recipes/toolchain.lock.toml --out out/programs
   vitrine build recipes/exit.toml --programs out/programs --out out/exit \\
-    --keys keys")]
+    --keys keys
+  vitrine compile --from exit.tar --out out/again")]
 pub struct Compile {
     /// Lock of a toolchain, made by `vitrine lock recipes/toolchain.toml`
-    pub lock: PathBuf,
+    #[arg(required_unless_present = "from")]
+    pub lock: Option<PathBuf>,
+    /// Archive of `vitrine vendor --toolchain` to compile from, without a network:
+    /// its own programs have to come out
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["lock", "source", "offline", "mirror"])]
+    pub from: Option<PathBuf>,
     /// Folder for the programs and programs.json, the record of their inputs
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,
@@ -149,6 +156,7 @@ pub struct Update {
 /// Recipe with its parents and files, lock, every locked package, and the programs that go
 /// into the image. `vitrine build --from` rebuilds from it without a network. The same
 /// inputs give the same archive, byte by byte; any `tar` unpacks it.
+/// With --toolchain also what the programs are compiled from, for `vitrine compile --from`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Example:
@@ -160,6 +168,12 @@ pub struct Vendor {
     /// Archive to write
     #[arg(long, value_name = "FILE")]
     pub out: PathBuf,
+    /// Carry compiler, sources and crates along: lock of the toolchain that made the programs
+    #[arg(long, value_name = "LOCK")]
+    pub toolchain: Option<PathBuf>,
+    /// Folder of the sources that the programs are from, for --toolchain
+    #[arg(long, value_name = "DIR", default_value = ".", requires = "toolchain")]
+    pub source: PathBuf,
 }
 
 /// Build an image from a recipe and its lock
@@ -379,6 +393,109 @@ pub struct Enrol {
     /// [default: begin of the validity of PK.crt]
     #[arg(long, value_name = "TIME")]
     pub time: Option<String>,
+}
+
+/// Keep two releases where machines start from, and the way back
+///
+/// FOLDER is a mounted EFI system partition, or a netboot folder of `vitrine export`.
+/// Each release lies in a slot beside its signed statement; one of both is active.
+/// Everything is checked by signature and hash, each time.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Exit codes: 0 done, or the active release is good; 1 refused; 2 could not do it.
+
+Example:
+  vitrine slots install /boot/efi out/exit --key keys/release.pub
+  vitrine slots activate /boot/efi --key keys/release.pub
+  vitrine slots rollback /boot/efi --key keys/release.pub")]
+pub struct Slots {
+    #[command(subcommand)]
+    pub action: SlotsAction,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum SlotsAction {
+    Install(SlotsInstall),
+    Activate(SlotsActivate),
+    Rollback(SlotsRollback),
+    Status(SlotsStatus),
+}
+
+/// Put a release into the slot that is not active
+///
+/// It has to be newer than what is there, and good: signed, the image that is stated,
+/// not past its last day, not revoked. What machines start stays as it is.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  vitrine slots install /srv/www/boot out/exit --key keys/release.pub")]
+pub struct SlotsInstall {
+    #[command(flatten)]
+    pub judging: Judging,
+    /// Output folder of a build, or image
+    pub build: PathBuf,
+    /// Its signed statement [default: release.dsse.json beside the image]
+    #[arg(long, value_name = "FILE")]
+    pub statement: Option<PathBuf>,
+}
+
+/// Make the newer release the one that machines start
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  vitrine slots activate /srv/www/boot --key keys/release.pub")]
+pub struct SlotsActivate {
+    #[command(flatten)]
+    pub judging: Judging,
+    /// From then on nothing below this sequence number is started from here
+    #[arg(long, value_name = "N")]
+    pub min_seq: Option<u64>,
+    /// Replace an active image that is in no slot; it is lost
+    #[arg(long)]
+    pub replace: bool,
+}
+
+/// Go back to the release before
+///
+/// Refused when that is past its last day, revoked, or below --min-seq.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  vitrine slots rollback /srv/www/boot --key keys/release.pub \\
+    --revocation revocations")]
+pub struct SlotsRollback {
+    #[command(flatten)]
+    pub judging: Judging,
+}
+
+/// Say what is in both slots, and which one machines start
+///
+/// Exit code 1 when they start nothing, or something that is refused.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  vitrine slots status /srv/www/boot --key keys/release.pub --json")]
+pub struct SlotsStatus {
+    #[command(flatten)]
+    pub judging: Judging,
+}
+
+/// Which folder, and by what its releases are judged.
+#[derive(Debug, Args)]
+pub struct Judging {
+    /// Mounted EFI system partition, or netboot folder
+    pub folder: PathBuf,
+    /// Release key (release.pub); with several, each may sign
+    #[arg(long, value_name = "FILE", required = true)]
+    pub key: Vec<PathBuf>,
+    /// Revocations, a file or a folder of .json; those of your keys are kept in
+    /// the folder for later
+    #[arg(long, value_name = "FILE|DIR")]
+    pub revocation: Vec<PathBuf>,
+    /// What the machines' firmware holds (secure-boot.json): refuse what would
+    /// not start there, or start with another PCR 7 than stated
+    #[arg(long, value_name = "FILE")]
+    pub secure_boot: Option<PathBuf>,
 }
 
 /// Print a completion script for a shell

@@ -26,6 +26,7 @@ pub mod progress;
 pub mod recipe;
 mod record;
 pub mod sbom;
+pub mod slots;
 pub mod statement;
 pub mod steps;
 pub mod store;

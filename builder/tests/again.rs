@@ -131,7 +131,11 @@ fn flipped_bytes_in_the_cache_are_made_anew() {
     let (cache, whole) = (empty_cache(&dir.path().join("c")), dir.path().join("whole"));
     said(within(&cache, &whole, &["--unsigned"]));
     let kinds = names(&cache.join("cache"));
-    assert_eq!(kinds, ["build", "deb-index", "file", "file-plain", "layer", "screen"], "a kind that nobody tests");
+    assert_eq!(
+        kinds,
+        ["build", "deb-index", "file", "file-plain", "layer", "read-back", "screen"],
+        "a kind that nobody tests"
+    );
     for kind in kinds {
         assert!(flip(&cache.join("cache").join(&kind)) > 0, "{kind} is empty");
         let words = said(within(&cache, &whole, &["--unsigned"]));

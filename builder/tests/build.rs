@@ -82,6 +82,12 @@ fn an_archive_rebuilds_the_image_without_a_network() {
     let image = |out: &Path| fs::read(out.join("6-image.unsigned.efi")).unwrap();
     assert!(image(&a) == image(&b), "6-image.unsigned.efi differs");
     succeed(vitrine(&["diff", text(&a), text(&b)]));
+    let mut compile =
+        vitrine(&["compile", "-q", "--from", text(&archive), "--out", text(&dir.path().join("programs"))]);
+    let output = compile.env("VITRINE_CACHE", dir.path().join("cache")).output().unwrap();
+    let errors = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{errors}");
+    assert!(errors.contains("nothing that they are compiled from") && errors.contains("--toolchain LOCK"), "{errors}");
 }
 
 /// What the screen finds is printed and written; nothing after it is.

@@ -26,7 +26,7 @@ fn golden(name: &str, found: &str) {
     assert_eq!(found, expected, "{} differs: if that is meant, set VITRINE_UPDATE_GOLDEN=1", path.display());
 }
 
-const VERBS: [&str; 15] = [
+const VERBS: [&str; 20] = [
     "keygen",
     "lock",
     "update",
@@ -40,6 +40,11 @@ const VERBS: [&str; 15] = [
     "sign",
     "export",
     "enrol",
+    "slots",
+    "slots install",
+    "slots activate",
+    "slots rollback",
+    "slots status",
     "completions",
     "man",
 ];
@@ -47,7 +52,7 @@ const VERBS: [&str; 15] = [
 #[test]
 fn help_is_narrow_and_ends_with_an_example() {
     for verb in [None].into_iter().chain(VERBS.map(Some)) {
-        let args: Vec<_> = verb.into_iter().chain(["--help"]).collect();
+        let args: Vec<_> = verb.into_iter().flat_map(|verb| verb.split(' ')).chain(["--help"]).collect();
         let output = vitrine(&args);
         let text = String::from_utf8(output.stdout).unwrap();
         assert_eq!(output.status.code(), Some(0));
@@ -56,7 +61,7 @@ fn help_is_narrow_and_ends_with_an_example() {
             assert!(!line.ends_with(' ') || line.trim().is_empty(), "{verb:?}: space at the end: {line:?}");
         }
         assert!(text.contains("Example"), "{verb:?} has no example");
-        golden(&format!("help-{}.txt", verb.unwrap_or("vitrine")), &text);
+        golden(&format!("help-{}.txt", verb.unwrap_or("vitrine").replace(' ', "-")), &text);
     }
 }
 
@@ -120,6 +125,21 @@ fn errors_name_what_happened_and_what_to_do() {
     golden("errors.txt", &report.replace(&folder, "DIR"));
 }
 
+/// An archive says what to compile from: nothing else does at the same time.
+#[test]
+fn compile_from_an_archive_takes_nothing_else() {
+    for more in [vec![], vec!["--from", "x.tar", "x.lock.toml"], vec!["--from", "x.tar", "--source", "."]] {
+        let output = vitrine(&[&["compile", "--out", "x"], &more[..]].concat());
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{said}");
+        assert!(said.contains("--from") || said.contains("<LOCK>"), "{said}");
+    }
+    let output = vitrine(&["vendor", "x.toml", "--out", "x.tar", "--source", "."]);
+    assert!(String::from_utf8(output.stderr).unwrap().contains("--toolchain <LOCK>"));
+    let output = vitrine(&["compile", "--from", "/nonexistent/x.tar", "--out", "/nonexistent/x"]);
+    assert!(String::from_utf8(output.stderr).unwrap().contains("/nonexistent/x.tar"));
+}
+
 #[test]
 fn errors_as_json() {
     let output = vitrine(&["--json", "inspect", "/nonexistent/image"]);
@@ -147,7 +167,10 @@ fn keys_completions_and_pages() {
     }
     let pages = dir.path().join("man1");
     vitrine(&["man", "--out", &pages.display().to_string()]);
-    for page in [PathBuf::from("vitrine.1")].into_iter().chain(VERBS.map(|v| format!("vitrine-{v}.1").into())) {
+    for page in [PathBuf::from("vitrine.1")]
+        .into_iter()
+        .chain(VERBS.map(|v| format!("vitrine-{}.1", v.replace(' ', "-")).into()))
+    {
         assert!(fs::read_to_string(pages.join(&page)).unwrap().contains(".TH"), "{}", page.display());
     }
 }

@@ -1,6 +1,7 @@
 //! Puts a PKCS#7 signature into a PE file's certificate table (PE specification §5.7, UEFI 2.10 §32.2.4).
 
 use crate::append::{put_u32, Layout};
+use vitrine_attest::pe::Pe;
 use vitrine_attest::{Error, Result};
 
 /// WIN_CERTIFICATE begins with dwLength (u32), wRevision (u16), wCertificateType (u16).
@@ -39,5 +40,22 @@ pub fn attach(image: &[u8], pkcs7: &[u8]) -> Result<Vec<u8>> {
     out.resize(image.len() + length, 0);
     put_u32(&mut out, directory, image.len())?;
     put_u32(&mut out, directory + 4, length)?;
+    Ok(out)
+}
+
+/// The image without its signatures: what [`attach`] was given, whoever has signed since. CheckSum, which some signers fill
+/// in, is 0 again.
+///
+/// # Errors
+/// When the image is malformed.
+pub fn detach(image: &[u8]) -> Result<Vec<u8>> {
+    let (table, size) = Pe::parse(image)?.certificate_table();
+    let layout = Layout::of(image)?;
+    let (directory, checksum) = (layout.certificate_directory()?, layout.checksum());
+    let end = if size == 0 { image.len() } else { table };
+    let mut out = image[..end].to_vec();
+    put_u32(&mut out, checksum, 0)?;
+    put_u32(&mut out, directory, 0)?;
+    put_u32(&mut out, directory + 4, 0)?;
     Ok(out)
 }

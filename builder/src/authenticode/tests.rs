@@ -69,6 +69,20 @@ fn signing_twice_gives_the_same_bytes_and_keeps_the_digest() {
     assert!(sign(&signed, &signer).unwrap_err().what.contains("signed already"));
 }
 
+#[test]
+fn without_its_signature_it_is_as_before() {
+    let image = uki::tests::sample();
+    let mut signed = sign(&image, &keys::image_signer(key_folder()).unwrap()).unwrap();
+    assert_eq!(attach::detach(&signed).unwrap(), image);
+    assert_eq!(attach::detach(&image).unwrap(), image);
+    // as a signer leaves it who fills in CheckSum
+    signed[0x40 + 24 + 64] = 7;
+    assert_eq!(attach::detach(&signed).unwrap(), image);
+    signed[700] ^= 1;
+    assert_ne!(attach::detach(&signed).unwrap(), image);
+    assert!(attach::detach(b"MZ").is_err());
+}
+
 /// A key that never is on this machine: a command signs, or a signature comes as a file. All ways give the same image.
 #[test]
 fn outside_signers() {

@@ -61,7 +61,7 @@ pub fn run(args: &Export, progress: &Progress) -> Result<Outcome> {
 }
 
 /// The image itself, or that of an output folder.
-fn image_of(target: &Path) -> Result<PathBuf> {
+pub(super) fn image_of(target: &Path) -> Result<PathBuf> {
     let (signed, unsigned) = (target.join(out::IMAGE), target.join(out::UNSIGNED));
     if !target.is_dir() {
         return Ok(target.to_owned());

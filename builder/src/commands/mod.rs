@@ -12,6 +12,7 @@ mod pages;
 mod predict;
 mod screen;
 mod sign;
+mod slots;
 mod source_audit;
 mod sources;
 mod update;
@@ -62,6 +63,7 @@ pub fn run(cli: Cli) -> Result<Outcome> {
         Command::Sign(args) => sign::run(&args),
         Command::Export(args) => export::run(&args, &progress),
         Command::Enrol(args) => enrol::run(&args),
+        Command::Slots(args) => slots::run(&args, &progress),
         Command::Completions(args) => pages::completions(&args),
         Command::Man(args) => pages::man(&args),
     }

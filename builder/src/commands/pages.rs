@@ -20,11 +20,14 @@ pub fn man(args: &cli::Man) -> Result<Outcome> {
     command.build();
     let Some(folder) = &args.out else { return Ok(Outcome::raw(page(command)?)) };
     std::fs::create_dir_all(folder).map_err(|e| cannot("make folder", folder, &e))?;
-    let mut written = Vec::new();
-    for command in std::iter::once(&command).chain(command.get_subcommands()) {
-        written.push(write(folder, command.clone())?);
-    }
+    let written = all(&command).into_iter().map(|command| write(folder, command)).collect::<Result<Vec<_>>>()?;
     Outcome::new(format!("{}\n", written.join("\n")), &json!({ "written": written }))
+}
+
+/// The command, and all that are below it.
+fn all(command: &clap::Command) -> Vec<clap::Command> {
+    let below = command.get_subcommands().filter(|below| below.get_name() != "help").flat_map(all);
+    std::iter::once(command.clone()).chain(below).collect()
 }
 
 fn write(folder: &Path, command: clap::Command) -> Result<String> {

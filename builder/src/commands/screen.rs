@@ -98,6 +98,7 @@ fn anything(args: &Screen, path: &Path) -> Result<Outcome> {
         dev: target.dev,
         modules: Vec::new(),
         kernel: named.as_deref().or(target.kernel.as_deref()),
+        kernel_sha256: None,
         unjudged,
         without,
         printk: args.printk,

@@ -8,7 +8,7 @@ use crate::progress::Progress;
 use crate::recipe::{Disk, Recipe, Source};
 use crate::store::Store;
 use crate::toolchain::Record;
-use crate::vendor;
+use crate::vendor::{self, Vendored};
 use std::path::Path;
 use vitrine_attest::statement::Input;
 use vitrine_attest::{Blame, Result};
@@ -51,11 +51,8 @@ impl Sources {
     pub fn vendored(archive: &Path, set: &[(String, String)], progress: &Progress) -> Result<Self> {
         let store = Store::open(None)?;
         progress.step(&format!("read {}", archive.display()));
-        let mut vendored = vendor::open(archive, &store)?;
-        let (made_by, own) = (&vendored.manifest.vitrine, env!("CARGO_PKG_VERSION"));
-        if made_by != own {
-            progress.note(&format!("the archive was made by vitrine {made_by}, this is {own}: its bytes may differ"));
-        }
+        let mut vendored = vendor::open(archive, &store, vendor::Part::Image)?;
+        note_version(&vendored, progress);
         let within = |e: vitrine_attest::Error| e.within(archive.display());
         let recipe = vendored.recipe(set).map_err(within)?;
         let record = vendored.record().map_err(within)?;
@@ -68,6 +65,14 @@ impl Sources {
     /// Toolchain, sources and crates of the programs, as inputs of a statement; nothing of a host's build.
     pub fn compiled_from(&self) -> Vec<Input> {
         self.record.as_ref().map_or(vec![], |record| record.inputs().into())
+    }
+}
+
+/// Another version of this program may make other bytes.
+pub fn note_version(vendored: &Vendored, progress: &Progress) {
+    let (made_by, own) = (&vendored.manifest.vitrine, env!("CARGO_PKG_VERSION"));
+    if made_by != own {
+        progress.note(&format!("the archive was made by vitrine {made_by}, this is {own}: its bytes may differ"));
     }
 }
 

@@ -54,7 +54,7 @@ impl<'a> Netboot<'a> {
     }
 
     fn readme(&self) -> String {
-        include_str!("netboot.txt").replace("IMAGE", &self.name).replace("LINK", &self.link)
+        readme(&self.name, &self.link)
     }
 
     /// Makes the folder at once, or puts its files, the link last, into the one that is there.
@@ -110,6 +110,11 @@ impl<'a> Netboot<'a> {
     }
 }
 
+/// The text of `README`, for an image and the link to it.
+pub(crate) fn readme(image: &str, link: &str) -> String {
+    include_str!("netboot.txt").replace("IMAGE", image).replace("LINK", link)
+}
+
 /// Makes the temporary folder, locks and empties it.
 fn begin(partial: &Path, folder: &Path) -> Result<File> {
     let failed = |e: io::Error| cannot("write", folder, &e);
@@ -126,7 +131,7 @@ fn begin(partial: &Path, folder: &Path) -> Result<File> {
 }
 
 /// Name and version, out of section `.osrel`; names that could not be file names are refused.
-fn id(image: &[u8]) -> Result<ImageId> {
+pub(crate) fn id(image: &[u8]) -> Result<ImageId> {
     let text = contents(&Pe::parse(image)?, ".osrel")?.unwrap_or_default();
     let id = osrelease::read(&String::from_utf8_lossy(text))?;
     osrelease::write(&id)?;

@@ -1,15 +1,13 @@
 //! `vitrine compile`, step by step.
 
-use super::crates::{self, CargoLock, Crate};
+use super::crates::CargoLock;
+use super::ingredients::{Ingredients, CARGO_LOCK_LIMIT};
 use super::key::{flags, Inputs, ENVIRONMENT, PROFILE, TARGET};
-use super::members::Members;
 use super::plan::{Bind, Plan};
 use super::record::Record;
-use super::source::Sources;
 use super::{root, sandbox, vendor, Linked, PROGRAMS};
-use crate::archive::{fetch_packages, Mirrors};
+use crate::archive::Mirrors;
 use crate::bounded;
-use crate::lock::Lock;
 use crate::progress::Progress;
 use crate::store::{failed, Store};
 use rustix::fs::{flock, FlockOperation};
@@ -18,22 +16,17 @@ use std::path::{Path, PathBuf};
 use vitrine_attest::{Error, Result, Sha256};
 use vitrine_initramfs::Content;
 
-/// Bytes of `Cargo.lock`.
-const CARGO_LOCK_LIMIT: u64 = 16 << 20;
 /// Bytes of a program.
 const PROGRAM_LIMIT: u64 = 64 << 20;
-/// Packages that have /usr/bin/cargo.
-const CARGO: [&str; 2] = ["cargo-web", "cargo"];
 /// Kind of the kept programs in the store.
 const KIND: &str = "programs";
 
 /// What to compile, and with what.
 #[derive(Debug)]
 pub struct Job<'a> {
-    /// The toolchain's.
-    pub lock: &'a Lock,
-    /// Folder of the workspace.
-    pub source: &'a Path,
+    pub ingredients: &'a Ingredients,
+    /// Folder of the workspace, where cargo fetches crates that are missing. None: they are in the store.
+    pub source: Option<&'a Path>,
     pub store: &'a Store,
     /// None: no network.
     pub mirrors: Option<&'a Mirrors>,
@@ -57,48 +50,31 @@ pub struct Compiled {
 /// [`vitrine_attest::Blame::Host`] when something is missing or the machine allows no sandbox;
 /// [`vitrine_attest::Blame::Input`] when the sources do not compile, with what the compiler says.
 pub fn compile(job: &Job) -> Result<Compiled> {
-    compiles(job.lock)?;
-    let members = Members::of(job.source)?;
-    let sources = Sources::read(job.source, &members)?;
-    let path = job.source.join("Cargo.lock");
-    let pinned = bounded::read(&path, CARGO_LOCK_LIMIT).map_err(|e| failed("file cannot be read", &path, &e))?;
-    let cargo_lock = CargoLock::parse(&pinned)?;
-    let crates = cargo_lock.closure(members.folders.keys().map(String::as_str))?;
-    let toolchain = Sha256::of(job.lock.to_toml()?.as_bytes());
-    let inputs = Inputs { toolchain, source: sources.digest(), crates: &crates };
+    let given = job.ingredients;
+    let inputs = given.inputs()?;
     if let Some(kept) = kept(job.store, &inputs)? {
         return Ok(kept);
     }
-    let room = Room::take(job.store, toolchain, job.progress)?;
+    let room = Room::take(job.store, inputs.toolchain, job.progress)?;
     if let Some(kept) = kept(job.store, &inputs)? {
         return Ok(kept); // somebody else was faster
     }
-    let root = prepare(job, &room, toolchain, &crates)?;
-    sources.write(&room.work.join("vitrine"))?;
-    write(&room.work.join("vitrine/Cargo.lock"), &pinned)?;
+    let root = prepare(job, &room, inputs.toolchain)?;
+    given.sources.write(&room.work.join("vitrine"))?;
+    write(&room.work.join("vitrine/Cargo.lock"), &given.pinned)?;
     for linked in [Linked::Static, Linked::Dynamic] {
         build(job, &room, &root, linked)?;
     }
-    unchanged(&room.work.join("vitrine/Cargo.lock"), &cargo_lock)?;
+    unchanged(&room.work.join("vitrine/Cargo.lock"), &CargoLock::parse(&given.pinned)?)?;
     keep(job.store, &inputs, &room)
 }
 
-/// An image's lock would be found out after a long download only.
-fn compiles(lock: &Lock) -> Result<()> {
-    if lock.packages.iter().any(|package| CARGO.contains(&package.name.as_str())) {
-        return Ok(());
-    }
-    let hint = "give a toolchain's, such as recipes/toolchain.lock.toml";
-    Err(Error::input(format!("the lock has neither {}: it is no toolchain's", CARGO.join(" nor ")), hint))
-}
-
 /// Everything that is read, before the first process starts.
-fn prepare(job: &Job, room: &Room, toolchain: Sha256, crates: &[Crate]) -> Result<PathBuf> {
-    fetch_packages(&job.lock.packages, job.mirrors, job.store, job.progress)?;
-    crates::gather(crates, job.source, job.mirrors.is_none(), job.store, job.progress)?;
-    let root = root::make(job.lock, toolchain, &room.folder, job.store, job.progress)?;
+fn prepare(job: &Job, room: &Room, toolchain: Sha256) -> Result<PathBuf> {
+    job.ingredients.gather(job.source, job.mirrors, job.store, job.progress)?;
+    let root = root::make(&job.ingredients.lock, toolchain, &room.folder, job.store, job.progress)?;
     fs::create_dir_all(room.work.join("build")).map_err(|e| failed("folder cannot be made", &room.work, &e))?;
-    vendor::lay_out(crates, &room.work.join("cargo"), job.store, job.progress)?;
+    vendor::lay_out(&job.ingredients.crates, &room.work.join("cargo"), job.store, job.progress)?;
     Ok(root)
 }
 

@@ -10,7 +10,7 @@ use std::process::Command;
 use vitrine_attest::{Error, Result, Sha256};
 
 /// Bytes of one `.crate` file; the largest of ours has 13 MB.
-const CRATE_LIMIT: u64 = 256 << 20;
+pub const CRATE_LIMIT: u64 = 256 << 20;
 /// Lines of cargo's errors that are shown.
 const LINES: usize = 5;
 /// How the source of a crate of a registry begins; git and other folders have no checksum.
@@ -115,11 +115,11 @@ impl Entry {
     }
 }
 
-/// Brings all `.crate` files into the store: from Cargo's own cache, and what it lacks by `cargo fetch --locked`.
-/// Whatever comes has to have the checksum.
-pub fn gather(crates: &[Crate], source: &Path, offline: bool, store: &Store, progress: &Progress) -> Result<()> {
+/// Brings all `.crate` files into the store: from Cargo's own cache, and what it lacks by `cargo fetch --locked` in the
+/// folder `source`; without one nothing is fetched. Whatever comes has to have the checksum.
+pub fn gather(crates: &[Crate], source: Option<&Path>, store: &Store, progress: &Progress) -> Result<()> {
     let mut missing = missing(crates, store)?;
-    if !missing.is_empty() && !offline {
+    if let Some(source) = source.filter(|_| !missing.is_empty()) {
         progress.step(&format!("fetch {} crates with cargo", missing.len()));
         fetch(source)?;
         missing = self::missing(crates, store)?;

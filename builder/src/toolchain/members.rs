@@ -3,12 +3,16 @@
 use super::PROGRAMS;
 use crate::bounded;
 use std::collections::BTreeMap;
+use std::io;
 use std::path::Path;
 use toml::{Table, Value};
 use vitrine_attest::{Error, Result};
 
 /// Bytes of a manifest.
 const LIMIT: u64 = 1 << 20;
+
+/// Gives the bytes of a file by its path below the workspace's folder.
+type Files<'a> = &'a dyn Fn(&str) -> io::Result<Vec<u8>>;
 
 /// Folder of each needed crate, by the crate's name, and the manifest of a workspace with them alone.
 #[derive(Debug)]
@@ -23,8 +27,18 @@ impl Members {
     /// # Errors
     /// [`vitrine_attest::Blame::Input`] when it is not the workspace with the programs.
     pub fn of(root: &Path) -> Result<Self> {
-        let mut manifest = read(root, "")?;
-        let all = all(root, &manifest)?;
+        Self::find(&|path| bounded::read(&root.join(path), LIMIT), root)
+    }
+
+    /// The same of files by path below the workspace's folder.
+    pub fn of_files(files: &BTreeMap<String, Vec<u8>>) -> Result<Self> {
+        let found = |path: &str| files.get(path).cloned().ok_or_else(|| io::ErrorKind::NotFound.into());
+        Self::find(&found, Path::new(""))
+    }
+
+    fn find(files: Files<'_>, root: &Path) -> Result<Self> {
+        let mut manifest = read(files, root, "Cargo.toml")?;
+        let all = all(files, root, &manifest)?;
         let mut todo: Vec<String> = PROGRAMS.iter().map(|(_, package, _)| package.to_string()).collect();
         let mut folders = BTreeMap::new();
         while let Some(name) = todo.pop() {
@@ -41,20 +55,19 @@ impl Members {
     }
 }
 
-fn read(root: &Path, folder: &str) -> Result<Table> {
-    let path = root.join(folder).join("Cargo.toml");
-    let bytes = bounded::read(&path, LIMIT).map_err(|e| wrong(root, format!("{}: {e}", path.display())))?;
-    let text = String::from_utf8(bytes).map_err(|_| wrong(root, format!("{}: not UTF-8", path.display())))?;
-    toml::from_str(&text).map_err(|e| wrong(root, format!("{}: {}", path.display(), e.message())))
+fn read(files: Files<'_>, root: &Path, path: &str) -> Result<Table> {
+    let bytes = files(path).map_err(|e| wrong(root, format!("{path}: {e}")))?;
+    let text = String::from_utf8(bytes).map_err(|_| wrong(root, format!("{path}: not UTF-8")))?;
+    toml::from_str(&text).map_err(|e| wrong(root, format!("{path}: {}", e.message())))
 }
 
 /// Name, folder and manifest of each member.
-fn all(root: &Path, manifest: &Table) -> Result<BTreeMap<String, (String, Table)>> {
+fn all(files: Files<'_>, root: &Path, manifest: &Table) -> Result<BTreeMap<String, (String, Table)>> {
     let members = manifest.get("workspace").and_then(|workspace| workspace.get("members")).and_then(Value::as_array);
     let members = members.ok_or_else(|| wrong(root, "Cargo.toml has no workspace.members".into()))?;
     let mut all = BTreeMap::new();
     for folder in members.iter().filter_map(Value::as_str) {
-        let member = read(root, folder)?;
+        let member = read(files, root, &format!("{folder}/Cargo.toml"))?;
         let name = member.get("package").and_then(|package| package.get("name")).and_then(Value::as_str);
         let name = name.ok_or_else(|| wrong(root, format!("{folder}/Cargo.toml names no package")))?.to_string();
         all.insert(name, (folder.to_string(), member));

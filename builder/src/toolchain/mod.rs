@@ -10,6 +10,7 @@
 
 mod compile;
 mod crates;
+mod ingredients;
 mod inside;
 mod keeper;
 mod key;
@@ -23,8 +24,11 @@ mod tree;
 mod vendor;
 
 pub use compile::{compile, Compiled, Job};
+pub use crates::{CargoLock, Crate, CRATE_LIMIT};
+pub use ingredients::{Ingredients, CARGO_LOCK_LIMIT};
 pub use plan::{Bind, Plan};
 pub use record::{Record, RECORD};
+pub use root::make as make_root;
 pub use sandbox::{run, Ended};
 pub use tree::listing;
 

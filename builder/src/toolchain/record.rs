@@ -70,11 +70,10 @@ impl Record {
     /// # Errors
     /// [`vitrine_attest::Blame::Artefact`] when a program is not one of these.
     pub fn check(&self, programs: &[Program]) -> Result<()> {
-        let wrong =
-            programs.iter().find(|program| self.programs.get(&program.name) != Some(&Sha256::of(&program.bytes)));
+        let wrong = programs.iter().find(|program| self.programs.get(&program.name) != Some(&program.sha256));
         let Some(program) = wrong else { return Ok(()) };
         let what = match self.programs.get(&program.name) {
-            Some(expected) => format!("expected {expected}, got {}", Sha256::of(&program.bytes)),
+            Some(expected) => format!("expected {expected}, got {}", program.sha256),
             None => format!("{RECORD} does not name it"),
         };
         let hint = "make the programs again with `vitrine compile`, or give the host's with --programs DIR";
@@ -116,8 +115,7 @@ mod tests {
     fn read_back_and_checked() {
         let dir = tempfile::tempdir().unwrap();
         assert_eq!(Record::beside(dir.path()).unwrap(), None);
-        let program =
-            |bytes: &[u8]| Program { path: "/init".into(), bytes: bytes.to_vec(), name: "vitrine-init".into() };
+        let program = |bytes: &[u8]| Program::new("vitrine-init", "/init", bytes.to_vec());
         let mut record = Record::new(Sha256::of(b"t"), Sha256::of(b"s"), Sha256::of(b"c"), "x86_64");
         assert!(record.check(&[program(b"a")]).unwrap_err().what.contains("does not name it"));
         record.programs.insert("vitrine-init".into(), Sha256::of(b"a"));

@@ -87,6 +87,8 @@ fn files(deb: &Deb, root: &Path, links: &mut BTreeMap<String, String>) -> Result
         }
         let place = root.join(path.relative());
         match &item.kind {
+            // of a package older than merged-/usr; its files lie in /usr already
+            DebKind::Directory if MERGED.contains(&path.relative()) => {}
             DebKind::Directory => folder(&place)?,
             DebKind::File { offset, size } => file(&place, path, item, bytes(deb, *offset, *size)?)?,
             DebKind::Link { target } => note(path, target, links)?,

@@ -50,6 +50,18 @@ impl Sources {
         Ok(Self { files })
     }
 
+    /// The same, from files that were read before: each has to be of the members.
+    pub fn of_files(files: BTreeMap<String, Vec<u8>>, members: &Members) -> Result<Self> {
+        let wrong = |why: String| Error::input(why, "take the files as `vitrine compile` reads them");
+        if files.get("Cargo.toml").map(Vec::as_slice) != Some(members.manifest.as_bytes()) {
+            return Err(wrong("Cargo.toml is not the cut-down one of the programs' crates".into()));
+        }
+        match files.keys().find(|path| *path != "Cargo.toml" && !belongs(path, members)) {
+            Some(path) => Err(wrong(format!("{path} is no source of the programs"))),
+            None => Ok(Self { files }),
+        }
+    }
+
     pub fn digest(&self) -> Sha256 {
         let lines: Vec<String> =
             self.files.iter().map(|(path, bytes)| format!("{}  {path}\n", Sha256::of(bytes))).collect();
@@ -67,6 +79,12 @@ impl Sources {
         }
         Ok(())
     }
+}
+
+/// What [`Sources::read`] would take, by its name.
+fn belongs(path: &str, members: &Members) -> bool {
+    let below = members.folders.values().find_map(|folder| path.strip_prefix(folder.as_str())?.strip_prefix('/'));
+    below.is_some_and(|below| matches!(below, "Cargo.toml" | "build.rs") || below.starts_with("src/"))
 }
 
 /// What git tracks, or `None` where there is no git folder: an unpacked archive of the sources.

@@ -1,12 +1,12 @@
 //! What goes into an archive, gathered from the recipe's files, the store and the programs.
 
-use super::manifest::{Manifest, Member, MANIFEST_VERSION};
-use super::read::package_name;
-use super::{intake, read, save, Vendored, LOCK, PROGRAMS, README, RECIPE};
+use super::manifest::{Manifest, Member};
+use super::read::{package_name, Part};
+use super::{compiler, intake, read, save, Vendored, LOCK, PACKAGES, PROGRAMS, README, RECIPE};
 use crate::lock::Locked;
 use crate::recipe::{Memory, Recipe};
 use crate::store::{failed, Store};
-use crate::toolchain::{Record, RECORD};
+use crate::toolchain::{Ingredients, Record, RECORD};
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Read;
@@ -16,17 +16,24 @@ use vitrine_initramfs::Program;
 
 const README_TEXT: &str = include_str!("readme.txt");
 
+/// The programs, what they were compiled from, and all of that, when it is to be carried along: it is in the store.
+#[derive(Debug, Clone, Copy)]
+pub struct Programs<'a> {
+    pub programs: &'a [Program],
+    pub record: Option<&'a Record>,
+    pub compiler: Option<(&'a Ingredients, &'a Store)>,
+}
+
 /// A manifest, and where the bytes of its members are.
 #[derive(Debug)]
 pub struct Contents {
     pub manifest: Manifest,
-    /// All but the packages.
+    /// All but packages and crates.
     small: BTreeMap<String, Vec<u8>>,
 }
 
 impl Contents {
-    /// `files` is what reading the recipe read, by absolute path; `set` what `--set` said; the record says what the
-    /// programs were compiled from.
+    /// `files` is what reading the recipe read, by absolute path; `set` what `--set` said.
     ///
     /// # Errors
     /// Blame Input when the recipe's files would not be found again inside the archive: named by absolute paths, by way
@@ -35,22 +42,26 @@ impl Contents {
         locked: &Locked,
         files: BTreeMap<PathBuf, Vec<u8>>,
         set: &[(String, String)],
-        (programs, record): (&[Program], Option<&Record>),
+        programs: Programs,
     ) -> Result<Self> {
         let (recipe, mut small) = place(&locked.recipe().file, files)?;
         find_again(locked.recipe(), &recipe, set, &small)?;
         small.insert(README.into(), README_TEXT.into());
         small.insert(LOCK.into(), locked.lock().to_toml()?.into_bytes());
-        small.extend(programs.iter().map(|program| (format!("{PROGRAMS}{}", program.name), program.bytes.clone())));
-        if let Some(record) = record {
+        let file = |program: &Program| (format!("{PROGRAMS}{}", program.name), program.bytes.clone());
+        small.extend(programs.programs.iter().map(file));
+        if let Some(record) = programs.record {
             small.insert(format!("{PROGRAMS}{RECORD}"), record.to_json()?);
         }
-        let mut members: Vec<Member> = small.iter().map(|(name, bytes)| Member::of(name, bytes)).collect();
-        let package = |p| Member { name: package_name(p), size: p.size, sha256: p.sha256 };
-        members.extend(locked.lock().packages.iter().map(package));
-        members.sort();
-        let vitrine = env!("CARGO_PKG_VERSION").to_string();
-        let manifest = Manifest { version: MANIFEST_VERSION, vitrine, recipe, set: set.to_vec(), members };
+        let package = |p| Member { name: package_name(PACKAGES, p), size: p.size, sha256: p.sha256 };
+        let mut members: Vec<Member> = locked.lock().packages.iter().map(package).collect();
+        if let Some((ingredients, store)) = programs.compiler {
+            compiler::refuse_others(ingredients, programs.record)?;
+            small.extend(compiler::files(ingredients)?);
+            members.extend(compiler::stored(ingredients, store)?);
+        }
+        members.extend(small.iter().map(|(name, bytes)| Member::of(name, bytes)));
+        let manifest = Manifest::of(recipe, set, members);
         Ok(Self { manifest, small })
     }
 
@@ -60,7 +71,7 @@ impl Contents {
             save(path, |out, failed| super::write(out, &self.manifest, &|member| self.open(member, store), failed));
         if saved.as_ref().is_err_and(|e| e.blame == Blame::Artefact) {
             // reading sets aside what has other bytes, and what is set aside is fetched again
-            self.manifest.members.iter().filter(|m| m.is_package()).for_each(|m| drop(store.read(&m.sha256)));
+            self.manifest.members.iter().filter(|m| m.stored().is_some()).for_each(|m| drop(store.read(&m.sha256)));
         }
         saved
     }
@@ -108,10 +119,10 @@ fn find_again(recipe: &Recipe, name: &str, set: &[(String, String)], files: &BTr
     }
 }
 
-/// Reads the archive in `path`; its packages go into the store.
-pub fn open(path: &Path, store: &Store) -> Result<Vendored> {
+/// Reads the archive in `path`; the packages and crates of the wanted part go into the store.
+pub fn open(path: &Path, store: &Store, wanted: Part) -> Result<Vendored> {
     intake::clear_up(store);
     let unreadable = |e| Error::host(format!("{} cannot be read: {e}", path.display()), "check the path");
     let mut file = File::open(path).map_err(unreadable)?;
-    read(&mut file, store).map_err(|e| e.within(path.display()))
+    read(&mut file, store, &[wanted]).map_err(|e| e.within(path.display()))
 }

@@ -3,11 +3,11 @@
 use super::header::{header, padding, size, BLOCK, END};
 use super::manifest::{Manifest, Member, MANIFEST_LIMIT};
 use super::write::{digest, CHUNK};
-use super::{LOCK, MANIFEST, PACKAGES, PROGRAMS, RECIPE};
+use super::{compiler, CARGO_LOCK, LOCK, MANIFEST, PACKAGES, PROGRAMS, RECIPE, TOOLCHAIN, TOOLCHAIN_LOCK};
 use crate::lock::{Lock, LockedPackage};
 use crate::programs;
 use crate::recipe::{Memory, Recipe};
-use crate::toolchain::{Record, RECORD};
+use crate::toolchain::{Ingredients, Record, RECORD};
 use ring::digest::{Context, SHA256};
 use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
@@ -17,7 +17,18 @@ use vitrine_initramfs::Program;
 
 pub(super) const HINT: &str = "get the archive again from whoever made it with `vitrine vendor`";
 
-/// Where packages are put.
+/// For whom a package or crate is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    Image,
+    Compiler,
+}
+
+impl Part {
+    pub const ALL: [Self; 2] = [Self::Image, Self::Compiler];
+}
+
+/// Where packages and crates are put.
 pub trait Shelf {
     /// A file on its way. What is dropped before [`Self::keep`] leaves nothing behind.
     type Slot: Write;
@@ -29,56 +40,96 @@ pub trait Shelf {
     fn failed(&self, error: &io::Error) -> Error;
 }
 
-/// An archive that was read to its end. Its packages are on the shelf.
+/// An archive that was read to its end. The packages of the wanted parts are on the shelf.
 #[derive(Debug)]
 pub struct Vendored {
     pub manifest: Manifest,
     pub lock: Lock,
+    /// What the programs can be compiled from, when it is there.
+    pub compiler: Option<Ingredients>,
     files: BTreeMap<String, Vec<u8>>,
 }
 
-/// Reads an archive. Memory: the members that are no packages.
+/// Reads an archive; what is stored for a part that is not wanted is checked and goes nowhere. Memory: the members that
+/// are neither packages nor crates.
 ///
 /// # Errors
 /// Blame Artefact, with the member: an altered byte, a missing or further member, another order, a link, a path that
-/// leads outside, a package that the lock does not name. Input: a newer version. Host: it cannot be read, or the disk is full.
-pub fn read<S: Shelf>(from: &mut impl Read, shelf: &S) -> Result<Vendored> {
+/// leads outside, a package or crate that no lock names. Input: a newer version. Host: it cannot be read, or the disk is full.
+pub fn read<S: Shelf>(from: &mut impl Read, shelf: &S, wanted: &[Part]) -> Result<Vendored> {
     let manifest = read_manifest(from)?;
     let mut files = BTreeMap::new();
-    let mut packages = BTreeMap::new();
-    let mut lock = None;
+    let mut expected = Expected::default();
     for member in &manifest.members {
         expect_header(from, member)?;
-        if member.is_package() {
-            let expected = packages.remove(&member.name);
-            if expected != Some((member.size, member.sha256)) {
-                return Err(wrong(&member.name, "is no package of the lock"));
+        match member.stored() {
+            Some(part) => {
+                expected.take(member)?;
+                store(from, member, shelf, wanted.contains(&part))?;
             }
-            let mut slot = shelf.slot(&member.sha256, member.size)?;
-            copy(from, member, &mut slot, &|e| shelf.failed(e))?;
-            shelf.keep(slot, &member.sha256)?;
-            continue;
+            None => {
+                let mut bytes = Vec::new();
+                copy(from, member, &mut bytes, &|e| Error::bug(format!("memory cannot be written: {e}")))?;
+                expected.learn(&member.name, &bytes)?;
+                files.insert(member.name.clone(), bytes);
+            }
         }
-        let mut bytes = Vec::new();
-        copy(from, member, &mut bytes, &|e| Error::bug(format!("memory cannot be written: {e}")))?;
-        if member.name == LOCK {
-            let parsed = read_lock(&bytes)?;
-            packages = parsed.packages.iter().map(|p| (package_name(p), (p.size, p.sha256))).collect();
-            lock = Some(parsed);
-        }
-        files.insert(member.name.clone(), bytes);
     }
     expect_end(from)?;
-    match (lock, packages.into_keys().next()) {
-        (Some(lock), None) => Ok(Vendored { manifest, lock, files }),
-        (_, Some(missing)) => Err(wrong(&missing, "is missing, though the lock names it")),
-        (None, None) => Err(wrong(LOCK, "is missing")),
+    if let Some(missing) = expected.files.into_keys().find(|name| !name.starts_with(super::CRATES)) {
+        return Err(wrong(&missing, "is missing, though the lock names it"));
+    }
+    let lock = expected.locks.remove(LOCK).ok_or_else(|| wrong(LOCK, "is missing"))?;
+    let compiler = compiler::of(&manifest, &files, expected.locks.remove(TOOLCHAIN_LOCK))?;
+    Ok(Vendored { manifest, lock, compiler, files })
+}
+
+/// What the locks say is still to come: they stand before what they name.
+#[derive(Debug, Default)]
+struct Expected {
+    locks: BTreeMap<&'static str, Lock>,
+    /// `Cargo.lock` gives no size.
+    files: BTreeMap<String, (Option<u64>, Sha256)>,
+}
+
+impl Expected {
+    fn learn(&mut self, name: &str, bytes: &[u8]) -> Result<()> {
+        for (lock, folder) in [(LOCK, PACKAGES), (TOOLCHAIN_LOCK, TOOLCHAIN)] {
+            if name == lock {
+                let parsed = read_lock(lock, bytes)?;
+                let package = |p| (package_name(folder, p), (Some(p.size), p.sha256));
+                self.files.extend(parsed.packages.iter().map(package));
+                self.locks.insert(lock, parsed);
+            }
+        }
+        if name == CARGO_LOCK {
+            self.files.extend(compiler::crates(bytes)?.into_iter().map(|(name, sha256)| (name, (None, sha256))));
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, member: &Member) -> Result<()> {
+        let found = self.files.remove(&member.name);
+        let fits = found.is_some_and(|(size, sha256)| sha256 == member.sha256 && size.is_none_or(|s| s == member.size));
+        match fits {
+            true => Ok(()),
+            false => Err(wrong(&member.name, "is no package of the lock, or no crate of Cargo.lock")),
+        }
     }
 }
 
+fn store<S: Shelf>(from: &mut impl Read, member: &Member, shelf: &S, wanted: bool) -> Result<()> {
+    if !wanted {
+        return copy(from, member, &mut io::sink(), &|e| Error::bug(format!("nothing cannot be written: {e}")));
+    }
+    let mut slot = shelf.slot(&member.sha256, member.size)?;
+    copy(from, member, &mut slot, &|e| shelf.failed(e))?;
+    shelf.keep(slot, &member.sha256)
+}
+
 /// `packages/debian/pool/main/g/glibc/libc6_2.41-12_amd64.deb`: unpacked, the folder is a mirror.
-pub(super) fn package_name(package: &LockedPackage) -> String {
-    format!("{PACKAGES}{}/{}", package.archive, package.file)
+pub(super) fn package_name(folder: &str, package: &LockedPackage) -> String {
+    format!("{folder}{}/{}", package.archive, package.file)
 }
 
 impl Vendored {
@@ -120,11 +171,11 @@ impl Vendored {
     }
 }
 
-fn read_lock(bytes: &[u8]) -> Result<Lock> {
-    let lock = Lock::parse(bytes).map_err(|e| e.within(LOCK))?;
+fn read_lock(name: &str, bytes: &[u8]) -> Result<Lock> {
+    let lock = Lock::parse(bytes).map_err(|e| e.within(name))?;
     match lock.to_toml()?.as_bytes() == bytes {
         true => Ok(lock),
-        false => Err(wrong(LOCK, "is not spelled as `vitrine lock` spells it")),
+        false => Err(wrong(name, "is not spelled as `vitrine lock` spells it")),
     }
 }
 
@@ -203,6 +254,6 @@ fn expect_end(from: &mut impl Read) -> Result<()> {
     }
 }
 
-fn wrong(name: &str, why: &str) -> Error {
+pub(super) fn wrong(name: &str, why: &str) -> Error {
     Error::artefact(format!("{name} {why}"), HINT)
 }

@@ -1,7 +1,7 @@
 //! Archives of made-up packages: written, read, and with one defect each.
 
 use super::header::{header, padding, BLOCK, END};
-use super::{open, read, Contents, Manifest, Member, Vendored, LOCK, MANIFEST};
+use super::{open, read, Contents, Manifest, Member, Part, Programs, Vendored, LOCK, MANIFEST};
 use crate::lock::{Lock, Locked, LockedPackage};
 use crate::recipe::{Recipe, Recorder};
 use crate::store::Store;
@@ -11,6 +11,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use vitrine_attest::{Blame, Error, Sha256};
 use vitrine_initramfs::Program;
+
+mod compiler;
 
 const BASE: &str = "version = \"1\"\n[debian]\nsuite = \"trixie\"\npackages = [\"base\", \"libc6\"]\n";
 const OWN: &str = "name = \"test\"\ninherits = [\"../base.toml\"]\n[image]\nfiles.\"/etc/motd\" = \"files/motd\"\n\
@@ -54,10 +56,15 @@ impl Shop {
         let recipe = Recipe::load_from(&files, &self.recipe(), &self.set)?;
         let lock = self.lock(&recipe);
         let locked = Locked::new(recipe, lock)?;
-        let program = |name: &str| Program { path: "/x".into(), bytes: b"\x7fELF".to_vec(), name: name.into() };
+        let program = |name: &str| Program::new(name, "/x", b"\x7fELF".to_vec());
         let programs = ["vitrine-init", "vitrine-agent"].map(program);
         let record = Record::new(Sha256::of(b"toolchain"), Sha256::of(b"source"), Sha256::of(b"crates"), "target");
-        Contents::gather(&locked, files.into_files(), &self.set, (&programs, Some(&record)))
+        Contents::gather(
+            &locked,
+            files.into_files(),
+            &self.set,
+            Programs { programs: &programs, record: Some(&record), compiler: None },
+        )
     }
 
     fn archive(&self) -> PathBuf {
@@ -84,7 +91,7 @@ fn there_and_back() {
     let shop = Shop::new();
     let path = shop.archive();
     let store = shop.empty_store("other");
-    let mut vendored = open(&path, &store).unwrap();
+    let mut vendored = open(&path, &store, Part::Image).unwrap();
     let recipe = vendored.recipe(&[]).unwrap();
     let expected = Recipe::load(&shop.recipe(), &shop.set).unwrap();
     assert_eq!(recipe.to_toml().unwrap(), expected.to_toml().unwrap());
@@ -153,19 +160,19 @@ fn every_bit_counts() {
         let mut altered = bytes.clone();
         altered[at] ^= 1 << (at % 8);
         let store = shop.empty_store("altered");
-        let error = read(&mut &altered[..], &store).map(|_| at).expect_err("an altered bit was taken");
+        let error = read(&mut &altered[..], &store, &Part::ALL).map(|_| at).expect_err("an altered bit was taken");
         // a version is no lie: it says which program to use
         assert!(error.blame == Blame::Artefact || error.what.contains("version "), "byte {at}: {error}");
         assert_eq!(left_over(&store), 0);
         at += 37;
     }
     for end in (0..bytes.len()).step_by(211) {
-        let error = read(&mut &bytes[..end], &shop.empty_store("cut")).map(|_| end).expect_err("cut off");
+        let error = read(&mut &bytes[..end], &shop.empty_store("cut"), &Part::ALL).map(|_| end).expect_err("cut off");
         assert!(error.blame == Blame::Artefact && error.what.contains("cut off"), "{error}");
     }
     for more in [vec![0], vec![1], vec![0; BLOCK]] {
         let longer = [bytes.clone(), more].concat();
-        assert!(read(&mut &longer[..], &shop.empty_store("more")).is_err());
+        assert!(read(&mut &longer[..], &shop.empty_store("more"), &Part::ALL).is_err());
     }
 }
 
@@ -177,8 +184,11 @@ struct Forged {
 
 impl Forged {
     fn of(shop: &Shop) -> Self {
-        let bytes = fs::read(shop.archive()).unwrap();
-        let Vendored { manifest, .. } = read(&mut &bytes[..], &shop.store).unwrap();
+        Self::of_bytes(&fs::read(shop.archive()).unwrap(), &shop.store)
+    }
+
+    fn of_bytes(bytes: &[u8], store: &Store) -> Self {
+        let Vendored { manifest, .. } = read(&mut &bytes[..], store, &Part::ALL).unwrap();
         let mut at = BLOCK + manifest.to_toml().unwrap().len().next_multiple_of(BLOCK);
         let take = |member: &Member| {
             let from = at + BLOCK;
@@ -215,7 +225,7 @@ impl Forged {
     fn refused(&self, shop: &Shop, part: &str) -> Error {
         let store = shop.empty_store("forged");
         let before = stored(&store);
-        let error = read(&mut &self.bytes()[..], &store).map(|_| part).expect_err(part);
+        let error = read(&mut &self.bytes()[..], &store, &Part::ALL).map(|_| part).expect_err(part);
         assert!(error.what.contains(part) && !error.hint.is_empty(), "no {part:?} in {error}");
         assert_eq!((left_over(&store), stored(&store)), (0, before), "{part}");
         error
@@ -251,19 +261,19 @@ fn missing_members() {
         let mut forged = Forged::of(&shop);
         forged.members.retain(|(n, _)| n != name);
         forged.refit();
-        let error = read(&mut &forged.bytes()[..], &shop.store).map(|_| part).expect_err(part);
+        let error = read(&mut &forged.bytes()[..], &shop.store, &Part::ALL).map(|_| part).expect_err(part);
         assert!(error.what.contains(part), "no {part:?} in {error}");
     }
     let mut forged = Forged::of(&shop);
     forged.members.retain(|(n, _)| n != "programs/vitrine-init");
     forged.refit();
-    let mut vendored = read(&mut &forged.bytes()[..], &shop.store).unwrap();
+    let mut vendored = read(&mut &forged.bytes()[..], &shop.store, &Part::ALL).unwrap();
     let names = vendored.recipe(&[]).unwrap().image.programs;
     vendored.record().unwrap();
     assert!(vendored.programs(&names).unwrap_err().what.contains("vitrine-init is missing"));
     let mut forged = Forged::of(&shop);
     forged.set("programs/vitrine-spy", b"\x7fELF");
-    let mut vendored = read(&mut &forged.bytes()[..], &shop.store).unwrap();
+    let mut vendored = read(&mut &forged.bytes()[..], &shop.store, &Part::ALL).unwrap();
     vendored.record().unwrap();
     assert!(vendored.programs(&names).unwrap_err().what.contains("vitrine-spy is no program that the recipe needs"));
 }
@@ -280,14 +290,18 @@ fn headers_of_another_kind() {
         let mut altered = good.clone();
         altered[at + offset..at + offset + bytes.len()].copy_from_slice(bytes);
         checksum(&mut altered[at..at + BLOCK]);
-        let error = read(&mut &altered[..], &shop.store).map(|_| offset).expect_err("another header was taken");
+        let error =
+            read(&mut &altered[..], &shop.store, &Part::ALL).map(|_| offset).expect_err("another header was taken");
         assert!(error.what.contains("lock.toml is not the next member"), "{error}");
     }
     let mut forged = Forged::of(&shop);
     forged.members.swap(0, 1);
-    assert!(read(&mut &forged.bytes()[..], &shop.store).unwrap_err().what.contains("is not the next member"));
+    assert!(read(&mut &forged.bytes()[..], &shop.store, &Part::ALL)
+        .unwrap_err()
+        .what
+        .contains("is not the next member"));
     forged.refit();
-    assert!(read(&mut &forged.bytes()[..], &shop.store).unwrap_err().what.contains("not in order"));
+    assert!(read(&mut &forged.bytes()[..], &shop.store, &Part::ALL).unwrap_err().what.contains("not in order"));
 }
 
 fn header_of(archive: &[u8], name: &str) -> usize {
@@ -304,10 +318,10 @@ fn checksum(block: &mut [u8]) {
 fn manifests_that_lie() {
     let shop = Shop::new();
     let mut forged = Forged::of(&shop);
-    forged.manifest.version = 2;
-    let error = read(&mut &forged.bytes()[..], &shop.store).unwrap_err();
+    forged.manifest.version = 3;
+    let error = read(&mut &forged.bytes()[..], &shop.store, &Part::ALL).unwrap_err();
     assert!(
-        error.exit_code() == 2 && error.what.contains("version 2 of the form") && error.hint.contains("newer"),
+        error.exit_code() == 2 && error.what.contains("version 3 of the form") && error.hint.contains("newer"),
         "{error}"
     );
     let mut forged = Forged::of(&shop);
@@ -323,9 +337,9 @@ fn manifests_that_lie() {
     let many = |n: usize| Member { name: format!("recipe/{n:06}"), size: 0, sha256: Sha256::of(b"") };
     forged.manifest.members.splice(6..6, (0..30_000).map(many));
     forged.refused(&shop, "more than 25000 members");
-    let error = read(&mut &b"hello"[..], &shop.store).unwrap_err();
+    let error = read(&mut &b"hello"[..], &shop.store, &Part::ALL).unwrap_err();
     assert!(error.what.contains("cut off"), "{error}");
-    let error = read(&mut &[b'x'; 4096][..], &shop.store).unwrap_err();
+    let error = read(&mut &[b'x'; 4096][..], &shop.store, &Part::ALL).unwrap_err();
     assert!(error.what.contains("this is no vendor archive"), "{error}");
 }
 
@@ -351,11 +365,11 @@ fn two_imports_at_once_and_a_killed_one() {
     let killed = store.partial(&Sha256::ZERO).with_extension("1.0.intake");
     fs::write(&killed, "half").unwrap();
     std::thread::scope(|scope| {
-        let both = [0, 1].map(|_| scope.spawn(|| open(&path, &store).map(|_| ())));
+        let both = [0, 1].map(|_| scope.spawn(|| open(&path, &store, Part::Image).map(|_| ())));
         both.into_iter().for_each(|one| one.join().unwrap().unwrap());
     });
     assert!(!killed.exists() && left_over(&store) == 0);
-    let package: LockedPackage = open(&path, &store).unwrap().lock.packages.remove(0);
+    let package: LockedPackage = open(&path, &store, Part::Image).unwrap().lock.packages.remove(0);
     assert!(store.read_package(&package).is_ok());
 }
 
@@ -391,7 +405,7 @@ fn folders_that_are_links() {
     fs::rename(&tree, &elsewhere).unwrap();
     fs::create_dir(&tree).unwrap();
     std::os::unix::fs::symlink("../elsewhere/own", tree.join("own")).unwrap();
-    let vendored = open(&shop.archive(), &shop.store).unwrap();
+    let vendored = open(&shop.archive(), &shop.store, Part::Image).unwrap();
     let expected = Recipe::load(&shop.recipe(), &shop.set).unwrap();
     assert_eq!(vendored.recipe(&[]).unwrap().to_toml().unwrap(), expected.to_toml().unwrap());
 }

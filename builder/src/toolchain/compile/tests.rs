@@ -62,14 +62,6 @@ fn a_room_is_for_one_and_leaves_nothing() {
 }
 
 #[test]
-fn an_images_lock_is_no_toolchains() {
-    let mut lock = crate::lock::tests::sample();
-    assert!(compiles(&lock).unwrap_err().what.contains("no toolchain's"));
-    lock.packages[0].name = "cargo-web".into();
-    compiles(&lock).unwrap();
-}
-
-#[test]
 fn another_crate_than_pinned_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let entry = |version: &str| {

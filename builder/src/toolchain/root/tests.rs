@@ -83,6 +83,7 @@ const PLAIN: &[Entry] = &[
     ("./usr/", Directory, ""),
     ("./usr/bin/ld", Regular, "linker"),
     ("./usr/bin/cc", Symlink, "ld"),
+    ("./lib/", Directory, ""),
     ("./lib/libc.so", Regular, "libc"),
     ("./usr/share/doc/p/copyright", Regular, "words"),
 ];
