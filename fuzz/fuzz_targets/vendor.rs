@@ -1,14 +1,14 @@
 //! Vendor archives. Invariants, for any bytes:
-//! - reading never panics, and puts nothing on the shelf but packages of the archive's lock, under their hashes;
+//! - reading never panics, and puts nothing on the shelf but what the archive's locks name, under their hashes;
 //! - an archive has one spelling: what was read, written again, is the same bytes.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Read};
 use vitrine_attest::{Error, Result, Sha256};
-use vitrine_builder::vendor::{read, write, Shelf};
+use vitrine_builder::vendor::{read, write, Part, Shelf};
 
 #[derive(Default)]
 struct Memory(RefCell<BTreeMap<Sha256, Vec<u8>>>);
@@ -30,9 +30,12 @@ impl Shelf for Memory {
 
 fuzz_target!(|data: &[u8]| {
     let shelf = Memory::default();
-    let Ok(vendored) = read(&mut &data[..], &shelf) else { return };
+    let Ok(vendored) = read(&mut &data[..], &shelf, &Part::ALL) else { return };
     let packages = shelf.0.into_inner();
-    assert!(packages.keys().all(|sha| vendored.lock.packages.iter().any(|p| p.sha256 == *sha)));
+    let compiler = vendored.compiler.iter();
+    let named = compiler.clone().flat_map(|of| of.lock.packages.iter()).chain(&vendored.lock.packages).map(|p| p.sha256);
+    let named: BTreeSet<Sha256> = named.chain(compiler.flat_map(|of| of.crates.iter()).map(|one| one.sha256)).collect();
+    assert!(packages.keys().all(|sha256| named.contains(sha256)));
     let open = |member: &vitrine_builder::vendor::Member| -> Result<Box<dyn Read>> {
         let bytes = vendored.file(&member.name).map(<[u8]>::to_vec).or_else(|| packages.get(&member.sha256).cloned());
         Ok(Box::new(io::Cursor::new(bytes.expect("it was read"))))
