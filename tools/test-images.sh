@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Builds, once, what all VM tests share: $CARGO_TARGET_DIR/vm/{keys,names} and the images exit, exit-metal, dev, systemd
-# (as shipped), and server, dedicated, prove, probe, saboteur, userland (qemu/tests/recipes). Rebuilt from the cache when
+# (as shipped), and server, dedicated, prove, probe, saboteur, userland, enroller (qemu/tests/recipes). Rebuilt from the cache when
 # programs or recipes changed.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -29,4 +29,15 @@ image dedicated exit
 image prove exit
 image probe dev --programs "$target/probe-programs"
 image saboteur exit --programs "$target/saboteur-programs"
+# Its PID 1 is a script, and what writes variables is a file system; the path of that module has the kernel's version in it
+lock=recipes/dev.lock.toml
+[ ! -e "$vm/dev.lock.toml" ] || lock=$vm/dev.lock.toml
+kernel=$(sed -n 's/^name = "linux-image-\([0-9].*\)"$/\1/p' "$lock")
+reason="A test's writer of firmware variables, never published"
+rustc --edition 2021 -C opt-level=s -C panic=abort -C strip=symbols -C target-feature=+crt-static \
+  -o "$vm/unlock" qemu/tests/recipes/files/unlock.rs
+files=$PWD/qemu/tests/recipes/files
+image enroller dev --set image.budget="22 MB" --set "image.files={\"/enroller.sh\"=\"$files/enroller.sh\",\"/unlock\"=\"$(realpath "$vm/unlock")\"}" --set "waiver=[
+  {rule=\"cmdline.init\",path=\"cmdline\",reason=\"$reason\"},
+  {rule=\"module.file-system\",path=\"/usr/lib/modules/$kernel/kernel/fs/efivarfs/efivarfs.ko\",reason=\"$reason\"}]"
 image userland systemd --programs "$target/probe-programs"

@@ -5,6 +5,7 @@
 //! bench_tunnel peers COUNT                      the same as a file for `vitrine-verify peers sync`
 //! bench_tunnel public SECRET                    the public half of a throw-away key
 //! bench_tunnel run ENDPOINT KEY COUNT SECONDS   one line of JSON
+//! bench_tunnel first ENDPOINT KEY SECONDS       asks until a handshake is answered; nanoseconds since 1970 then
 //! ```
 //! The clients' keys are derived from their numbers: both servers get the same load. Only addresses of this machine
 //! are asked.
@@ -46,6 +47,13 @@ fn main() -> Outcome<()> {
             let bytes = throughput(endpoint, &server, time)?;
             let handshakes = handshakes(endpoint, &server, count.parse()?, time)?;
             println!("{{\"bytes_per_second\":{bytes:.0},\"handshakes_per_second\":{handshakes:.0}}}");
+        }
+        ["first", endpoint, key, seconds] => {
+            let endpoint: SocketAddr = endpoint.parse()?;
+            if !endpoint.ip().is_loopback() {
+                return Err("only servers on this machine are asked".into());
+            }
+            println!("{}", first(endpoint, &key.parse()?, Duration::from_secs(seconds.parse()?))?.as_nanos());
         }
         _ => return Err("see the head of bench_tunnel.rs".into()),
     }
@@ -122,7 +130,7 @@ fn throughput(endpoint: SocketAddr, server: &Key32, time: Duration) -> Outcome<f
     let socket = socket(endpoint)?;
     let (mut tunnel, packet) = (client(0, server), packet(address(0), HOST, port));
     let (mut out, mut datagram) = (vec![0; 4096], vec![0; 4096]);
-    connect(&socket, &mut tunnel)?;
+    connect(&socket, &mut tunnel, 50)?;
     let (start, mut bytes, mut waiting) = (Instant::now(), 0usize, 0usize);
     while start.elapsed() < time {
         while waiting < WINDOW {
@@ -144,11 +152,26 @@ fn throughput(endpoint: SocketAddr, server: &Key32, time: Duration) -> Outcome<f
     Ok(bytes as f64 / start.elapsed().as_secs_f64())
 }
 
-fn connect(socket: &UdpSocket, tunnel: &mut Tunn) -> Outcome<()> {
+/// When the first handshake is answered, since 1970. Asks ten times a second: before the server is there, QEMU has nobody
+/// to hand a datagram to, and it is lost.
+fn first(endpoint: SocketAddr, server: &Key32, patience: Duration) -> Outcome<Duration> {
+    let (socket, mut tunnel) = (socket(endpoint)?, client(0, server));
+    let start = Instant::now();
+    while start.elapsed() < patience {
+        // refused when nobody listens yet, and then at once
+        match connect(&socket, &mut tunnel, 1) {
+            Ok(()) => return Ok(std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?),
+            Err(_) => std::thread::sleep(Duration::from_millis(20)),
+        }
+    }
+    Err("the server does not answer".into())
+}
+
+fn connect(socket: &UdpSocket, tunnel: &mut Tunn, tries: u32) -> Outcome<()> {
     let (mut out, mut datagram) = (vec![0; 4096], vec![0; 4096]);
-    for _ in 0..50 {
+    for _ in 0..tries {
         if let TunnResult::WriteToNetwork(bytes) = tunnel.format_handshake_initiation(&mut out, true) {
-            socket.send(bytes)?;
+            let _ = socket.send(bytes); // refused while nobody listens: then there is no answer either
         }
         let Ok(length) = socket.recv(&mut datagram) else { continue };
         if let TunnResult::WriteToNetwork(bytes) = tunnel.decapsulate(None, &datagram[..length], &mut out) {

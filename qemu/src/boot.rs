@@ -33,6 +33,8 @@ pub enum SecureBoot {
     On(Variables),
     /// The same firmware with an empty variable store.
     Off,
+    /// A variable store as a firmware has left it, see [`Guest::vars`].
+    Left(Vec<u8>),
 }
 
 /// What the guest is plugged into.
@@ -272,6 +274,7 @@ fn prepare(options: &Options, firmware: &Firmware, scratch: &Scratch) -> Result<
     let vars = match &options.secure_boot {
         SecureBoot::On(keys) => vars::enroll(&firmware.empty_vars, keys)?,
         SecureBoot::Off => firmware.empty_vars.clone(),
+        SecureBoot::Left(vars) => vars.clone(),
     };
     let vars = scratch.write("vars.fd", &vars::with(&vars, &options.variables)?)?;
     let mut machine = Machine::new(firmware, vars, scratch.join("qmp.sock"), scratch.join("console.log"));

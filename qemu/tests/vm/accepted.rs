@@ -15,7 +15,7 @@ use vitrine_attest::Sha256;
 use vitrine_qemu::boot::{Guest, Options, SecureBoot};
 
 /// The digest a quote must hold when the TPM has exactly the predicted values.
-fn predicted_digest(images: &Images, prediction: &Prediction, platform: Platform, evidence: &Evidence) -> Vec<u8> {
+pub fn predicted_digest(images: &Images, prediction: &Prediction, platform: Platform, evidence: &Evidence) -> Vec<u8> {
     let config = Sha256::of(&config_bytes(images));
     let record = BootRecord {
         config_digest: config,
@@ -36,7 +36,7 @@ fn config_bytes(images: &Images) -> Vec<u8> {
     vitrine_attest::canonical::to_canonical_json(&statement["predicate"]["config"]).unwrap()
 }
 
-fn quoted_digest(evidence: &Evidence) -> Vec<u8> {
+pub fn quoted_digest(evidence: &Evidence) -> Vec<u8> {
     Attest::parse(&evidence.attest).unwrap().quote.unwrap().digest
 }
 

@@ -9,6 +9,7 @@ mod attached;
 // the longest comes early: with two at a time, the others are done beside it
 mod behaviour;
 mod crosscheck;
+mod enrolled;
 mod evidence;
 mod exported;
 mod faults;
@@ -22,6 +23,7 @@ mod published;
 mod refused;
 mod relay;
 mod server;
+mod slots;
 mod systemd;
 mod user;
 mod watch;

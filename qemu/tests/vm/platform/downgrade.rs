@@ -34,16 +34,7 @@ fn downgraded_image_is_refused() {
     let tpm = Tpm::resume(&scratch).unwrap();
     let running = boot(&with_tpm(Options::new(images.exit(), images.secure_boot()), &tpm.socket));
     let url = || running.guest.url();
-    // swtpm does not write its clock down where power is cut, as here: until it has caught up, that is refused besides
-    let deadline = Instant::now() + PATIENCE;
-    let judged = loop {
-        let judged = judge(url(), &older, &["--state", &state]);
-        if !judged.report.reasons().contains(&"clock-went-back") {
-            break judged;
-        }
-        assert!(Instant::now() < deadline, "the TPM's clock has not caught up");
-        std::thread::sleep(Duration::from_secs(1));
-    };
+    let judged = once_the_clock_is_there(|| judge(url(), &older, &["--state", &state]));
     judged.assert_rejected(&["statement-went-back"]);
     let policy = |name: &str, least: &str| {
         let file = folder.path().join(name);
@@ -61,8 +52,21 @@ fn downgraded_image_is_refused() {
     judge(url(), &older, &[]).assert_accepted();
 }
 
+/// swtpm does not write its clock down where power is cut, as here: until it has caught up, that is refused besides.
+pub fn once_the_clock_is_there(judge: impl Fn() -> Judged) -> Judged {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let judged = judge();
+        if !judged.report.reasons().contains(&"clock-went-back") {
+            return judged;
+        }
+        assert!(Instant::now() < deadline, "the TPM's clock has not caught up");
+        std::thread::sleep(Duration::from_secs(1));
+    }
+}
+
 /// The exit image with a higher version and sequence number, from the lock and the packages that are there.
-fn build_newer(images: &Images, folder: &Path) -> PathBuf {
+pub fn build_newer(images: &Images, folder: &Path) -> PathBuf {
     let recipes = Path::new(env!("CARGO_MANIFEST_DIR")).join("../recipes");
     let fresh = images.path("exit.lock.toml"); // see tools/build-image.sh
     let lock = if fresh.is_file() { fresh } else { recipes.join("exit.lock.toml") };

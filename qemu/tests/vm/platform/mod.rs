@@ -1,7 +1,7 @@
 //! Attacks on the platform: what somebody puts into the machine's firmware, on its boot disk, or in place of the image,
 //! who may even have the key that Secure Boot asks for. See the table in `docs/testing.md`.
 
-mod downgrade;
+pub mod downgrade;
 mod forge;
 
 use crate::images::Images;
