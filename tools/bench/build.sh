@@ -57,26 +57,6 @@ vitrine inspect "$work/first" | awk '/^  layer .*packed/ {on = 1; next} NF != 3 
     row "layer $layer" "$(LC_ALL=C awk -v p="$packed" -v r="$raw" 'BEGIN {printf "%.2f MB packed, %.2f MB raw", p / 1e6, r / 1e6}')"
   done
 
-# Archive writing: the image's own tree, unpacked, written by us and by others with the same compressor and level.
-# Ours is compressed in layers side by side, and reads the result back and compares it; theirs is one piece, and is not read
-target=${CARGO_TARGET_DIR:-target}
-tree=$work/tree
-mkdir "$tree"
-zstd -dcq "$work/first/5-initramfs.cpio.zst" | (cd "$tree" && cpio -id --quiet --no-absolute-filenames)
-chmod -R u+w "$tree"
-(cd "$tree" && find . -mindepth 1 | LC_ALL=C sort) >"$work/names"
-{ echo '#cpio: zstd -9' && sed 's|^\./\(.*\)|./\1\t\1|' "$work/names"; } >"$work/manifest"
-export tree
-gnu() { (cd "$tree" && cpio -o -H newc --quiet --reproducible <"$work/names") | zstd -q -9 -T"$1" -f -o "$work/gnu.cpio.zst"; }
-threecpio() { 3cpio --create -C "$tree" "$work/3.cpio.zst" <"$work/manifest"; }
-export -f gnu threecpio
-measure "archive writing, zstd -9, with the comparison" nothing "$target/release/examples/archive" "$tree" "$work/ours.cpio.zst" zstd 9
-measure "archive writing, zstd -9: cpio and zstd, 2 threads" nothing bash -c 'gnu 2'
-if command -v 3cpio >/dev/null; then
-  measure "archive writing, zstd -9: $(3cpio --version)" nothing bash -c threecpio
-else
-  echo "bench: no 3cpio to compare with: cargo install --locked threecpio" >&2
-fi
 row "vitrine-verify, static" "$(LC_ALL=C awk -v b="$(stat -c %s "$(command -v vitrine-verify)")" 'BEGIN {printf "%.2f MB", b / 1e6}')"
 
 # One boot: power-on → the server answers; then checks of the running server, and of the saved messages
