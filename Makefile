@@ -37,7 +37,7 @@ help:
 	@echo "make interop other people's programs judge the log's formats, and we judge what they write"
 	@echo "make anchors a local chain and the usual timestamp library judge anchors"
 	@echo "make mutants changes one thing at a time in checks and parsers and asks if a test notices (hours)"
-	@echo "make reproduce  programs and image twice under other conditions, byte by byte (two full compilations)"
+	@echo "make reproduce  programs and image under other conditions and on other hosts, byte by byte (four full compilations)"
 	@echo "make build   the three programs: vitrine, vitrine-verify, vitrine-qemu"
 
 deps:
@@ -122,6 +122,7 @@ bench: build probe
 	cargo build --release --locked -p vitrine-initramfs --example archive
 	$(call cargo_static,-p vitrine-verifier --example bench_check --example bench_log,verifier)
 	@tools/bench/build.sh
+	@tools/bench/peers.sh
 	@tools/bench/tunnel.sh
 	@tools/bench/dns.sh
 	@tools/bench/scan.sh
@@ -154,7 +155,7 @@ mutants:
 		--lib --test=kit --test=attacks --test=policy --test=memory --test=beacon -- --skip=a_new_kit
 	CARGO_PROFILE_DEV_DEBUG=0 cargo mutants --jobs 1 --baseline=skip --timeout 300 $(MUTANTS)
 
-# Compiles the programs twice under other conditions, and compares them and the image: see docs/reproduce.md
+# The reproducibility matrix with whole compilations; `make test` has the one of images. See docs/reproduce.md
 reproduce: build
 	@tools/reproduce.sh
 

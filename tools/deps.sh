@@ -15,8 +15,9 @@ packages=(
   dnsdist                             # a DNSCrypt server, for tests of the resolver
   strace                              # failing system calls, for tests of the log
   dosfstools mtools gdisk xorriso qemu-utils  # peers that judge exported media
+  faketime disorderfs xfsprogs        # other conditions for the reproducibility matrix
 )
-[ "${1:-}" != bench ] || packages+=(unbound dnsperf binutils zstd)
+[ "${1:-}" != bench ] || packages+=(unbound dnsperf binutils zstd mkosi debootstrap systemd-container mmdebstrap dpkg-dev)
 missing=()
 for package in "${packages[@]}"; do
   dpkg-query -W -f='${db:Status-Abbrev}' "$package" 2>/dev/null | grep -q '^ii' || missing+=("$package")
