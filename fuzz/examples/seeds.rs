@@ -130,7 +130,7 @@ fn seeds() -> Vec<(&'static str, Vec<u8>)> {
         ("guest_text", b"\x1b[2J\x1b[01;01HBdsDxe: \x1b[1mfailed\x1b[0m\r\nvitrine-init: serving\r\n".to_vec()),
         ("guest_text", b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nbody".to_vec()),
         ("inside", inside.into()),
-        ("lock", lock.into()),
+        ("lock", lock.clone().into()),
         ("needles", b"\x01\x80aAbBabz\x00bAbBabzaAbBabzbAbBabz".to_vec()),
         ("log_index", [&b"vitrine-log-index-bucket v1\n0 0 1\n"[..], &[7; 40]].concat()),
         ("log_index", [&b"vitrine-log-index v1\n3 6 0\n"[..], &[7; 32]].concat()),
