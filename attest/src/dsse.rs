@@ -215,6 +215,7 @@ pub(crate) mod tests {
             cmdline: "quiet".into(),
             inputs: vec![],
             waivers: vec![],
+            app: None,
             seq: 1,
             not_after: None,
         };

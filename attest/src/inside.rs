@@ -12,6 +12,11 @@
 //! init → resolver  {"resolver":{…},"addresses":["10.66.0.1"],"tls_key":"<base64>"}
 //! resolver → init  {"blocked":12}
 //!
+//! init → gateway   {"gateway":{…},"addresses":["10.66.0.1"],"tls_key":"<base64>","quiet_after":"1m"}
+//! gateway → init   {"counts":[{"upstream":"provider","class":{"outcome":"ok"},"count":7},…]} · {"quiet":true}
+//!
+//! init → launcher  {"app":{…}}
+//!
 //! init → metrics   {"port":9469}
 //! init → metrics   {"text":"…"}
 //! ```
@@ -19,7 +24,7 @@
 //! starts another one.
 
 use crate::boot::{BootFacts, BootKeys};
-use crate::config::Resolver;
+use crate::config::{App, Gateway, Resolver, Span, MOST_UPSTREAMS};
 use crate::digest::base64_bytes;
 use crate::rotation::RotatedKey;
 use crate::watch::Rule;
@@ -116,6 +121,131 @@ pub enum FromResolver {
     Blocked(u64),
 }
 
+/// The only line to the gateway.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GatewayStart {
+    pub gateway: Gateway,
+    /// The server's addresses inside the tunnel; they stand in its certificate.
+    pub addresses: Vec<IpAddr>,
+    /// The TLS key of the boot.
+    pub tls_key: TlsKey,
+    /// [`FromGateway::Quiet`] is wanted after so long without a request.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quiet_after: Option<Span>,
+}
+
+/// The only line to the launcher, which becomes the operator's own program. That one says nothing: a byte from it is its end.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AppStart {
+    pub app: App,
+}
+
+/// What the gateway says, counts at most every ten seconds: requests that are over, since its start, in classes. Nothing in it comes from a
+/// request but the class that it fell into, and no two classes of one request stand together.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum FromGateway {
+    /// Each upstream and class at most once; those without a request are left out. At most [`MOST_COUNTS`].
+    Counts(Vec<Count>),
+    /// There were requests, and for `quiet_after` there has been none: whatever is behind the gateway can forget them.
+    Quiet(bool),
+}
+
+/// Requests of one class.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Count {
+    /// A name of `gateway.upstreams`; empty for requests that no route fits.
+    pub upstream: String,
+    pub class: Class,
+    pub count: u64,
+}
+
+/// One way to sort requests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Class {
+    Outcome(Outcome),
+    /// Index into [`LATENCIES`]: the first that is not shorter than the time to the answer's header.
+    Latency(u8),
+    /// Index into [`SIZES`]: the first that is not smaller than the request's and the answer's bodies together.
+    Size(u8),
+}
+
+impl Class {
+    /// Whether there is such a class.
+    pub fn is_one(self) -> bool {
+        match self {
+            Self::Outcome(_) => true,
+            Self::Latency(index) => usize::from(index) < LATENCIES.len(),
+            Self::Size(index) => usize::from(index) < SIZES.len(),
+        }
+    }
+}
+
+/// Upper ends of the classes of time to the answer's header, in milliseconds; the last class is open.
+pub const LATENCIES: [u64; 5] = [30, 300, 3000, 30_000, u64::MAX];
+/// Upper ends of the classes of size, in bytes; the last class is open.
+pub const SIZES: [u64; 5] = [1 << 10, 32 << 10, 1 << 20, 32 << 20, u64::MAX];
+/// All classes of all upstreams, and of requests without one. A line has less than 128 bytes each, which [`LINE_LIMIT`] holds.
+pub const MOST_COUNTS: usize = (MOST_UPSTREAMS + 1) * (Outcome::ALL.len() + LATENCIES.len() + SIZES.len());
+
+/// How a request ended. The first four are classes of the upstream's status, the others are errors of this side.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Outcome {
+    /// 1xx to 2xx.
+    Ok,
+    Redirect,
+    ClientError,
+    ServerError,
+    /// No route, method not allowed, malformed, or too large.
+    Refused,
+    /// Too many requests at a time.
+    Overload,
+    /// The upstream could not be reached, or its certificate is not right.
+    Unreachable,
+    /// The upstream did not answer in time.
+    Timeout,
+    /// The upstream's answer broke off, or was no HTTP.
+    UpstreamBroke,
+    /// The client left, or stopped sending.
+    ClientLeft,
+}
+
+impl Outcome {
+    pub const ALL: [Self; 10] = [
+        Self::Ok,
+        Self::Redirect,
+        Self::ClientError,
+        Self::ServerError,
+        Self::Refused,
+        Self::Overload,
+        Self::Unreachable,
+        Self::Timeout,
+        Self::UpstreamBroke,
+        Self::ClientLeft,
+    ];
+
+    /// As it is written.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Redirect => "redirect",
+            Self::ClientError => "client-error",
+            Self::ServerError => "server-error",
+            Self::Refused => "refused",
+            Self::Overload => "overload",
+            Self::Unreachable => "unreachable",
+            Self::Timeout => "timeout",
+            Self::UpstreamBroke => "upstream-broke",
+            Self::ClientLeft => "client-left",
+        }
+    }
+}
+
 /// What the metrics program hears.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -140,6 +270,17 @@ mod tests {
         assert_eq!(json(&ToAgent::Refused("order-size".into())), r#"{"refused":"order-size"}"#);
         assert_eq!(serde_json::to_string(&FromResolver::Blocked(3)).unwrap(), r#"{"blocked":3}"#);
         assert_eq!(serde_json::from_str::<FromAgent>(r#"{"order":"AQI="}"#).unwrap(), FromAgent::Order(vec![1, 2]));
+    }
+
+    #[test]
+    fn counts_are_short() {
+        let count = |class| Count { upstream: "a".repeat(32), class: Class::Outcome(class), count: u64::MAX };
+        for outcome in Outcome::ALL {
+            let text = serde_json::to_string(&count(outcome)).unwrap();
+            assert!(text.contains(&["{\"outcome\":\"", outcome.word(), "\"}"].concat()), "{text}");
+            assert!((text.len() + 1) * MOST_COUNTS < LINE_LIMIT, "{}", text.len());
+        }
+        assert!(Class::Latency(4).is_one() && !Class::Latency(5).is_one() && !Class::Size(5).is_one());
     }
 
     #[test]

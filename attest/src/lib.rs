@@ -4,6 +4,7 @@
 //! so it can be unit-tested, fuzzed, and reused by somebody who trusts nothing else of ours.
 #![forbid(unsafe_code)]
 
+pub mod app_facts;
 pub mod attachments;
 pub mod batch;
 pub mod boot;

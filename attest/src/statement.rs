@@ -1,5 +1,6 @@
 //! Statements: in-toto Statement v1 in a DSSE envelope, signed with Ed25519. That of a release, and the form of all.
 
+use crate::app_facts::AppFacts;
 use crate::canonical::to_canonical_json;
 use crate::config::Config;
 use crate::expected::ExpectedBoot;
@@ -93,6 +94,9 @@ pub struct Release {
     pub inputs: Vec<Input>,
     /// Exceptions to screen rules, with their reasons.
     pub waivers: Vec<Waiver>,
+    /// Of the program of the operator's own, when there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub app: Option<AppFacts>,
     /// Sequence number: later releases of one name have greater ones.
     pub seq: u64,
     /// Last day the release may be used, RFC 3339 date (`2027-11-20`), or none.

@@ -3,7 +3,9 @@
 //! It is public, measured and hashed: no secrets, no peers. `/etc/vitrine/config.json` is its canonical JSON, with
 //! all defaults written out, so that two spellings of one configuration are one configuration.
 
+mod app;
 mod cidr;
+mod gateway;
 mod network;
 mod provider_key;
 mod resolver;
@@ -11,7 +13,9 @@ mod service;
 mod span;
 mod wireguard;
 
+pub use app::{App, AppLimits, MOST_FILES};
 pub use cidr::Cidr;
+pub use gateway::{Gateway, GatewayUpstream, Headers, Limits, Reach, Route, UpstreamProtocol, METHODS, MOST_UPSTREAMS};
 pub use network::{Clients, Firewall, Forward, Network, PRIVATE};
 pub use provider_key::ProviderKey;
 pub use resolver::{Cache, ForwardProtocol, ForwardServer, Resolver, Transport, Upstream};
@@ -50,6 +54,12 @@ pub struct Config {
     pub resolver: Option<Resolver>,
     #[serde(default)]
     pub metrics: Metrics,
+    /// Without one, the server answers no requests.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gateway: Option<Gateway>,
+    /// The operator's own program behind the gateway.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub app: Option<App>,
 }
 
 impl Config {
@@ -74,6 +84,12 @@ impl Config {
         if let Some(resolver) = &self.resolver {
             resolver.problems(&mut problems);
         }
+        if let Some(gateway) = &self.gateway {
+            gateway.problems(&self.wireguard.addresses, &mut problems);
+        }
+        if let Some(app) = &self.app {
+            app.problems(self.gateway.as_ref(), &mut problems);
+        }
         if self.attestation.port == 0 {
             problems.push("attestation.port is 0".into());
         }
@@ -97,6 +113,12 @@ impl Config {
                 Transport::Doh => 443,
             };
             ports.push(("resolver.transports", port));
+        }
+        if let Some(gateway) = &self.gateway {
+            ports.push(("gateway.port", gateway.port));
+        }
+        if let Some(app) = &self.app {
+            ports.push(("app.port", app.port));
         }
         for (n, (name, port)) in ports.iter().enumerate() {
             if let Some((other, _)) = ports[..n].iter().find(|(_, taken)| taken == port) {

@@ -213,6 +213,7 @@ fn statement() -> Result<Statement> {
         cmdline: firmware::CMDLINE.into(),
         inputs: vec![],
         waivers: vec![],
+        app: None,
         seq: 1,
         not_after: None,
     };
