@@ -1,5 +1,6 @@
 //! One thing at a path, from wherever it comes: a tree that is being built, an archive, a folder.
 
+use crate::app::APP_ROOT;
 use crate::path::{in_usr, ImagePath};
 use crate::tree::{Entry, Node, Tree};
 use std::borrow::Cow;
@@ -45,8 +46,12 @@ impl<'a> Item<'a> {
     }
 
     /// The path in merged-/usr form, by which rules name files: `/bin/sh` is `/usr/bin/sh`.
+    /// What lies below `/app` is named as the program sees it whose root that is.
     pub fn place(&self) -> Cow<'_, str> {
-        in_usr(&self.path)
+        match self.path.strip_prefix(APP_ROOT) {
+            Some(seen) if seen.starts_with('/') => in_usr(seen),
+            _ => in_usr(&self.path),
+        }
     }
 
     pub fn file_name(&self) -> &str {

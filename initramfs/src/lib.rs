@@ -7,6 +7,7 @@
 //! file or a socket; the caller hands in bytes and a [`Cache`].
 #![forbid(unsafe_code)]
 
+mod app;
 mod applets;
 mod ar;
 mod cache;
@@ -53,6 +54,7 @@ mod unpack;
 mod users;
 mod waive;
 
+pub use app::{app_digest, AppSelection, APP_ROOT};
 pub use cache::{Cache, Content, MemoryCache, NoCache};
 pub use compress::Compression;
 pub use deb::Deb;

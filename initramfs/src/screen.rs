@@ -3,6 +3,7 @@
 //! It does **not** prove that the programs it lets through keep nothing: it knows names, imports, texts, modules and
 //! words, not behaviour. The running image is examined by the watch and by the behavioural proof.
 
+mod app;
 mod judge;
 mod memo;
 mod words;
@@ -108,6 +109,7 @@ pub fn screen_subject(subject: &dyn Subject, context: &Context<'_>, policy: &Pol
     seen.printk.extend(kernel.printk);
     seen.findings.extend(judge.words(context));
     seen.findings.extend(context.unjudged.iter().map(|u| judge.unjudged(u.rule, &u.path, &u.what)));
+    app::accept(&mut seen, policy);
     apply_waivers(&mut seen.findings, waivers);
     seen.findings.sort();
     seen.findings.dedup();
@@ -134,6 +136,9 @@ struct Seen {
     findings: Vec<Finding>,
     printk: Vec<Formats>,
     looked_at: LookedAt,
+    /// What the configuration starts below `/app`.
+    #[serde(default)]
+    app: Option<String>,
 }
 
 impl Seen {
@@ -141,6 +146,7 @@ impl Seen {
         self.lines.extend(other.lines);
         self.findings.extend(other.findings);
         self.printk.extend(other.printk);
+        self.app = self.app.take().or(other.app);
         self.looked_at.files += other.looked_at.files;
         self.looked_at.bytes += other.looked_at.bytes;
     }

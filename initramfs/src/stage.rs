@@ -1,5 +1,6 @@
 //! Stage: the chosen files of the packages, what they link to, the modules, our programs, the configuration.
 
+use crate::app::{self, AppSelection};
 use crate::cache::{Cache, Content};
 use crate::kernel;
 use crate::libraries;
@@ -37,6 +38,8 @@ pub struct Selection {
     pub stub: String,
     pub programs: Vec<Program>,
     pub files: Vec<TextFile>,
+    /// A program of the operator's own.
+    pub app: Option<AppSelection>,
 }
 
 /// One of our own programs: layer `programs`, mode 0555.
@@ -124,6 +127,11 @@ pub fn stage(
     contributed.extend([kernel_package, stub_package]);
     let modules = Catalogue::new(&sources, &kernel_release)?.close(&selection.modules, progress)?;
     add_modules(&mut tree, &mut contributed, modules)?;
+    if let Some(app) = &selection.app {
+        let (root, gave) = app::root(&sources, app)?;
+        app::graft(&mut tree, &root)?;
+        contributed.extend(gave);
+    }
     progress(&format!("staged {} entries from {} packages", tree.len(), contributed.len()));
     Ok(Staged { tree, kernel, kernel_release, stub, contributed, masked })
 }
@@ -212,6 +220,7 @@ mod tests {
             stub: "/usr/lib/x.stub".into(),
             programs: vec![Program::new("vitrine-agent", "/usr/lib/vitrine/agent", agent)],
             files: vec![TextFile { path: "/etc/os-release".into(), bytes: b"ID=vitrine\n".to_vec(), mode: 0o444 }],
+            app: None,
         }
     }
 

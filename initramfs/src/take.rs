@@ -86,6 +86,34 @@ impl<'s> Taker<'s> {
         paths.iter().try_for_each(|path| self.take(path).map(drop))
     }
 
+    /// [`Self::include`] of files and links, without what fits one of `exclude`'s patterns; a path that is named in full is taken in any
+    /// case. Folders come with what is in them. Patterns that fitted go out of `unused`.
+    ///
+    /// # Errors
+    /// As [`Self::include`].
+    pub fn include_but(&mut self, wanted: &str, exclude: &[String], unused: &mut BTreeSet<&str>) -> Result<()> {
+        let paths = match wanted.strip_suffix('/') {
+            Some(folder) => self.sources.below(&ImagePath::parse(folder)?.merged().0).cloned().collect(),
+            None if glob::is_pattern(wanted) => self.sources.matching(wanted),
+            None => return self.take(&ImagePath::parse(wanted)?).map(drop),
+        };
+        if paths.is_empty() {
+            return Err(self.missing(wanted));
+        }
+        for path in paths {
+            let mut out = false;
+            for pattern in exclude.iter().filter(|pattern| glob::matches(pattern, path.as_str())) {
+                out = true;
+                unused.remove(pattern.as_str());
+            }
+            let folder = self.sources.find(&path)?.is_some_and(|found| found.item.kind == Kind::Directory);
+            if !out && !folder {
+                self.take(&path)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Takes one file or folder, and every link on the way to it. Returns where it really is.
     ///
     /// # Errors

@@ -18,18 +18,21 @@ pub enum Layer {
     Distribution,
     /// Our own programs.
     Programs,
+    /// The operator's own program, and what it needs of Debian packages.
+    App,
     /// Recipe and configuration, mount points.
     Configuration,
 }
 
 impl Layer {
-    pub const ALL: [Self; 4] = [Self::Modules, Self::Distribution, Self::Programs, Self::Configuration];
+    pub const ALL: [Self; 5] = [Self::Modules, Self::Distribution, Self::Programs, Self::App, Self::Configuration];
 
     pub fn name(self) -> &'static str {
         match self {
             Self::Modules => "modules",
             Self::Distribution => "distribution",
             Self::Programs => "programs",
+            Self::App => "app",
             Self::Configuration => "configuration",
         }
     }

@@ -1,6 +1,6 @@
 //! PID 1 of the image: from the first instruction in user space to a tunnel that can prove what it is.
 //!
-//! Static, one thread, no shell, no helper program but its three children. It prints nothing and creates no file. Every step
+//! Static, one thread, no shell, no helper program but its few children. It prints nothing and creates no file. Every step
 //! either holds or ends the boot by [`stop::halt`]: no tunnel without evidence, no network before the firewall.
 #![deny(unsafe_code)]
 // Tests may print and panic: they are not in the image.
@@ -39,7 +39,7 @@ mod tunnels;
 mod userland;
 mod watch;
 
-use children::{hand_over_tpm, prepare_roots, Agent, Children, Page, Resolver};
+use children::{hand_over_tpm, prepare_roots, Agent, App, Children, Gateway, Page, Resolver};
 use fuse::Fuse;
 use image::Image;
 use janitor::Janitor;
@@ -116,6 +116,12 @@ fn boot() -> Step<Infallible> {
 fn lock_down(config: &Config) -> Step {
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
     privileges::harden()?;
+    if let Some(gateway) = &config.gateway {
+        privileges::allow_files(children::program::gateway_files(gateway))?;
+    }
+    if config.app.is_some() {
+        privileges::allow_files(children::program::APP_FILES)?;
+    }
     mounts::mount_all()?;
     stdio::silence()?;
     sysctl::before_modules(config)?;
@@ -184,7 +190,9 @@ fn assemble(
     agent.serve(now)?;
     let children = Children {
         agent,
-        resolver: Resolver::new(config, secrets.tls, now),
+        resolver: Resolver::new(config, secrets.tls.clone(), now),
+        gateway: Gateway::new(config, secrets.tls, now),
+        app: App::new(config, now),
         page: inner.metrics.as_ref().and_then(|metrics| Page::new(config, metrics.first_page(), now)),
     };
     Ok(Server {

@@ -1,7 +1,7 @@
 //! What PID 1 gives up once the server is set up. Never to come back: the bounding set only shrinks.
 
 use crate::stop::{OrStop, Step};
-use rustix::process::{set_dumpable_behavior, setrlimit, DumpableBehavior, Resource, Rlimit};
+use rustix::process::{getrlimit, set_dumpable_behavior, setrlimit, DumpableBehavior, Resource, Rlimit};
 use rustix::thread::{
     remove_capability_from_bounding_set, set_capabilities, set_capabilities_secure_bits, CapabilitiesSecureBits,
     CapabilitySet, CapabilitySets,
@@ -42,6 +42,14 @@ const LAST: u32 = 63;
 pub fn harden() -> Step {
     setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) }).or_stop("rlimit")?;
     set_dumpable_behavior(DumpableBehavior::NotDumpable).or_stop("dumpable")
+}
+
+/// Lets a child have this many descriptors: the first process is born with 4096 at most, and only now may it have more. Its own
+/// number stays.
+pub fn allow_files(most: u64) -> Step {
+    let own = getrlimit(Resource::Nofile);
+    let maximum = own.maximum.map(|maximum| maximum.max(most));
+    setrlimit(Resource::Nofile, Rlimit { maximum, ..own }).or_stop("rlimit")
 }
 
 /// Keeps [`KEPT`] and drops all others: no mounting, no modules, no raw or packet sockets, no BPF, no kernel log,

@@ -117,7 +117,7 @@ impl Server {
         }
     }
 
-    /// Tunnel, resolver and metrics first, then the TPM, then the agent, whose evidence says why. Not to be undone.
+    /// Tunnel, resolver, gateway and metrics first, then the TPM, then the agent, whose evidence says why. Not to be undone.
     fn blow(&mut self, rule: Rule, now: Instant) -> Step {
         self.violation = Some(rule);
         self.tunnels.close()?;
@@ -130,9 +130,13 @@ impl Server {
 
     /// The new page of metrics, when it is time for one.
     fn tell(&mut self, now: Instant) {
-        let (tunnels, blocked) = (&self.tunnels, self.children.blocked());
+        let (tunnels, children) = (&self.tunnels, &self.children);
         // A kernel that does not answer is a server without sessions: the floor hides the difference
-        let own = || Own { sessions: tunnels.sessions().unwrap_or(0), blocked };
+        let own = || Own {
+            sessions: tunnels.sessions().unwrap_or(0),
+            blocked: children.blocked(),
+            requests: children.requests().to_vec(),
+        };
         let text = self.metrics.as_mut().and_then(|metrics| metrics.tick(now, own));
         if let (Some(page), Some(text)) = (&mut self.children.page, text) {
             page.replace(text, now);
@@ -157,8 +161,8 @@ impl Server {
         ];
         let wake = deadlines.into_iter().flatten().min().unwrap_or(now);
         let timeout = Timespec::try_from(wake.saturating_duration_since(now)).or_stop("poll")?;
-        // Three children with a channel and a process each, the outside, and three for the watch
-        let mut fds: Vec<PollFd<'_>> = Vec::with_capacity(10);
+        // Four children with a channel and a process each, the outside, and three for the watch
+        let mut fds: Vec<PollFd<'_>> = Vec::with_capacity(12);
         fds.extend(self.outside.fd().map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)));
         let outside = fds.len();
         if clean {

@@ -25,7 +25,7 @@ fn start(path: &'static CStr, root: &'static CStr) -> Option<Result<Pid>> {
     while taken.iter().chain([&null()]).all(|fd: &OwnedFd| fd.as_raw_fd() <= EXTRA_FD) {
         taken.push(null());
     }
-    let program = Program { path, user: 201, root, limits: LIMITS };
+    let program = Program { path, becomes: None, user: 201, root, limits: LIMITS };
     let binary = open(path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).unwrap();
     Some(Confined { program, binary, channel: null(), extra: Some(null()) }.start())
 }

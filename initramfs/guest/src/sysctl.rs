@@ -40,6 +40,8 @@ const BEFORE_MODULES: &[Setting] = &[
     Setting("dev/tty/ldisc_autoload", "0", Optional),
     Setting("vm/swappiness", "0", Required),
     Setting("net/ipv4/tcp_no_metrics_save", "1", Required),
+    // The gateway's callers are not tracked, so errors about packets that are too big do not reach it: TCP finds out by itself
+    Setting("net/ipv4/tcp_mtu_probing", "1", Required),
     // Outgoing packets wait in one queue. The usual fq_codel sorts them by their addresses, and leaves these on the stack
     // of WireGuard's worker (`__skb_get_hash_net`)
     Setting("net/core/default_qdisc", "pfifo_fast", Required),

@@ -1,7 +1,7 @@
 //! What each profile may call, as tables.
 
 use crate::condition::{Condition, Is, Masked, Null};
-use crate::{Profile, Tcp};
+use crate::{Profile, Tcp, PROGRAM_FD};
 
 /// A system call and the ways in which it may be made; no way at all means: any arguments.
 #[derive(Debug, Clone, Copy)]
@@ -14,9 +14,11 @@ const fn any(number: i64) -> Call {
 /// Everything a profile may call. Calling others over TCP is among it when there is a port to call, or UDP.
 pub fn allowed(profile: Profile, tcp: Tcp<'_>) -> impl Iterator<Item = Call> {
     let tables: &[&[Call]] = match profile {
-        Profile::Agent => &[BASE, THREADS, SERVER, STREAMS],
-        Profile::Resolver => &[BASE, THREADS, SERVER, ASKING, EVENTS],
-        Profile::Metrics => &[BASE, SERVER, STREAMS],
+        Profile::Agent => &[BASE, CLOSED, THREADS, SERVER, STREAMS],
+        Profile::Resolver => &[BASE, CLOSED, THREADS, SERVER, ASKING, EVENTS],
+        Profile::Gateway => &[BASE, CLOSED, THREADS, SERVER, STREAMS, EVENTS],
+        Profile::Metrics => &[BASE, CLOSED, SERVER, STREAMS],
+        Profile::App => &[BASE, THREADS, SERVER, STREAMS, EVENTS, FOREIGN],
     };
     let calls_others = profile == Profile::Resolver || !tcp.connect.is_empty();
     let calling: &[Call] = if calls_others { CALLING } else { &[] };
@@ -37,8 +39,6 @@ const BASE: &[Call] = &[
     any(libc::SYS_close),
     any(libc::SYS_lseek),
     any(libc::SYS_fstat),
-    Call(libc::SYS_newfstatat, DESCRIPTOR_ONLY),
-    Call(libc::SYS_mmap, NOT_EXECUTABLE),
     Call(libc::SYS_mprotect, NOT_EXECUTABLE),
     any(libc::SYS_munmap),
     any(libc::SYS_mremap),
@@ -74,10 +74,92 @@ const BASE: &[Call] = &[
             &[Is(1, libc::F_DUPFD_CLOEXEC as u32)],
         ],
     ),
-    Call(libc::SYS_ioctl, &[&[Is(1, libc::FIONBIO as u32)]]),
     any(libc::SYS_exit),
     any(libc::SYS_exit_group),
 ];
+
+/// Programs of ours: no file is opened or looked for, and nothing is loaded.
+const CLOSED: &[Call] = &[
+    Call(libc::SYS_newfstatat, DESCRIPTOR_ONLY),
+    Call(libc::SYS_mmap, NOT_EXECUTABLE),
+    Call(libc::SYS_ioctl, &[&[Is(1, libc::FIONBIO as u32)]]),
+];
+
+/// All ways to open a file for writing, to make one, or one without a name (O_TMPFILE has O_DIRECTORY in it, which alone is fine).
+const WRITING: u32 =
+    (libc::O_ACCMODE | libc::O_CREAT | libc::O_TRUNC | libc::O_APPEND | (libc::O_TMPFILE & !libc::O_DIRECTORY)) as u32;
+
+/// A program that we have not written: it finds and reads files of its root, loads libraries, and asks who it is. It cannot make a
+/// file, not even one in memory (`memfd_create`), nor a process; what it maps to run comes from a file and cannot be written.
+const FOREIGN: &[Call] = &[
+    // Once: the launcher's descriptor is gone after it, and above the limit of what can be opened
+    Call(libc::SYS_execveat, &[&[Is(0, PROGRAM_FD as u32), Is(4, libc::AT_EMPTY_PATH as u32)]]),
+    Call(
+        libc::SYS_mmap,
+        &[
+            &[Masked(2, libc::PROT_EXEC as u32, 0)],
+            &[
+                Masked(2, (libc::PROT_EXEC | libc::PROT_WRITE) as u32, libc::PROT_EXEC as u32),
+                Masked(3, (libc::MAP_ANONYMOUS | libc::MAP_SHARED) as u32, 0),
+            ],
+        ],
+    ),
+    Call(libc::SYS_open, &[&[Masked(1, WRITING, 0)]]),
+    Call(libc::SYS_openat, &[&[Masked(2, WRITING, 0)]]),
+    any(libc::SYS_newfstatat),
+    any(libc::SYS_stat),
+    any(libc::SYS_lstat),
+    any(libc::SYS_statx),
+    any(libc::SYS_access),
+    any(libc::SYS_faccessat),
+    any(libc::SYS_faccessat2),
+    any(libc::SYS_readlink),
+    any(libc::SYS_readlinkat),
+    any(libc::SYS_getdents64),
+    any(libc::SYS_getcwd),
+    any(libc::SYS_chdir),
+    any(libc::SYS_pread64),
+    any(libc::SYS_preadv),
+    any(libc::SYS_fadvise64),
+    any(libc::SYS_sendfile),
+    // Whether a descriptor is passed on to another program: there is none
+    Call(
+        libc::SYS_ioctl,
+        &[&[Is(1, libc::FIONBIO as u32)], &[Is(1, libc::FIONREAD as u32)], &[Is(1, FIOCLEX)], &[Is(1, FIONCLEX)]],
+    ),
+    any(libc::SYS_dup),
+    any(libc::SYS_pipe),
+    any(libc::SYS_pipe2),
+    any(libc::SYS_select),
+    any(libc::SYS_pselect6),
+    any(libc::SYS_epoll_create),
+    any(libc::SYS_accept),
+    any(libc::SYS_getpeername),
+    any(libc::SYS_timerfd_create),
+    any(libc::SYS_timerfd_settime),
+    any(libc::SYS_setitimer),
+    any(libc::SYS_arch_prctl),
+    any(libc::SYS_set_tid_address),
+    any(libc::SYS_getuid),
+    any(libc::SYS_geteuid),
+    any(libc::SYS_getgid),
+    any(libc::SYS_getegid),
+    any(libc::SYS_getppid),
+    any(libc::SYS_uname),
+    any(libc::SYS_sysinfo),
+    any(libc::SYS_getrlimit),
+    any(libc::SYS_getrusage),
+    any(libc::SYS_times),
+    any(libc::SYS_time),
+    any(libc::SYS_umask),
+    any(libc::SYS_mincore),
+    // Within the process; Landlock's scope ends at it
+    any(libc::SYS_tgkill),
+];
+
+/// asm-generic/ioctls.h; libc names them for other systems only.
+const FIONCLEX: u32 = 0x5450;
+const FIOCLEX: u32 = 0x5451;
 
 /// Threads of this process, no process: CLONE_THREAD has to be there. `clone3` hides its flags behind a pointer, so
 /// it is not here.

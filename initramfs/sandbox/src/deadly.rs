@@ -1,8 +1,18 @@
 //! System calls whose mere attempt shows that the program is no longer ours.
 
+use crate::Profile;
+
+/// Those of [`DEADLY`] that kill a program of this profile. A program that is not ours may ask whether the kernel has io_uring, and
+/// the launcher becomes it by `execveat`, once; other uses of these calls are refused.
+pub fn deadly(profile: Profile) -> impl Iterator<Item = i64> {
+    const ASKED_BY_OTHERS: [i64; 4] =
+        [libc::SYS_execveat, libc::SYS_io_uring_setup, libc::SYS_io_uring_enter, libc::SYS_io_uring_register];
+    DEADLY.into_iter().filter(move |call| profile != Profile::App || !ASKED_BY_OTHERS.contains(call))
+}
+
 /// Each is a door out of the process, into the kernel, or to a record of something; none is ever called by our
 /// programs or their libraries, also not to find out whether the kernel has it.
-pub const DEADLY: [i64; 60] = [
+const DEADLY: [i64; 60] = [
     // Other programs, other processes
     libc::SYS_execve,
     libc::SYS_execveat,

@@ -23,9 +23,17 @@ pub enum Profile {
     Agent,
     /// Answers and asks over UDP and TCP. Threads, epoll.
     Resolver,
+    /// Answers and asks over TCP, no UDP. Threads, epoll.
+    Gateway,
     /// Answers over TCP. One thread, for ever.
     Metrics,
+    /// A program of the operator's, of which nothing is known: answers over TCP, reads and runs what is in its root. The caller
+    /// becomes it by `execveat` of [`PROGRAM_FD`], and nobody does so again.
+    App,
 }
+
+/// The descriptor by which a launcher becomes the operator's program; above every limit that program can have.
+pub const PROGRAM_FD: i32 = 16_384;
 
 /// TCP ports; Landlock enforces them from Linux 6.7 on. UDP has no such rule: there the firewall decides.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -52,6 +60,6 @@ pub enum Refused {
 /// When a layer cannot be put up. A kernel without Landlock (`ENOSYS`, `EOPNOTSUPP`) is not an error: seccomp
 /// refuses the same calls. Any other failure of Landlock is one.
 pub fn seal(profile: Profile, tcp: Tcp<'_>) -> Result<(), Refused> {
-    landlock_rules::restrict(tcp).map_err(|_| Refused::Landlock)?;
+    landlock_rules::restrict(profile, tcp).map_err(|_| Refused::Landlock)?;
     filter::install(profile, tcp).map_err(|_| Refused::Seccomp)
 }

@@ -19,13 +19,17 @@ enum Fate {
 }
 use Fate::{Killed, Refused, Works};
 
-const PROFILES: [(&str, Profile); 3] =
-    [("agent", Profile::Agent), ("resolver", Profile::Resolver), ("metrics", Profile::Metrics)];
+const PROFILES: [(&str, Profile); 4] = [
+    ("agent", Profile::Agent),
+    ("resolver", Profile::Resolver),
+    ("gateway", Profile::Gateway),
+    ("metrics", Profile::Metrics),
+];
 
 struct Attempt {
     name: &'static str,
-    /// Of agent, resolver, metrics.
-    fate: [Fate; 3],
+    /// Of agent, resolver, gateway, metrics.
+    fate: [Fate; 4],
     /// Whether it worked.
     run: fn(&Ports) -> bool,
 }
@@ -95,45 +99,49 @@ fn executable_memory(_: &Ports) -> bool {
 }
 
 const ATTEMPTS: &[Attempt] = &[
-    Attempt { name: "thread", fate: [Works, Works, Refused], run: threads },
-    Attempt { name: "memory", fate: [Works; 3], run: |_| std::hint::black_box(vec![1u8; 8 << 20]).len() == 8 << 20 },
+    Attempt { name: "thread", fate: [Works, Works, Works, Refused], run: threads },
+    Attempt { name: "memory", fate: [Works; 4], run: |_| std::hint::black_box(vec![1u8; 8 << 20]).len() == 8 << 20 },
     Attempt {
         name: "clock",
-        fate: [Works; 3],
+        fate: [Works; 4],
         run: |_| {
             std::thread::sleep(std::time::Duration::from_millis(1));
             true
         },
     },
-    Attempt { name: "serve-tcp", fate: [Works; 3], run: serve },
+    Attempt { name: "serve-tcp", fate: [Works; 4], run: serve },
     Attempt {
         name: "serve-other-port",
-        fate: [Refused; 3],
+        fate: [Refused; 4],
         run: |p| TcpListener::bind(("127.0.0.1", p.other)).is_ok(),
     },
-    Attempt { name: "ask-tcp", fate: [Refused, Works, Refused], run: ask },
-    Attempt { name: "ask-other-port", fate: [Refused; 3], run: |p| TcpStream::connect(("127.0.0.1", p.other)).is_ok() },
-    Attempt { name: "udp", fate: [Refused, Works, Refused], run: |_| UdpSocket::bind("127.0.0.1:0").is_ok() },
-    Attempt { name: "event-loop", fate: [Refused, Works, Refused], run: |_| call(libc::SYS_epoll_create1, 0, 0, 0) },
-    Attempt { name: "open-file", fate: [Refused; 3], run: |_| std::fs::File::open("/proc/self/status").is_ok() },
-    Attempt { name: "open-device", fate: [Refused; 3], run: |_| std::fs::File::open("/dev/null").is_ok() },
-    Attempt { name: "list-folder", fate: [Refused; 3], run: |_| std::fs::read_dir("/").is_ok() },
+    Attempt { name: "ask-tcp", fate: [Refused, Works, Works, Refused], run: ask },
+    Attempt { name: "ask-other-port", fate: [Refused; 4], run: |p| TcpStream::connect(("127.0.0.1", p.other)).is_ok() },
+    Attempt { name: "udp", fate: [Refused, Works, Refused, Refused], run: |_| UdpSocket::bind("127.0.0.1:0").is_ok() },
+    Attempt {
+        name: "event-loop",
+        fate: [Refused, Works, Works, Refused],
+        run: |_| call(libc::SYS_epoll_create1, 0, 0, 0),
+    },
+    Attempt { name: "open-file", fate: [Refused; 4], run: |_| std::fs::File::open("/proc/self/status").is_ok() },
+    Attempt { name: "open-device", fate: [Refused; 4], run: |_| std::fs::File::open("/dev/null").is_ok() },
+    Attempt { name: "list-folder", fate: [Refused; 4], run: |_| std::fs::read_dir("/").is_ok() },
     Attempt {
         name: "make-file",
-        fate: [Refused; 3],
+        fate: [Refused; 4],
         run: |_| std::fs::File::create("/tmp/vitrine-sandbox-test").is_ok(),
     },
-    Attempt { name: "packet-socket", fate: [Refused; 3], run: |_| socket(libc::AF_PACKET, libc::SOCK_RAW) },
-    Attempt { name: "raw-socket", fate: [Refused; 3], run: |_| socket(libc::AF_INET, libc::SOCK_RAW) },
-    Attempt { name: "netlink-socket", fate: [Refused; 3], run: |_| socket(libc::AF_NETLINK, libc::SOCK_RAW) },
-    Attempt { name: "unix-socket", fate: [Refused; 3], run: |_| socket(libc::AF_UNIX, libc::SOCK_STREAM) },
-    Attempt { name: "socket-filter", fate: [Refused; 3], run: |_| attach_filter() },
-    Attempt { name: "executable-memory", fate: [Refused; 3], run: executable_memory },
-    Attempt { name: "fork", fate: [Refused; 3], run: |_| call(libc::SYS_clone, libc::SIGCHLD as usize, 0, 0) },
-    Attempt { name: "kill", fate: [Refused; 3], run: |_| call(libc::SYS_kill, 1, 0, 0) },
+    Attempt { name: "packet-socket", fate: [Refused; 4], run: |_| socket(libc::AF_PACKET, libc::SOCK_RAW) },
+    Attempt { name: "raw-socket", fate: [Refused; 4], run: |_| socket(libc::AF_INET, libc::SOCK_RAW) },
+    Attempt { name: "netlink-socket", fate: [Refused; 4], run: |_| socket(libc::AF_NETLINK, libc::SOCK_RAW) },
+    Attempt { name: "unix-socket", fate: [Refused; 4], run: |_| socket(libc::AF_UNIX, libc::SOCK_STREAM) },
+    Attempt { name: "socket-filter", fate: [Refused; 4], run: |_| attach_filter() },
+    Attempt { name: "executable-memory", fate: [Refused; 4], run: executable_memory },
+    Attempt { name: "fork", fate: [Refused; 4], run: |_| call(libc::SYS_clone, libc::SIGCHLD as usize, 0, 0) },
+    Attempt { name: "kill", fate: [Refused; 4], run: |_| call(libc::SYS_kill, 1, 0, 0) },
     Attempt {
         name: "raise-limit",
-        fate: [Refused; 3],
+        fate: [Refused; 4],
         run: |_| {
             static LIMIT: libc::rlimit64 = libc::rlimit64 { rlim_cur: 0, rlim_max: 0 };
             call(libc::SYS_prlimit64, 0, libc::RLIMIT_CORE as usize, std::ptr::from_ref(&LIMIT) as usize)
@@ -141,12 +149,12 @@ const ATTEMPTS: &[Attempt] = &[
     },
     Attempt {
         name: "dumpable",
-        fate: [Refused; 3],
+        fate: [Refused; 4],
         run: |_| call(libc::SYS_prctl, libc::PR_SET_DUMPABLE as usize, 1, 0),
     },
     Attempt {
         name: "fastopen",
-        fate: [Refused; 3],
+        fate: [Refused; 4],
         run: |_| {
             // Without the flag the error would be EBADF or EFAULT
             // sendto has its flags in the fourth argument: sendmsg has them in the third
@@ -154,20 +162,20 @@ const ATTEMPTS: &[Attempt] = &[
                 || Error::last_os_error().raw_os_error() != Some(libc::ENOSYS)
         },
     },
-    Attempt { name: "exec", fate: [Killed; 3], run: |_| call(libc::SYS_execve, 0, 0, 0) },
-    Attempt { name: "ptrace", fate: [Killed; 3], run: |_| call(libc::SYS_ptrace, libc::PTRACE_TRACEME as usize, 0, 0) },
-    Attempt { name: "bpf", fate: [Killed; 3], run: |_| call(libc::SYS_bpf, 0, 0, 0) },
-    Attempt { name: "perf", fate: [Killed; 3], run: |_| call(libc::SYS_perf_event_open, 0, 0, 0) },
-    Attempt { name: "module", fate: [Killed; 3], run: |_| call(libc::SYS_finit_module, 0, 0, 0) },
-    Attempt { name: "mount", fate: [Killed; 3], run: |_| call(libc::SYS_mount, 0, 0, 0) },
+    Attempt { name: "exec", fate: [Killed; 4], run: |_| call(libc::SYS_execve, 0, 0, 0) },
+    Attempt { name: "ptrace", fate: [Killed; 4], run: |_| call(libc::SYS_ptrace, libc::PTRACE_TRACEME as usize, 0, 0) },
+    Attempt { name: "bpf", fate: [Killed; 4], run: |_| call(libc::SYS_bpf, 0, 0, 0) },
+    Attempt { name: "perf", fate: [Killed; 4], run: |_| call(libc::SYS_perf_event_open, 0, 0, 0) },
+    Attempt { name: "module", fate: [Killed; 4], run: |_| call(libc::SYS_finit_module, 0, 0, 0) },
+    Attempt { name: "mount", fate: [Killed; 4], run: |_| call(libc::SYS_mount, 0, 0, 0) },
     Attempt {
         name: "namespace",
-        fate: [Killed; 3],
+        fate: [Killed; 4],
         run: |_| call(libc::SYS_unshare, libc::CLONE_NEWUSER as usize, 0, 0),
     },
-    Attempt { name: "kernel-log", fate: [Killed; 3], run: |_| call(libc::SYS_syslog, 3, 0, 0) },
-    Attempt { name: "user", fate: [Killed; 3], run: |_| call(libc::SYS_setuid, 0, 0, 0) },
-    Attempt { name: "io-uring", fate: [Killed; 3], run: |_| call(libc::SYS_io_uring_setup, 1, 0, 0) },
+    Attempt { name: "kernel-log", fate: [Killed; 4], run: |_| call(libc::SYS_syslog, 3, 0, 0) },
+    Attempt { name: "user", fate: [Killed; 4], run: |_| call(libc::SYS_setuid, 0, 0, 0) },
+    Attempt { name: "io-uring", fate: [Killed; 4], run: |_| call(libc::SYS_io_uring_setup, 1, 0, 0) },
 ];
 
 fn main() -> ExitCode {
@@ -200,7 +208,7 @@ fn attempt(profile: &str, name: &str, ports: [&str; 3]) -> ExitCode {
     let profile = PROFILES.into_iter().find(|(known, _)| *known == profile);
     if let Some((_, profile)) = profile {
         let granted = [theirs];
-        let connect: &[u16] = if profile == Profile::Resolver { &granted } else { &[] };
+        let connect: &[u16] = if matches!(profile, Profile::Resolver | Profile::Gateway) { &granted } else { &[] };
         if seal(profile, Tcp { bind: &[own], connect }).is_err() {
             return ExitCode::from(4);
         }

@@ -1,6 +1,6 @@
 //! A source tree against the rules.
 
-use crate::language::{self, HEAD_BYTES};
+use crate::language::{self, Sort, HEAD_BYTES};
 use crate::look::{keep, Judge, Pending, Seen, LISTED};
 use crate::pool;
 use crate::report::{Audit, Found, NotJudged};
@@ -28,6 +28,36 @@ pub fn audit(root: &Path, options: &Options, rules: &Rules) -> Result<Audit> {
     root.metadata().map_err(|e| {
         Error::input(format!("{}: {}", root.display(), e.kind()), "give --source a folder of source code")
     })?;
+    check_without(options)?;
+    let judge = Judge::new(root, options, rules);
+    let mut entries = Vec::new();
+    walk::walk(root, &mut |entry| entries.push(entry));
+    let mut run = Run::new(&judge);
+    pool::in_order(&entries, |entry| judge.entry(entry), |seen| run.add(seen));
+    Ok(run.finish())
+}
+
+/// Audits files that are in memory, by their paths below the folder: `lib/a.py`. The same report as [`audit`] gives for a folder that
+/// holds them.
+///
+/// # Errors
+/// When a language in `without` is none that would be listed.
+pub fn audit_files(files: &BTreeMap<String, Vec<u8>>, options: &Options, rules: &Rules) -> Result<Audit> {
+    check_without(options)?;
+    let judge = Judge::new(Path::new(""), options, rules);
+    let mut run = Run::new(&judge);
+    let entries: Vec<(&String, &Vec<u8>)> = files.iter().collect();
+    pool::in_order(&entries, |(path, bytes)| judge.bytes(Path::new(path), bytes), |seen| run.add(seen));
+    Ok(run.finish())
+}
+
+/// Whether the audit takes a file for code, or for data that it does not look at.
+pub fn is_code(path: &str, bytes: &[u8]) -> bool {
+    let name = path.rsplit('/').next().unwrap_or_default();
+    matches!(language::sort(name, &bytes[..bytes.len().min(HEAD_BYTES)]), Sort::Code(..))
+}
+
+fn check_without(options: &Options) -> Result<()> {
     if let Some(unknown) = options.without.iter().find(|name| !language::others().any(|other| other == *name)) {
         let known: Vec<&str> = language::others().chain(["script"]).collect();
         return Err(Error::input(
@@ -35,12 +65,7 @@ pub fn audit(root: &Path, options: &Options, rules: &Rules) -> Result<Audit> {
             format!("known: {}", known.join(" ")),
         ));
     }
-    let judge = Judge::new(root, options, rules);
-    let mut entries = Vec::new();
-    walk::walk(root, &mut |entry| entries.push(entry));
-    let mut run = Run::new(&judge);
-    pool::in_order(&entries, |entry| judge.entry(entry), |seen| run.add(seen));
-    Ok(run.finish())
+    Ok(())
 }
 
 /// Audits one file that is in memory.

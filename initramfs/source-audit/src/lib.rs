@@ -29,7 +29,7 @@ mod shell;
 mod waive;
 mod walk;
 
-pub use audit::{audit, audit_bytes, Options};
+pub use audit::{audit, audit_bytes, audit_files, is_code, Options};
 pub use report::{Audit, Found, NotJudged};
 pub use rules::{Level, Rules};
 pub use waive::parse as waivers;

@@ -98,10 +98,18 @@ impl<'a> Judge<'a> {
         });
         match read {
             Ok((sort, bytes)) => self.file(path, sort, &bytes),
-            Err(e) if e.kind() == io::ErrorKind::FileTooLarge => {
-                self.not(path, format!("has more than {} MiB", FILE_BYTES >> 20))
-            }
+            Err(e) if e.kind() == io::ErrorKind::FileTooLarge => self.not(path, too_large()),
             Err(e) => self.not(path, format!("cannot be read: {}", e.kind())),
+        }
+    }
+
+    /// A file that is in memory, by the limits of one that is read.
+    pub fn bytes(&self, path: &Path, bytes: &[u8]) -> Seen {
+        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let sort = language::sort(&name, &bytes[..bytes.len().min(HEAD_BYTES)]);
+        match matches!(sort, Sort::Code(..) | Sort::Manifest(_)) && bytes.len() as u64 > FILE_BYTES {
+            true => self.not(path, too_large()),
+            false => self.file(path, sort, bytes),
         }
     }
 
@@ -211,6 +219,10 @@ fn found(rule: &Rule, place: &Place, fact: &Fact, what: String) -> Found {
     let line = (fact.kind != Kind::Dependency || fact.line > 0).then_some(fact.line);
     let finding = Finding { line, sha256: Some(place.sha256), ..Finding::new(rule.words(), &place.path, what) };
     Found { level: rule.level, finding }
+}
+
+fn too_large() -> String {
+    format!("has more than {} MiB", FILE_BYTES >> 20)
 }
 
 fn head(file: &mut File) -> io::Result<Vec<u8>> {

@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::{symlink, PermissionsExt as _};
 use std::path::Path;
 use tempfile::TempDir;
-use vitrine_source_audit::{audit, waivers, Audit, Level, Options, Rules};
+use vitrine_source_audit::{audit, audit_files, is_code, waivers, Audit, Level, Options, Rules};
 
 fn tree(files: &[(&str, &[u8])]) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
@@ -151,4 +151,28 @@ fn reports_are_deterministic() {
     let first = text(judge(folder.path(), &Options::default()));
     assert_eq!(first, text(judge(folder.path(), &Options::default())));
     assert!(first.contains("\"path\":\"b.py\",\"line\":2"), "{first}");
+}
+
+/// Files in memory, as a build reads them, are judged like a folder: paths, limits, vendored folders, what is no code.
+#[test]
+fn files_in_memory_are_judged_like_a_folder() {
+    let large = vec![b'#'; 5 << 20];
+    let files: &[(&str, &[u8])] = &[
+        ("a/b.py", b"import logging\nlogging.info(1)\n"),
+        ("a-b.py", b"print(1)\n"),
+        ("vendor/x.py", b"print(1)\n"),
+        ("large.py", &large),
+        ("large.txt", &large),
+        ("bad.py", b"\xff"),
+        ("tool", b"\x7fELF"),
+        ("requirements.txt", b"sentry-sdk\n"),
+    ];
+    let options = Options { without: ["sql".to_string()].into(), ..Options::default() };
+    let folder = judge(tree(files).path(), &options);
+    let memory = files.iter().map(|(path, bytes)| ((*path).to_string(), bytes.to_vec())).collect();
+    assert_eq!(audit_files(&memory, &options, &Rules::standard()).unwrap(), folder);
+    assert!(folder.not_judged.len() == 3 && folder.exit_code() == 1, "{folder}");
+    let unknown = Options { without: ["cobol".to_string()].into(), ..Options::default() };
+    assert!(audit_files(&memory, &unknown, &Rules::standard()).is_err());
+    assert!(is_code("a/run", b"#!/usr/bin/python3\n") && !is_code("a/notes", b"text") && !is_code("a.rb", b"x"));
 }

@@ -39,6 +39,8 @@ pub struct FileRule {
     pub mend: String,
     /// Accepted in a development image.
     pub dev: bool,
+    /// Accepted of the program that the measured configuration starts below `/app`.
+    pub app: bool,
     /// Of programs, libraries, and links.
     pub names: Vec<String>,
     /// Names of any file.

@@ -1,6 +1,6 @@
 //! Applies the rules to one thing.
 
-use super::{words, Context, Seen, CMDLINE, DEV};
+use super::{app, words, Context, Seen, CMDLINE, DEV};
 use crate::facts::Facts;
 use crate::glob;
 use crate::item::{Item, What};
@@ -47,6 +47,7 @@ impl<'p> Judge<'p> {
         let facts = Facts::of(item, self.texts);
         seen.lines.push(line(item, facts.sha256));
         seen.looked_at.files += 1;
+        seen.app = seen.app.take().or_else(|| app::program(item));
         seen.looked_at.bytes += item.bytes().len() as u64;
         for rule in &self.policy.files {
             let hits = facts.hits(rule, &self.policy.masks, self.texts);

@@ -1,13 +1,13 @@
 //! What passes between the tunnel and the outside.
 
-use super::{filter, rule, tunnel, AFTER_NAT, FILTER, MANGLE, SOURCE_NAT};
+use super::{filter, gateway, rule, tunnel, AFTER_NAT, FILTER, MANGLE, SOURCE_NAT};
 use crate::chain::{Chain, Hook, Kind, Policy};
 use crate::rule::Action::{Accept, Drop, Masquerade, MasqueradeElsewhere, SegmentSize};
 use crate::rule::Interface::{Outer, Tunnels};
 use crate::rule::Match::{self, Destination, From, Known, Source, SourcePort, Syn, To};
-use crate::rule::Transport::Udp;
+use crate::rule::Transport::{Tcp, Udp};
 use crate::rule::{Family, Rule};
-use vitrine_attest::config::{Cidr, Clients, Config, Forward, Network, PRIVATE};
+use vitrine_attest::config::{Cidr, Clients, Config, Forward, Network, Reach, PRIVATE};
 
 /// Headers of a TCP segment without options: 20 bytes, and 20 of IPv4 or 40 of IPv6.
 const HEADERS: u16 = 40;
@@ -59,8 +59,8 @@ pub(super) fn segment_size(config: &Config) -> Option<Chain> {
 }
 
 /// IPv4 always leaves under the server's address, IPv6 unless it is routed. A client's datagrams from a port that is the
-/// server's own WireGuard port, such as those of a tunnel inside the tunnel, leave from another one: nobody tracks that
-/// port, so the answers would go to the server itself.
+/// server's own WireGuard port, such as those of a tunnel inside the tunnel, and its segments from the gateway's port leave from
+/// another one: nobody tracks these ports, so the answers would go to the server itself.
 pub(super) fn source_nat(config: &Config) -> Option<Chain> {
     let out = [From(Tunnels), To(Outer)];
     let translated: Vec<Match> = match config.forward {
@@ -68,8 +68,9 @@ pub(super) fn source_nat(config: &Config) -> Option<Chain> {
         Forward::Nat => out.into(),
         Forward::Routed6 => [&out[..], &[Match::Family(Family::Ip)]].concat(),
     };
-    let ports = config.wireguard.all_ports();
-    let own = ports.iter().map(|port| [&translated[..], &[SourcePort(Udp, *port)]].concat());
+    let mut own: Vec<Match> = config.wireguard.all_ports().into_iter().map(|port| SourcePort(Udp, port)).collect();
+    own.extend(gateway::port(config, Reach::Outside).map(|port| SourcePort(Tcp, port)));
+    let own = own.into_iter().map(|port| [&translated[..], &[port]].concat());
     let mut rules: Vec<Rule> = own.map(|matches| rule(&matches, MasqueradeElsewhere)).collect();
     rules.push(rule(&translated, Masquerade));
     let (hook, policy) = (Hook::Postrouting, Policy::Accept);

@@ -1,7 +1,7 @@
 //! What the server itself accepts.
 
 use super::{
-    filter, rule, DHCP_CLIENT, DHCP_SERVER, ECHO, ECHO6, FILTER, LISTENER_QUERY, NEIGHBOUR_ADVERTISEMENT,
+    filter, gateway, rule, DHCP_CLIENT, DHCP_SERVER, ECHO, ECHO6, FILTER, LISTENER_QUERY, NEIGHBOUR_ADVERTISEMENT,
     NEIGHBOUR_SOLICITATION, ROUTER_ADVERTISEMENT,
 };
 use crate::chain::{Chain, Hook, Policy};
@@ -23,6 +23,7 @@ pub(super) fn chain(config: &Config) -> Chain {
     ]);
     rules.extend(resolver(config));
     rules.extend(metrics(config));
+    rules.extend(gateway::callers(config));
     if config.network == Network::Dhcp {
         let answer = [From(Outer), SourcePort(Udp, DHCP_SERVER), DestinationPort(Udp, DHCP_CLIENT)];
         rules.push(rule(&answer, Accept));

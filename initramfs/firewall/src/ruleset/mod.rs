@@ -1,6 +1,7 @@
 //! The rules of one image: a function of its measured configuration and of nothing else.
 
 mod forward;
+mod gateway;
 mod input;
 mod marks;
 mod output;

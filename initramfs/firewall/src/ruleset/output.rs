@@ -1,8 +1,9 @@
-//! What the server itself sends. It starts nothing but DHCP, neighbour discovery and its resolver's questions.
+//! What the server itself sends. It starts nothing but DHCP, neighbour discovery, its resolver's questions and its gateway's
+//! calls.
 
 use super::{
-    filter, rule, DHCP_CLIENT, DHCP_SERVER, FILTER, LISTENER_REPORT, NEIGHBOUR_ADVERTISEMENT, NEIGHBOUR_SOLICITATION,
-    ROUTER_SOLICITATION,
+    filter, gateway, rule, DHCP_CLIENT, DHCP_SERVER, FILTER, LISTENER_REPORT, NEIGHBOUR_ADVERTISEMENT,
+    NEIGHBOUR_SOLICITATION, ROUTER_SOLICITATION,
 };
 use crate::chain::{Chain, Hook, Policy};
 use crate::rule::Action::Accept;
@@ -27,6 +28,8 @@ pub(super) fn chain(config: &Config) -> Chain {
     let needed = [ROUTER_SOLICITATION, NEIGHBOUR_SOLICITATION, NEIGHBOUR_ADVERTISEMENT, LISTENER_REPORT];
     rules.extend(needed.map(|kind| rule(&[To(Outer), Icmp6(kind)], Accept)));
     rules.extend(config.resolver.iter().flat_map(questions));
+    rules.extend(gateway::answers(config));
+    rules.extend(gateway::calls(config));
     filter("output", Hook::Output, FILTER, Policy::Drop, rules)
 }
 

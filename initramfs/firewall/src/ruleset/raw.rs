@@ -1,6 +1,6 @@
 //! Before connection tracking: forged addresses end here, and the outer WireGuard flow passes unseen.
 
-use super::{filter, rule, tunnel, RAW};
+use super::{filter, gateway, rule, tunnel, RAW};
 use crate::chain::{Chain, Hook, Policy};
 use crate::rule::Action::{Accept, Drop, Untracked};
 use crate::rule::Interface::{Outer, Tunnels};
@@ -25,11 +25,13 @@ pub(super) fn incoming(config: &Config) -> Chain {
     }
     let ports = config.wireguard.all_ports();
     rules.extend(ports.iter().map(|port| rule(&[From(Outer), DestinationPort(Udp, *port)], Untracked)));
+    rules.extend(gateway::untracked_in(config));
     filter("raw_in", Hook::Prerouting, RAW, Policy::Accept, rules)
 }
 
 pub(super) fn outgoing(config: &Config) -> Chain {
     let ports = config.wireguard.all_ports();
-    let rules = ports.iter().map(|port| rule(&[To(Outer), SourcePort(Udp, *port)], Untracked)).collect();
+    let mut rules: Vec<Rule> = ports.iter().map(|port| rule(&[To(Outer), SourcePort(Udp, *port)], Untracked)).collect();
+    rules.extend(gateway::untracked_out(config));
     filter("raw_out", Hook::Output, RAW, Policy::Accept, rules)
 }

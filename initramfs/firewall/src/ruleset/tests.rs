@@ -110,3 +110,47 @@ fn metrics_are_for_those_who_are_named() {
     let first: Vec<_> = page(from).into_iter().map(|matches| matches[0].clone()).collect();
     assert_eq!(first, [From(Tunnels), From(Outer), From(Tunnels), From(Outer)]);
 }
+
+const GATEWAY: &str = r#","gateway":{"reach":["REACH"],"routes":[{"prefix":"/","upstream":"a"}],"upstreams":{"a":{
+    "addresses":["192.0.2.1:443","[2001:db8::1]:8443","10.66.0.9:80","127.0.0.1:8000"],"name":"a.example"}}}"#;
+
+/// The gateway alone calls its upstreams, each where it is, and nobody else.
+#[test]
+fn the_gateway_calls_only_its_upstreams() {
+    let config = config(&GATEWAY.replace("REACH", "outside"));
+    let rules = chain(&config, "output").rules;
+    let calls: Vec<_> = rules.iter().filter(|rule| rule.matches.contains(&User(203))).collect();
+    assert_eq!(calls.len(), 3, "loopback is open anyway");
+    for (place, port) in [("10.66.0.9/32", 80), ("192.0.2.1/32", 443), ("2001:db8::1/128", 8443)] {
+        let way = To(if port == 80 { Tunnels } else { Outer });
+        let exact = [way, User(203), Match::Destination(place.parse().unwrap()), DestinationPort(Tcp, port)];
+        assert!(calls.iter().any(|rule| rule.matches == exact), "{place}: {calls:?}");
+    }
+}
+
+/// From outside untracked, both ways; from the tunnel on the server's addresses there; never more than was asked for.
+#[test]
+fn callers_of_the_gateway() {
+    let outside = config(&GATEWAY.replace("REACH", "outside"));
+    let inside = config(&GATEWAY.replace("REACH", "tunnel"));
+    let (to, from) = (DestinationPort(Tcp, 443), SourcePort(Tcp, 443));
+    let about = |config: &Config, name: &str, port: &Match| -> Vec<Rule> {
+        chain(config, name)
+            .rules
+            .into_iter()
+            .filter(|r| r.matches.contains(port) && !r.matches.contains(&User(203)))
+            .collect()
+    };
+    let rule = |matches: &[Match], action| Rule { matches: matches.to_vec(), action };
+    assert_eq!(about(&outside, "raw_in", &to), [rule(&[From(Outer), to.clone()], Action::Untracked)]);
+    assert_eq!(about(&outside, "raw_out", &from), [rule(&[To(Outer), from.clone()], Action::Untracked)]);
+    assert_eq!(about(&outside, "input", &to), [rule(&[From(Outer), to.clone()], Action::Accept)]);
+    assert_eq!(about(&outside, "output", &from), [rule(&[To(Outer), from.clone()], Action::Accept)]);
+    assert_eq!(about(&outside, "source_nat", &from).len(), 1, "a client's own port 443 leaves from another one");
+    for name in ["raw_in", "raw_out", "output", "source_nat"] {
+        assert!(about(&inside, name, &to).is_empty() && about(&inside, name, &from).is_empty(), "{name}");
+    }
+    let callers = about(&inside, "input", &to);
+    assert_eq!(callers.len(), 2, "one for each address");
+    assert!(callers.iter().all(|rule| rule.matches.contains(&From(Tunnels))));
+}

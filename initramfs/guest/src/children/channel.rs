@@ -118,6 +118,15 @@ impl Channel {
             Err(_) => Err(Stop("child-gone")),
         }
     }
+
+    /// For a child that has nothing to say.
+    ///
+    /// # Errors
+    /// `child-gone` at the end of the stream, `child-line` for any byte.
+    pub fn receive_nothing(&mut self) -> Step {
+        self.receive()?;
+        (self.lines.room() == LINE_LIMIT).then_some(()).or_stop("child-line")
+    }
 }
 
 #[cfg(test)]

@@ -47,12 +47,14 @@ pub struct Keeper {
     clean: CleanExit,
     state: State,
     pause: Duration,
+    /// The end that comes was asked for: the next one starts at once.
+    replacing: bool,
 }
 
 impl Keeper {
     /// The first start is due at once.
     pub fn new(clean: CleanExit, now: Instant) -> Self {
-        Self { clean, state: State::Waiting { until: now }, pause: FIRST_PAUSE }
+        Self { clean, state: State::Waiting { until: now }, pause: FIRST_PAUSE, replacing: false }
     }
 
     /// Whether the program has to be started now: then call [`Self::started`].
@@ -108,6 +110,12 @@ impl Keeper {
         self.end(None, now);
     }
 
+    /// It has something in its memory that has to go: another one takes its place.
+    pub fn replace(&mut self, now: Instant) {
+        self.replacing = self.is_up();
+        self.end(None, now);
+    }
+
     fn end(&mut self, kill_at: Option<Instant>, now: Instant) {
         match std::mem::replace(&mut self.state, State::Waiting { until: now }) {
             State::Up { child: Child { process, channel }, since } => {
@@ -145,7 +153,10 @@ impl Keeper {
             _ => return false,
         };
         let lasted = now.saturating_duration_since(since);
-        if self.clean == CleanExit::Forgotten && status.exit_status() == Some(0) && lasted >= SHORTEST_CLEAN {
+        let replacing = std::mem::take(&mut self.replacing);
+        if replacing {
+            self.state = State::Waiting { until: now };
+        } else if self.clean == CleanExit::Forgotten && status.exit_status() == Some(0) && lasted >= SHORTEST_CLEAN {
             self.pause = FIRST_PAUSE;
             self.state = State::Waiting { until: now };
         } else {

@@ -1,10 +1,12 @@
-//! The programs that PID 1 starts: the agent, the resolver, the page of metrics.
+//! The programs that PID 1 starts: the agent, the resolver, the gateway and what is behind it, the page of metrics.
 //!
 //! Each has a user, a root and limits of its own ([`program`]), is started again when it dies ([`keeper`]), and can
-//! say one kind of line ([`agent`], [`resolver`], [`page`]). None of them can hold up PID 1 or another one.
+//! say one kind of line ([`agent`], [`resolver`], [`gateway`], [`page`]; [`app`] none). None of them can hold up PID 1 or another one.
 
 mod agent;
+mod app;
 mod channel;
+mod gateway;
 mod keeper;
 mod line;
 mod page;
@@ -14,6 +16,8 @@ mod resolver;
 mod roots;
 
 pub use agent::{Agent, Ordered};
+pub use app::App;
+pub use gateway::Gateway;
 pub use page::Page;
 pub use resolver::Resolver;
 pub use roots::{hand_over_tpm, prepare_roots};
@@ -21,6 +25,7 @@ pub use roots::{hand_over_tpm, prepare_roots};
 use rustix::event::PollFd;
 use rustix::process::{waitpid, Pid, WaitOptions};
 use std::time::Instant;
+use vitrine_attest::inside::Count;
 use vitrine_attest::rotation::RotatedKey;
 
 /// A child that is there: started and not reaped, so its number belongs to nobody else.
@@ -41,6 +46,10 @@ pub struct Children {
     pub agent: Agent,
     /// When the configuration has one.
     pub resolver: Option<Resolver>,
+    /// When the configuration has one.
+    pub gateway: Option<Gateway>,
+    /// When the configuration has one.
+    pub app: Option<App>,
     /// From level L1 on.
     pub page: Option<Page>,
 }
@@ -52,6 +61,12 @@ impl Children {
         if let Some(resolver) = &mut self.resolver {
             resolver.tick(now);
         }
+        if let Some(gateway) = &mut self.gateway {
+            gateway.tick(now);
+        }
+        if let Some(app) = &mut self.app {
+            app.tick(now);
+        }
         if let Some(page) = &mut self.page {
             page.tick(now);
         }
@@ -59,7 +74,12 @@ impl Children {
 
     /// When [`Self::tick`] has something to do.
     pub fn wake(&self) -> Option<Instant> {
-        let others = [self.resolver.as_ref().and_then(Resolver::wake), self.page.as_ref().and_then(Page::wake)];
+        let others = [
+            self.resolver.as_ref().and_then(Resolver::wake),
+            self.gateway.as_ref().and_then(Gateway::wake),
+            self.app.as_ref().and_then(App::wake),
+            self.page.as_ref().and_then(Page::wake),
+        ];
         others.into_iter().chain([self.agent.wake()]).flatten().min()
     }
 
@@ -68,6 +88,12 @@ impl Children {
         self.agent.watch(fds);
         if let Some(resolver) = &self.resolver {
             resolver.watch(fds);
+        }
+        if let Some(gateway) = &self.gateway {
+            gateway.watch(fds);
+        }
+        if let Some(app) = &self.app {
+            app.watch(fds);
         }
         if let Some(page) = &self.page {
             page.watch(fds);
@@ -80,6 +106,15 @@ impl Children {
         if let Some(resolver) = &mut self.resolver {
             resolver.receive(now);
         }
+        if let Some(gateway) = &mut self.gateway {
+            gateway.receive(now);
+        }
+        if let Some(app) = &mut self.app {
+            app.receive(now);
+            if self.gateway.as_mut().is_some_and(Gateway::became_quiet) {
+                app.forget(now);
+            }
+        }
         if let Some(page) = &mut self.page {
             page.receive(now);
         }
@@ -87,7 +122,12 @@ impl Children {
 
     /// Everyone who is there, for the watch.
     pub fn known(&self) -> Vec<Known> {
-        let others = [self.resolver.as_ref().and_then(Resolver::known), self.page.as_ref().and_then(Page::known)];
+        let others = [
+            self.resolver.as_ref().and_then(Resolver::known),
+            self.gateway.as_ref().and_then(Gateway::known),
+            self.app.as_ref().and_then(App::known),
+            self.page.as_ref().and_then(Page::known),
+        ];
         others.into_iter().chain([self.agent.known()]).flatten().collect()
     }
 
@@ -95,6 +135,12 @@ impl Children {
     pub fn withdraw(&mut self, now: Instant) {
         if let Some(resolver) = self.resolver.take() {
             resolver.end(now);
+        }
+        if let Some(gateway) = self.gateway.take() {
+            gateway.end(now);
+        }
+        if let Some(app) = self.app.take() {
+            app.end(now);
         }
         if let Some(page) = self.page.take() {
             page.end(now);
@@ -111,6 +157,12 @@ impl Children {
             if let Some(resolver) = &mut self.resolver {
                 resolver.reaped(pid, status, now);
             }
+            if let Some(gateway) = &mut self.gateway {
+                gateway.reaped(pid, status, now);
+            }
+            if let Some(app) = &mut self.app {
+                app.reaped(pid, status, now);
+            }
             if let Some(page) = &mut self.page {
                 page.reaped(pid, status, now);
             }
@@ -118,19 +170,26 @@ impl Children {
         stranger
     }
 
-    /// Name and number of each child that is up, for the probe.
+    /// Name and number of each child that is up, for the probe; those that its image has come first.
     #[cfg(feature = "probe")]
-    pub fn up(&self) -> [(&'static str, Option<rustix::process::Pid>); 3] {
+    pub fn up(&self) -> [(&'static str, Option<rustix::process::Pid>); 5] {
         [
             ("agent", self.agent.serving()),
             ("resolver", self.resolver.as_ref().and_then(Resolver::up)),
             ("metrics", self.page.as_ref().and_then(Page::up)),
+            ("gateway", self.gateway.as_ref().and_then(Gateway::up)),
+            ("app", self.app.as_ref().and_then(App::up)),
         ]
     }
 
     /// The agent puts these keys into its evidence from now on.
     pub fn rotated(&mut self, keys: Vec<RotatedKey>, now: Instant) {
         self.agent.rotated(keys, now);
+    }
+
+    /// Requests since the gateway's start, in classes.
+    pub fn requests(&self) -> &[Count] {
+        self.gateway.as_ref().map_or(&[], Gateway::counts)
     }
 
     /// Names that all resolvers of this boot have refused because of the blocklist.

@@ -1,7 +1,7 @@
 //! What is fixed about each program: where it is, who runs it, what it sees, what it may use up.
 
 use rustix::process::Resource;
-use std::ffi::CStr;
+use std::ffi::{CStr, CString};
 use vitrine_attest::config;
 
 /// An empty, read-only folder: all that a static program sees of the file system.
@@ -12,12 +12,18 @@ pub const AGENT_ROOT: &CStr = c"/run/agent";
 pub const AGENT_USER: u32 = 200;
 const RESOLVER_USER: u32 = 201;
 const METRICS_USER: u32 = 202;
+const GATEWAY_USER: u32 = 203;
+const APP_USER: u32 = 204;
+/// What the operator's own program sees of the file system: the image has it here.
+pub const APP_ROOT: &CStr = c"/app";
 
 /// Everything in here is the same for each start of a program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Program {
     /// Opened by PID 1 and run by its descriptor: the program's own root does not hold it.
     pub path: &'static CStr,
+    /// What it turns itself into, by PID 1's path.
+    pub becomes: Option<&'static CStr>,
     /// Group as well.
     pub user: u32,
     /// Its root, entered for ever.
@@ -38,12 +44,18 @@ const fn limits(files: u64, threads: u64, memory: u64) -> [(Resource, u64); 5] {
 }
 
 /// 32 connections, a thread each. Libraries of the TPM in memory: some 20 MiB.
-pub const AGENT: Program =
-    Program { path: c"/usr/lib/vitrine/agent", user: AGENT_USER, root: AGENT_ROOT, limits: limits(256, 64, 256 << 20) };
+pub const AGENT: Program = Program {
+    path: c"/usr/lib/vitrine/agent",
+    becomes: None,
+    user: AGENT_USER,
+    root: AGENT_ROOT,
+    limits: limits(256, 64, 256 << 20),
+};
 
 /// One thread, a page, a few dozen connections.
 pub const METRICS: Program = Program {
     path: c"/usr/lib/vitrine/metrics",
+    becomes: None,
     user: METRICS_USER,
     root: EMPTY_ROOT,
     limits: limits(64, 1, 16 << 20),
@@ -61,9 +73,53 @@ pub fn resolver(config: &config::Resolver) -> Program {
     let memory = RESOLVER_BASE + u64::from(config.cache.entries) * RESOLVER_ENTRY;
     Program {
         path: c"/usr/lib/vitrine/resolver",
+        becomes: None,
         user: RESOLVER_USER,
         root: EMPTY_ROOT,
         limits: limits(RESOLVER_FILES, 32, memory),
+    }
+}
+
+/// Bytes that the gateway may have without any request, for each connection of a client, and for each request with its connection
+/// to an upstream: TLS buffers both ways, and the windows of HTTP/2; see docs/gateway.md.
+const GATEWAY_BASE: u64 = 64 << 20;
+const GATEWAY_CONNECTION: u64 = 384 << 10;
+const GATEWAY_REQUEST: u64 = 512 << 10;
+/// Descriptors beside those of clients and upstreams: connections that wait for the next request, and its own.
+const GATEWAY_FILES: u64 = 384;
+
+/// Memory and descriptors depend on the configuration: how many may call at a time.
+pub fn gateway(config: &config::Gateway) -> Program {
+    let (connections, requests) = (u64::from(config.limits.connections), u64::from(config.limits.requests));
+    let memory = GATEWAY_BASE + connections * GATEWAY_CONNECTION + requests * GATEWAY_REQUEST;
+    Program {
+        path: c"/usr/lib/vitrine/gateway",
+        becomes: None,
+        user: GATEWAY_USER,
+        root: EMPTY_ROOT,
+        limits: limits(gateway_files(config), 32, memory),
+    }
+}
+
+/// A client's connection each, and one to an upstream for each request.
+pub fn gateway_files(config: &config::Gateway) -> u64 {
+    u64::from(config.limits.connections) + u64::from(config.limits.requests) + GATEWAY_FILES
+}
+
+/// Descriptors of the launcher: those it puts away are the last ones.
+pub const APP_FILES: u64 = config::MOST_FILES as u64 + 2;
+
+/// Made once a boot: what it becomes depends on the configuration, and is kept for good. The launcher sets the program's own limit
+/// of descriptors.
+pub fn app(config: &config::App) -> Program {
+    let path = format!("{}{}", APP_ROOT.to_string_lossy(), config.command.first().map_or("", String::as_str));
+    let limits = limits(APP_FILES, u64::from(config.limits.threads), u64::from(config.limits.memory) << 20);
+    Program {
+        path: c"/usr/lib/vitrine/launcher",
+        becomes: CString::new(path).ok().map(|path| &*Box::leak(path.into_boxed_c_str())),
+        user: APP_USER,
+        root: APP_ROOT,
+        limits,
     }
 }
 
@@ -73,8 +129,11 @@ mod tests {
 
     #[test]
     fn users_are_their_own() {
-        let programs = [AGENT, METRICS, resolver(&config::Resolver::default())];
-        assert_eq!(programs.map(|program| program.user), [200, 202, 201]);
+        let config: config::Gateway = serde_json::from_str(r#"{"routes":[],"upstreams":{}}"#).unwrap();
+        let app = app(&serde_json::from_str(r#"{"command":["/srv/server"],"port":8000}"#).unwrap());
+        assert_eq!(app.becomes, Some(c"/app/srv/server"));
+        let programs = [AGENT, METRICS, resolver(&config::Resolver::default()), gateway(&config), app];
+        assert_eq!(programs.map(|program| program.user), [200, 202, 201, 203, 204]);
         for program in programs {
             assert!(program.limits.contains(&(Resource::Core, 0)) && program.limits.contains(&(Resource::Fsize, 0)));
         }

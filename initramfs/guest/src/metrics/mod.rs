@@ -1,25 +1,30 @@
-//! What is told about the server: at most six classes, which change at ticks only. `docs/metrics.md`.
+//! What is told about the server: at most six classes, and those of the gateway, which change at ticks only. `docs/metrics.md`.
 //!
-//! Everything is computed here, in PID 1, from four kernel counters and two numbers of its own; the program that
+//! Everything is computed here, in PID 1, from four kernel counters and a few numbers of its own; the program that
 //! answers requests knows nothing but the finished page.
 
+mod gateway;
 mod page;
 mod scale;
 mod source;
 
 use crate::stop::Step;
+use gateway::Requests;
 use page::Values;
 use source::{Bytes, Cpu, Memory};
 use std::time::Instant;
 use vitrine_attest::config::{Config, Level};
+use vitrine_attest::inside::Count;
 
 /// Numbers of PID 1's own, taken at the tick.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Own {
     /// Peers with a handshake in the last 180 s.
     pub sessions: u32,
     /// Names refused because of the blocklist since the boot.
     pub blocked: u64,
+    /// Requests since the gateway's start.
+    pub requests: Vec<Count>,
 }
 
 pub struct Metrics {
@@ -31,6 +36,8 @@ pub struct Metrics {
     memory: Memory,
     bytes: Bytes,
     blocked: u64,
+    /// With a gateway, from level L2 on.
+    requests: Option<Requests>,
 }
 
 impl Metrics {
@@ -44,12 +51,14 @@ impl Metrics {
             return Ok(None);
         }
         let (cpu, memory, bytes) = (Cpu::open()?, Memory::open()?, Bytes::open()?);
-        Ok(Some(Self { level, tick, next: now + tick, last: now, cpu, memory, bytes, blocked: 0 }))
+        let requests = Requests::new(config).filter(|_| level >= Level::L2);
+        Ok(Some(Self { level, tick, next: now + tick, last: now, cpu, memory, bytes, blocked: 0, requests }))
     }
 
     /// The page before the first tick: a server that has just started and done nothing.
     pub fn first_page(&self) -> String {
-        Values::default().render(self.level)
+        let requests = self.requests.as_ref().map(Requests::first_page);
+        Values::default().render(self.level) + &requests.unwrap_or_default()
     }
 
     /// When [`Self::tick`] has a new page.
@@ -73,7 +82,8 @@ impl Metrics {
             uptime: source::uptime(),
         };
         (self.blocked, self.last, self.next) = (own.blocked, now, now + self.tick);
-        Some(values.render(self.level))
+        let requests = self.requests.as_mut().map(|requests| requests.tick(&own.requests));
+        Some(values.render(self.level) + &requests.unwrap_or_default())
     }
 }
 
@@ -103,6 +113,7 @@ mod tests {
             memory: Memory::open().unwrap(),
             bytes: Bytes::of("lo").unwrap(),
             blocked: 0,
+            requests: None,
         }
     }
 
@@ -113,11 +124,11 @@ mod tests {
         assert_eq!(metrics.tick(now, || panic!("asked between ticks")), None);
         assert_eq!(metrics.tick(now + std::time::Duration::from_millis(4999), Own::default), None);
         let late = metrics.wake().unwrap();
-        let page = metrics.tick(late, || Own { sessions: 12, blocked: 150 }).unwrap();
+        let page = metrics.tick(late, || Own { sessions: 12, blocked: 150, ..Own::default() }).unwrap();
         assert!(page.contains("vitrine_sessions{class=\"tens\"} 1\n"), "{page}");
         assert!(page.contains("vitrine_blocked_names{class=\"hundreds\"} 1\n"), "{page}");
         let later = metrics.wake().unwrap();
-        let page = metrics.tick(later, || Own { sessions: 9, blocked: 151 }).unwrap();
+        let page = metrics.tick(later, || Own { sessions: 9, blocked: 151, ..Own::default() }).unwrap();
         assert!(page.contains("vitrine_sessions{class=\"few\"} 1\n"), "{page}");
         assert!(page.contains("vitrine_blocked_names{class=\"few\"} 1\n"), "counted per tick: {page}");
     }

@@ -41,10 +41,17 @@ impl Values {
 }
 
 fn lines(scale: &Scale, place: usize) -> String {
-    let mut text = ["# HELP ", scale.name, " ", scale.help, "\n# TYPE ", scale.name, " gauge\n"].concat();
-    for (n, (word, _)) in scale.classes.iter().enumerate() {
+    let heading = ["# HELP ", scale.name, " ", scale.help, "\n# TYPE ", scale.name, " gauge\n"].concat();
+    let words: Vec<&str> = scale.classes.iter().map(|(word, _)| *word).collect();
+    heading + &lines_of(scale.name, "", &words, place)
+}
+
+/// One line for each class of a series. `labels` stand before the class, each with its comma.
+pub fn lines_of(name: &str, labels: &str, words: &[&str], place: usize) -> String {
+    let mut text = String::new();
+    for (n, word) in words.iter().enumerate() {
         let value = if n == place { "1" } else { "0" };
-        text += &[scale.name, "{class=\"", word, "\"} ", value, "\n"].concat();
+        text += &[name, "{", labels, "class=\"", word, "\"} ", value, "\n"].concat();
     }
     text
 }

@@ -40,6 +40,13 @@ pub const MEMORY: Scale = Scale {
     level: Level::L1,
     classes: &[("low", 25), ("medium", 50), ("high", 75), ("full", END)],
 };
+/// Requests to the gateway since the tick before, of one upstream and outcome.
+pub const REQUESTS: Scale = Scale {
+    name: "vitrine_gateway_requests",
+    help: "Requests that ended in the last tick.",
+    level: Level::L2,
+    classes: &[("few", 100), ("hundreds", 1000), ("thousands", 10_000), ("many", END)],
+};
 /// Peers with a handshake in the last 180 s. Below ten there is one class: nobody can be told apart.
 pub const SESSIONS: Scale = Scale {
     name: "vitrine_sessions",
@@ -90,10 +97,10 @@ mod tests {
 
     #[test]
     fn words_rise_and_have_floors() {
-        for scale in [BLOCKED, CPU, MEMORY, SESSIONS, THROUGHPUT, UPTIME] {
+        for scale in [BLOCKED, CPU, MEMORY, REQUESTS, SESSIONS, THROUGHPUT, UPTIME] {
             assert!(scale.classes.windows(2).all(|pair| pair[0].1 < pair[1].1), "{}", scale.name);
             assert_eq!(scale.classes.last().unwrap().1, END, "{}", scale.name);
         }
-        assert!(SESSIONS.classes[0].1 >= 10 && BLOCKED.classes[0].1 >= 10);
+        assert!(SESSIONS.classes[0].1 >= 10 && BLOCKED.classes[0].1 >= 10 && REQUESTS.classes[0].1 >= 10);
     }
 }

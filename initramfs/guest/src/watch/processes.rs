@@ -115,11 +115,13 @@ impl Processes {
             return self.unless_ending(pid);
         };
         let Some(first) = &self.first else { return Ok(None) };
-        let wanted = Home { program: child.program.path.to_bytes().to_vec(), ..first.clone() };
+        let programs = [Some(child.program.path), child.program.becomes];
+        let its_own = programs.into_iter().flatten().any(|path| path.to_bytes() == home.program);
+        let wanted = Home { program: home.program.clone(), ..first.clone() };
         if status.tracer != 0 {
             return Ok(Some(Rule::Tracing));
         }
-        if home != wanted || status != Status::confined(child.program.user) {
+        if !its_own || home != wanted || status != Status::confined(child.program.user) {
             return Ok(Some(Rule::Processes));
         }
         descriptors(&self.tree, pid, |_| {})

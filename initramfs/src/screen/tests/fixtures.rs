@@ -135,6 +135,7 @@ fn files() -> Vec<Twins> {
         program_named("report.sender", "telegraf", "telegram"),
         program_named("report.exporter", "node_exporter", "node_importer"),
         says("report.labels", "# HELP x{public_key=\"", "# HELP x{class=\""),
+        says("report.labels", "# HELP x{path=\"", "# HELP x{outcome=\""),
         says("report.labels", "promhttp {peer=\"", "{peer=\""),
         says("report.label-words", "promhttp client_ip", "promhttp class"),
         text("report.configuration", "/a/promtail.yaml", "url: http://loki/x", "class: busy"),

@@ -41,7 +41,8 @@ fn confined(user: u32) -> Known {
     while taken.iter().chain([&null()]).all(|fd| fd.as_raw_fd() <= crate::stdio::EXTRA_FD) {
         taken.push(null());
     }
-    let program = Program { path: PATH, user, root: c"/", limits: crate::children::program::METRICS.limits };
+    let program =
+        Program { path: PATH, becomes: None, user, root: c"/", limits: crate::children::program::METRICS.limits };
     let binary = open(PATH, OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).unwrap();
     // Its output is the parent's
     rustix::stdio::dup2_stdout(null()).unwrap();
