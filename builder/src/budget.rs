@@ -105,7 +105,7 @@ impl Sizes {
         let mut out = String::new();
         // writing to a String cannot fail
         let _ = writeln!(out, "  {:<20} {:>9}", "kernel", megabytes(self.kernel));
-        for layer in &self.layers {
+        for layer in self.layers.iter().filter(|layer| layer.files > 0) {
             let (name, packed, raw) = (format!("layer {}", layer.name), megabytes(layer.packed), megabytes(layer.raw));
             let _ = writeln!(out, "  {name:<20} {packed:>9} packed, {raw:>9} raw");
         }

@@ -51,9 +51,10 @@ enum Kind {
     Envelope,
 }
 
-const STAGES: [(u8, &str, Kind); 9] = [
+const STAGES: [(u8, &str, Kind); 10] = [
     (1, out::RECIPE, Kind::Text),
     (2, out::LOCK, Kind::Text),
+    (2, out::APP_AUDIT, Kind::Text),
     (3, out::TREE, Kind::Tree),
     (4, out::SCREEN, Kind::Text),
     (5, out::INITRAMFS_ZSTD, Kind::Bytes),

@@ -8,7 +8,7 @@ use vitrine_attest::pe::Pe;
 use vitrine_attest::section::{contents, stub_version};
 use vitrine_attest::{Error, Result, Sha256};
 use vitrine_firewall::{decode, encode, ruleset, Table};
-use vitrine_initramfs::{read_back, ImagePath, Limits, ReadBack, Segment};
+use vitrine_initramfs::{read_back, ImagePath, Limits, ReadBack, Segment, APP_ROOT};
 
 /// Where PID 1 finds the packet filter.
 pub const FIREWALL: &str = "/etc/vitrine/firewall.batch";
@@ -146,10 +146,13 @@ fn file<'a>(initrd: &'a ReadBack, path: &str) -> Result<&'a [u8]> {
     initrd.bytes(&path).ok_or_else(|| Error::artefact(format!("the image has no {path}"), HINT))
 }
 
-/// The builder writes one segment for each layer that is not empty, in this order.
+/// The builder writes one segment for each layer that is not empty, in this order. Most images have no program of the operator's own.
 fn layers(initrd: &ReadBack) -> Vec<Layer> {
-    let whole = initrd.segments.len() == vitrine_initramfs::Layer::ALL.len();
-    let name = |index: usize| match vitrine_initramfs::Layer::ALL.get(index) {
+    use vitrine_initramfs::Layer as Part;
+    let app = ImagePath::parse(APP_ROOT).is_ok_and(|root| initrd.entries.contains_key(&root));
+    let parts: Vec<Part> = Part::ALL.into_iter().filter(|part| *part != Part::App || app).collect();
+    let whole = initrd.segments.len() == parts.len();
+    let name = |index: usize| match parts.get(index) {
         Some(layer) if whole => layer.name().to_string(),
         _ => format!("segment {index}"),
     };

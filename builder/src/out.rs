@@ -17,6 +17,7 @@ use vitrine_attest::{Error, Result, Sha256};
 
 pub const RECIPE: &str = "1-recipe.toml";
 pub const LOCK: &str = "2-lock.toml";
+pub const APP_AUDIT: &str = "app-audit.json";
 pub const TREE: &str = "3-tree.txt";
 pub const SCREEN: &str = "4-screen.json";
 pub const INITRAMFS_ZSTD: &str = "5-initramfs.cpio.zst";
@@ -30,9 +31,10 @@ pub const SBOM: &str = "sbom.cdx.json";
 pub const ZERO_LOG: &str = "zero-log.dsse.json";
 
 /// Every file of a build, in the order of the stages.
-pub const FILES: [&str; 13] = [
+pub const FILES: [&str; 14] = [
     RECIPE,
     LOCK,
+    APP_AUDIT,
     TREE,
     SCREEN,
     INITRAMFS_ZSTD,

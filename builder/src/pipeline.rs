@@ -3,7 +3,9 @@
 use crate::authenticode::Signer;
 use crate::lock::Locked;
 use crate::out::Out;
-use crate::steps::{Packed, Predicted, Screened, SignedUki, Staged, Stated, Uki, UnsignedPrediction, Workshop};
+use crate::steps::{
+    Audited, Packed, Predicted, Screened, SignedUki, Staged, Stated, Uki, UnsignedPrediction, Workshop,
+};
 use ed25519_dalek::SigningKey;
 use vitrine_attest::secure_boot::Variables;
 use vitrine_attest::Result;
@@ -39,7 +41,8 @@ pub fn unsigned(locked: Locked, with: &Workshop, out: &Out) -> Result<UnsignedPr
 fn image(locked: Locked, with: &Workshop, out: &Out) -> Result<Uki> {
     out.clear()?;
     out.keep(&locked)?;
-    let staged = Staged::new(locked, with)?;
+    let audited = Audited::new(locked, with, |report| out.keep(report))?;
+    let staged = Staged::new(audited, with)?;
     out.keep(&staged)?;
     let screened = Screened::new(staged, with, |report| out.keep(report))?;
     let packed = Packed::new(screened, with)?;

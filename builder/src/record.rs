@@ -57,6 +57,7 @@ pub fn key(
     for (path, bytes) in &recipe.files {
         parts.extend([Sha256::of(path.as_bytes()), Sha256::of(bytes)]);
     }
+    parts.push(recipe.app_input.as_ref().map_or(Sha256::ZERO, |input| input.digest()));
     // between two lists of hashes, so that none can be taken for one of the other list
     parts.push(Sha256::ZERO);
     for program in programs {

@@ -39,7 +39,7 @@ pub fn write(release: &Release) -> Result<Vec<u8>> {
                 ],
             },
         },
-        "components": release.inputs.iter().map(component).collect::<Vec<_>>(),
+        "components": release.inputs.iter().map(component).chain(own_program(release)).collect::<Vec<_>>(),
     });
     let mut bytes =
         serde_json::to_vec_pretty(&bill).map_err(|e| Error::bug(format!("bill of materials has no JSON form: {e}")))?;
@@ -61,6 +61,21 @@ fn component(input: &Input) -> Value {
         "purl": purl,
         "hashes": [{"alg": "SHA-256", "content": input.sha256}],
     })
+}
+
+/// A program of the operator's own: everything in its root has one hash, see [`vitrine_attest::app_facts::AppFacts::files`].
+fn own_program(release: &Release) -> Option<Value> {
+    let app = release.app.as_ref()?;
+    Some(json!({
+        "bom-ref": "app",
+        "type": "application",
+        "name": "app",
+        "version": release.image.version,
+        "properties": [
+            {"name": "vitrine:app-files", "value": app.files},
+            {"name": "vitrine:app-sources", "value": app.sources},
+        ],
+    }))
 }
 
 /// Package URL specification, "Character encoding": all but unreserved characters of RFC 3986 §2.3 and `:`.
@@ -100,6 +115,7 @@ mod tests {
         assert_eq!((serial.len(), &serial[23..24]), (45, "8"));
         assert_eq!(bill["components"][0]["purl"], "pkg:deb/debian/libc6@2.41-12%2Bb1?arch=amd64");
         assert_eq!(bill["components"][1]["type"], "application");
+        assert_eq!(bill["components"].as_array().unwrap().len(), 2, "an image without a program of the operator's own");
         assert_eq!(bill["components"][0]["hashes"][0]["content"], Sha256::ZERO.to_string());
     }
 }

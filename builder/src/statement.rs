@@ -1,6 +1,7 @@
 //! Fills the release statement: the one thing that a verifier trusts by signature.
 
 use crate::out;
+use vitrine_attest::app_facts::AppFacts;
 use vitrine_attest::config::Config;
 use vitrine_attest::evidence::ImageId;
 use vitrine_attest::expected::{Platform, Prediction};
@@ -20,6 +21,7 @@ pub struct Facts<'a> {
     /// Sorted here.
     pub inputs: Vec<Input>,
     pub waivers: &'a [Waiver],
+    pub app: Option<AppFacts>,
     pub seq: u64,
     pub not_after: Option<&'a str>,
 }
@@ -58,6 +60,7 @@ pub fn release(facts: &Facts, prediction: &Prediction) -> Result<Release> {
         cmdline: prediction.cmdline.clone(),
         inputs,
         waivers: facts.waivers.to_vec(),
+        app: facts.app.clone(),
         seq: facts.seq,
         not_after: facts.not_after.map(String::from),
     })
@@ -116,6 +119,7 @@ pub(crate) mod tests {
             initramfs: Sha256::ZERO,
             inputs: vec![input(PROGRAM, "vitrine-init", "0.1.0"), input(DEB, "libc6", "2.41-12+b1")],
             waivers: &[],
+            app: None,
             seq: 3,
             not_after: None,
         };
@@ -142,6 +146,7 @@ pub(crate) mod tests {
             initramfs: Sha256::ZERO,
             inputs: vec![],
             waivers: &[],
+            app: None,
             seq: 0,
             not_after: None,
         };

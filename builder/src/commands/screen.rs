@@ -5,7 +5,7 @@ use super::sources::Sources;
 use super::Outcome;
 use crate::cli::Screen;
 use crate::progress::Progress;
-use crate::steps::{Screened, Staged, Workshop};
+use crate::steps::{Audited, Screened, Staged, Workshop};
 use crate::target::{self, Waivers};
 use serde_json::{json, Value};
 use std::fmt::Write as _;
@@ -55,7 +55,8 @@ fn recipe(args: &Screen, target: &Path, progress: &Progress) -> Result<Outcome> 
     let sources = Sources::gather(target, &args.options, progress)?;
     let compiled_from = sources.compiled_from();
     let with = Workshop { store: &sources.store, programs: &sources.programs, compiled_from: &compiled_from, progress };
-    let staged = Staged::new(sources.locked, &with)?;
+    let audited = Audited::new(sources.locked, &with, |_| Ok(()))?;
+    let staged = Staged::new(audited, &with)?;
     let (mut head, mut found) = (String::new(), None);
     let screened = Screened::new(staged, &with, |findings| {
         head += &masked_summary(&findings.masked);

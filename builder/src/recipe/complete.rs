@@ -1,6 +1,7 @@
 //! What a recipe leaves to the builder: the programs that its configuration needs, the blocklist with its hash, and the
 //! files that it brings along.
 
+use super::app;
 use super::problems::Problems;
 use super::source::Source;
 use super::tree::Placed;
@@ -16,6 +17,7 @@ const LIST_LIMIT: u64 = 128 << 20;
 const FILE_LIMIT: u64 = 4 << 20;
 
 pub(super) fn complete(recipe: &mut Recipe, merged: &Placed, source: &dyn Source, problems: &mut Problems) {
+    app::complete(recipe, merged, source, problems);
     programs(recipe, problems);
     if let Err(why) = names(recipe, merged, source) {
         problems.note("image.blocklist", why);
@@ -43,7 +45,7 @@ fn files(recipe: &mut Recipe, merged: &Placed, source: &dyn Source, problems: &m
 }
 
 /// The folder of the recipe file that a value stands in; the working folder for `--set`.
-fn beside<'a>(merged: &'a Placed, key: &[String]) -> &'a Path {
+pub(super) fn beside<'a>(merged: &'a Placed, key: &[String]) -> &'a Path {
     let place = merged.place_of(key);
     Path::new(&place.file).parent().filter(|_| place.line.is_some()).unwrap_or(Path::new(""))
 }
@@ -52,6 +54,12 @@ fn programs(recipe: &mut Recipe, problems: &mut Problems) {
     let mut needed = vec!["vitrine-init", "vitrine-agent"];
     if recipe.config.resolver.is_some() {
         needed.push("vitrine-resolver");
+    }
+    if recipe.config.gateway.is_some() {
+        needed.push("vitrine-gateway");
+    }
+    if recipe.config.app.is_some() {
+        needed.push("vitrine-launcher");
     }
     if recipe.config.metrics.level != Level::L0 {
         needed.push("vitrine-metrics");

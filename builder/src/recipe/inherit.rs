@@ -8,7 +8,7 @@ use toml::Value;
 use vitrine_attest::{Error, Result};
 
 /// Bytes of one recipe file; the largest of ours has a few KiB.
-const FILE_LIMIT: u64 = 1 << 20;
+pub(super) const FILE_LIMIT: u64 = 1 << 20;
 /// Parents of parents of … that may stand above a recipe.
 const DEPTH_LIMIT: usize = 8;
 /// Files read in all, so that a ladder of doubled parents ends.

@@ -15,7 +15,10 @@
 //! Merging: tables deep, values and lists replaced by the later one unless the key is written with `.add`;
 //! `[[waiver]]` entries add up. Unknown fields are refused with file and line.
 
+mod app;
+mod app_program;
 mod complete;
+mod folder;
 mod inherit;
 mod mend;
 mod problems;
@@ -23,6 +26,7 @@ mod source;
 mod toolchain;
 mod tree;
 
+pub use app::{AppInput, AppSpec, SRV};
 pub(crate) use source::plain;
 pub use source::{Disk, Memory, Recorder, Source};
 pub use toolchain::Toolchain;
@@ -51,6 +55,9 @@ pub struct Recipe {
     #[serde(default)]
     pub image: ImageSpec,
     pub config: Config,
+    /// A program of the operator's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub app: Option<AppSpec>,
     #[serde(default)]
     pub release: ReleaseSpec,
     /// Exceptions to screen rules, published with the image.
@@ -65,6 +72,9 @@ pub struct Recipe {
     /// The bytes of `image.files`, by path in the image.
     #[serde(skip)]
     pub files: BTreeMap<String, Vec<u8>>,
+    /// What the folders of `[app]` hold.
+    #[serde(skip)]
+    pub app_input: Option<AppInput>,
 }
 
 /// Which Debian packages the image's files come from.
@@ -212,6 +222,18 @@ impl Recipe {
     /// once: unknown fields, wrong types, values that cannot be used.
     pub fn load(path: &Path, set: &[(String, String)]) -> Result<Self> {
         Self::load_from(&Disk, path, set)
+    }
+
+    /// What [`Self::to_toml`] has written, without the files that it names: they need not be there any more.
+    ///
+    /// # Errors
+    /// Blame Input, when it cannot be read, or is no such file.
+    pub fn read_merged(path: &Path) -> Result<Self> {
+        let wrong =
+            |why: String| Error::input(format!("recipe {} cannot be read: {why}", path.display()), "build it again");
+        let bytes = Disk.read(path, inherit::FILE_LIMIT).map_err(|e| wrong(e.to_string()))?;
+        let text = String::from_utf8(bytes).map_err(|_| wrong("it is no UTF-8".into()))?;
+        toml::from_str(&text).map_err(|e| wrong(e.message().trim_end().replace('\n', ": ")))
     }
 
     /// [`Self::load`] with files from elsewhere: a vendor archive.

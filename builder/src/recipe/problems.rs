@@ -61,6 +61,11 @@ pub(super) fn collect(recipe: &Recipe, problems: &mut Problems<'_>) {
     for problem in recipe.config.problems() {
         // they begin with their key
         let key = problem.split([' ', ':']).next().unwrap_or_default();
+        // [app] is where the recipe says it
+        if key == "app" || key.starts_with("app.") {
+            problems.note(key, problem.as_str());
+            continue;
+        }
         problems.note(&format!("config.{key}"), format!("config.{problem}"));
     }
     for (n, waiver) in recipe.waivers.iter().enumerate() {

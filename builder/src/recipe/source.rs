@@ -1,5 +1,6 @@
 //! Where the files of a recipe are read from: the disk, or a vendor archive in memory.
 
+use super::folder;
 use crate::bounded;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -12,6 +13,8 @@ pub trait Source {
     fn read(&self, path: &Path, limit: u64) -> io::Result<Vec<u8>>;
     /// The same for two paths of one file: a recipe must not be its own parent.
     fn identity(&self, path: &Path) -> io::Result<PathBuf>;
+    /// Paths of all files below a folder, sorted. There are no links among them.
+    fn list(&self, folder: &Path) -> io::Result<Vec<PathBuf>>;
 }
 
 /// The file system.
@@ -24,6 +27,9 @@ impl Source for Disk {
     }
     fn identity(&self, path: &Path) -> io::Result<PathBuf> {
         path.canonicalize()
+    }
+    fn list(&self, folder: &Path) -> io::Result<Vec<PathBuf>> {
+        folder::list(folder)
     }
 }
 
@@ -48,6 +54,9 @@ impl Source for Recorder {
     }
     fn identity(&self, path: &Path) -> io::Result<PathBuf> {
         Disk.identity(path)
+    }
+    fn list(&self, folder: &Path) -> io::Result<Vec<PathBuf>> {
+        Disk.list(folder)
     }
 }
 
@@ -75,6 +84,15 @@ impl Source for Memory {
     }
     fn identity(&self, path: &Path) -> io::Result<PathBuf> {
         self.find(path).map(|(path, _)| path)
+    }
+    fn list(&self, folder: &Path) -> io::Result<Vec<PathBuf>> {
+        let folder = plain(folder)?;
+        let below = self.0.keys().filter_map(|path| path.strip_prefix(&folder).ok());
+        let files: Vec<PathBuf> = below.filter(|path| path.file_name().is_some()).map(Path::to_path_buf).collect();
+        match files.is_empty() {
+            true => Err(io::Error::new(io::ErrorKind::NotFound, "not in the archive")),
+            false => Ok(files),
+        }
     }
 }
 
@@ -122,6 +140,10 @@ mod tests {
         assert!(memory.read(Path::new("recipe/a.toml"), 2).is_err());
         for path in ["/recipe/a.toml", "../recipe/a.toml", "/dev/null", "recipe"] {
             assert!(memory.read(Path::new(path), 100).is_err(), "{path}");
+        }
+        assert_eq!(memory.list(Path::new("recipe/../recipe")).unwrap(), [Path::new("a.toml")]);
+        for path in ["/recipe", "recipe/a.toml", "rec", ".."] {
+            assert!(memory.list(Path::new(path)).is_err(), "{path}");
         }
     }
 

@@ -272,6 +272,9 @@ fn programs_follow_the_configuration() {
     let own = format!("name = \"exit\"\n{BASE}");
     let programs = |set: &[(&str, &str)]| load(&[("x.toml", &own)], set).unwrap().image.programs;
     assert_eq!(programs(&[("config.resolver", "{}")]), ["vitrine-init", "vitrine-agent", "vitrine-resolver"]);
+    let gateway =
+        r#"{routes=[{prefix="/",upstream="a"}],upstreams={a={addresses=["192.0.2.1:443"],name="a.example"}}}"#;
+    assert_eq!(programs(&[("config.gateway", gateway)]), ["vitrine-init", "vitrine-agent", "vitrine-gateway"]);
     assert_eq!(programs(&[("config.metrics.level", "L1")]), ["vitrine-init", "vitrine-agent", "vitrine-metrics"]);
     let more = "[\"vitrine-init\", \"vitrine-agent\", \"vitrine-probe\"]";
     assert_eq!(programs(&[("image.programs", more)]), ["vitrine-init", "vitrine-agent", "vitrine-probe"]);

@@ -1,8 +1,9 @@
 //! The stages of a build. Each is a type that only the stage before it can make, so that nothing is signed that was
 //! not screened; each says which files it leaves in the output folder.
 //!
-//! `Locked` → [`Staged`] → [`Screened`] → [`Packed`] → [`Uki`] → [`SignedUki`] → [`Predicted`] → [`Stated`]
+//! `Locked` → [`Audited`] → [`Staged`] → [`Screened`] → [`Packed`] → [`Uki`] → [`SignedUki`] → [`Predicted`] → [`Stated`]
 
+mod audit;
 mod image;
 mod pack;
 mod predict;
@@ -10,6 +11,7 @@ mod screen;
 mod stage;
 mod state;
 
+pub use audit::Audited;
 pub use image::{SignedUki, Uki};
 pub use pack::Packed;
 pub use predict::{json as prediction_json, Predicted, UnsignedPrediction};
@@ -22,6 +24,7 @@ use crate::lock::Locked;
 use crate::out::{self, Leaves, Left};
 use crate::progress::Progress;
 use crate::store::Store;
+use vitrine_attest::app_facts::AppFacts;
 use vitrine_attest::evidence::ImageId;
 use vitrine_attest::statement::Input;
 use vitrine_attest::{Error, Result};
@@ -61,6 +64,8 @@ pub(crate) struct Origin {
     pub id: ImageId,
     /// Packages that gave a file, and our programs.
     pub inputs: Vec<Input>,
+    /// Of a program of the operator's own.
+    pub app: Option<AppFacts>,
 }
 
 /// Steps 1 and 2.

@@ -6,7 +6,7 @@ use crate::out::{self, Leaves, Left};
 use serde::Serialize;
 use vitrine_attest::evidence::is_dev_name;
 use vitrine_attest::{Error, Result};
-use vitrine_initramfs::{mask, screen, Context, Masked, Memo, Policy, Report};
+use vitrine_initramfs::{app_digest, mask, screen, Context, Masked, Memo, Policy, Report};
 
 /// `4-screen.json`: the report's fields, and what was masked before.
 #[derive(Debug, Serialize)]
@@ -49,6 +49,9 @@ impl Screened {
         let policy = Policy::standard();
         let (tree, late) = mask(inner.tree, &policy);
         let mut masked = inner.masked;
+        if origin.app.as_ref().is_some_and(|app| app_digest(&tree) != Some(app.files)) {
+            return Err(Error::bug("a mask took something out of the root of [app], which has no mask"));
+        }
         masked.extend(late);
         masked.sort_by(|a, b| (&a.path, a.action).cmp(&(&b.path, b.action)));
         let (tree, report) = match screen(tree, &context, &policy, &recipe.waivers) {

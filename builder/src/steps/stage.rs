@@ -1,8 +1,9 @@
 //! Step 3: the files of the image.
 
-use super::{Origin, Workshop};
+use super::{Audited, Origin, Workshop};
 use crate::lock::{Lock, Locked, LockedPackage};
 use crate::out::{self, Leaves, Left};
+use crate::recipe::{Recipe, SRV};
 use crate::sbom::{DEB, FILE};
 use crate::store::Store;
 use crate::{inspect, osrelease, programs, userland};
@@ -12,7 +13,7 @@ use vitrine_attest::config::Config;
 use vitrine_attest::evidence::ImageId;
 use vitrine_attest::statement::Input;
 use vitrine_attest::{Error, Result, Sha256};
-use vitrine_initramfs::{Load, Package, Policy, Selection, TextFile};
+use vitrine_initramfs::{app_digest, AppSelection, Content, Load, Package, Policy, Selection, TextFile};
 
 /// Files of the image, the kernel and the stub.
 #[derive(Debug)]
@@ -27,7 +28,8 @@ impl Staged {
     ///
     /// # Errors
     /// Names the path, package or module that is missing, altered, or may not be in an image.
-    pub fn new(locked: Locked, with: &Workshop) -> Result<Self> {
+    pub fn new(audited: Audited, with: &Workshop) -> Result<Self> {
+        let Audited { locked, app } = audited;
         let id = image_id(&locked);
         let os_release = osrelease::write(&id)?;
         let selection = selection(&locked, &os_release, with)?;
@@ -48,7 +50,8 @@ impl Staged {
         inputs.extend(debs(locked.lock(), &inner.contributed));
         inputs.extend(own_files(&locked));
         inputs.sort();
-        Ok(Self { origin: Origin { locked, id, inputs }, os_release, inner })
+        let app = app.map(|app| app.facts(app_digest(&inner.tree).unwrap_or(Sha256::ZERO)));
+        Ok(Self { origin: Origin { locked, id, inputs, app }, os_release, inner })
     }
 }
 
@@ -133,6 +136,19 @@ fn selection(locked: &Locked, os_release: &str, with: &Workshop) -> Result<Selec
         .chain(userland::files(recipe.image.pid1))
         .chain(recipe.files.iter().map(|(path, bytes)| file(path, bytes.clone())))
         .collect(),
+        app: app(recipe),
+    })
+}
+
+/// The root of the operator's program.
+fn app(recipe: &Recipe) -> Option<AppSelection> {
+    let (spec, input) = recipe.app.as_ref().zip(recipe.app_input.as_ref())?;
+    let files = input.files.iter().map(|(path, bytes)| (format!("{SRV}/{path}"), Content::new(bytes.clone())));
+    Some(AppSelection {
+        files: files.collect(),
+        include: spec.include.clone(),
+        exclude: spec.exclude.clone(),
+        program: spec.command.first().cloned().unwrap_or_default(),
     })
 }
 

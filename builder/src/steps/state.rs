@@ -30,6 +30,7 @@ impl Stated {
             initramfs: unsigned.initramfs,
             inputs: unsigned.origin.inputs.clone(),
             waivers: &recipe.waivers,
+            app: unsigned.origin.app.clone(),
             seq: recipe.release.seq,
             not_after: recipe.release.not_after.as_deref(),
         };

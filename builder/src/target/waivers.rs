@@ -28,7 +28,7 @@ impl Waivers {
             Some(file) => Self::of_statement(file, target, key),
             None if beside.is_file() => Self::of_statement(&beside, target, key),
             // a build that stopped before signing
-            None if recipe.is_file() => Ok(Self { waivers: Recipe::load(&recipe, &[])?.waivers, note: None }),
+            None if recipe.is_file() => Ok(Self { waivers: Recipe::read_merged(&recipe)?.waivers, note: None }),
             None => Ok(Self::default()),
         }
     }

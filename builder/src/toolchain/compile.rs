@@ -2,7 +2,7 @@
 
 use super::crates::CargoLock;
 use super::ingredients::{Ingredients, CARGO_LOCK_LIMIT};
-use super::key::{flags, Inputs, ENVIRONMENT, PROFILE, TARGET};
+use super::key::{flags, profile, Inputs, ENVIRONMENT, TARGET};
 use super::plan::{Bind, Plan};
 use super::record::Record;
 use super::{root, sandbox, vendor, Linked, PROGRAMS};
@@ -62,7 +62,7 @@ pub fn compile(job: &Job) -> Result<Compiled> {
     let root = prepare(job, &room, inputs.toolchain)?;
     given.sources.write(&room.work.join("vitrine"))?;
     write(&room.work.join("vitrine/Cargo.lock"), &given.pinned)?;
-    for linked in [Linked::Static, Linked::Dynamic] {
+    for linked in [Linked::Static, Linked::StaticFast, Linked::Dynamic] {
         build(job, &room, &root, linked)?;
     }
     unchanged(&room.work.join("vitrine/Cargo.lock"), &CargoLock::parse(&given.pinned)?)?;
@@ -144,7 +144,7 @@ fn plan(room: &Room, root: &Path, linked: Linked, packages: &[&str]) -> Plan {
         "--config=source.crates-io.replace-with=\"locked\"",
         "--config=source.locked.directory=\"/cargo\"",
         "--profile",
-        PROFILE,
+        profile(linked),
         "--target",
         TARGET,
         "--target-dir",
@@ -168,7 +168,7 @@ fn plan(room: &Room, root: &Path, linked: Linked, packages: &[&str]) -> Plan {
 
 fn folder(linked: Linked) -> &'static str {
     match linked {
-        Linked::Static => "/build/static",
+        Linked::Static | Linked::StaticFast => "/build/static",
         Linked::Dynamic => "/build/dynamic",
     }
 }
@@ -190,7 +190,7 @@ fn keep(store: &Store, inputs: &Inputs, room: &Room) -> Result<Compiled> {
     let key = inputs.key()?;
     let mut programs = Vec::new();
     for (name, _, linked) in PROGRAMS {
-        let path = room.work.join(&folder(linked)[1..]).join(TARGET).join(PROFILE).join(name);
+        let path = room.work.join(&folder(linked)[1..]).join(TARGET).join(profile(linked)).join(name);
         let bytes = bounded::read(&path, PROGRAM_LIMIT).map_err(|e| failed("program cannot be read", &path, &e))?;
         programs.push((name, bytes));
     }

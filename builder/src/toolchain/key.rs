@@ -6,13 +6,21 @@ use vitrine_attest::{Result, Sha256};
 
 /// What `rustc` is built for and runs on.
 pub const TARGET: &str = "x86_64-unknown-linux-gnu";
+
 /// Profile of the workspace: one code unit, whatever the number of processors.
-pub const PROFILE: &str = "image";
+pub fn profile(linked: Linked) -> &'static str {
+    match linked {
+        Linked::Static | Linked::Dynamic => "image",
+        Linked::StaticFast => "gateway",
+    }
+}
 
 /// The Makefile's `STATIC`, for the same reasons. Paths need no remapping: the sources always lie in `/vitrine`.
 pub fn flags(linked: Linked) -> &'static str {
     match linked {
-        Linked::Static => "-C target-feature=+crt-static --cfg getrandom_backend=\"linux_raw\"",
+        Linked::Static | Linked::StaticFast => {
+            "-C target-feature=+crt-static --cfg getrandom_backend=\"linux_raw\" -C link-arg=-Wl,-z,pack-relative-relocs"
+        }
         Linked::Dynamic => "",
     }
 }
@@ -54,11 +62,10 @@ impl Inputs<'_> {
     /// Never, unless JSON has no text for texts.
     pub fn key(&self) -> Result<Sha256> {
         let how = serde_json::json!({
-            "form": "vitrine programs v1",
+            "form": "vitrine programs v2",
             "target": TARGET,
-            "profile": PROFILE,
             "environment": ENVIRONMENT,
-            "programs": PROGRAMS.map(|(name, package, linked)| [name, package, flags(linked)]),
+            "programs": PROGRAMS.map(|(name, package, linked)| [name, package, profile(linked), flags(linked)]),
             "toolchain": self.toolchain,
             "source": self.source,
             "crates": self.crates_digest(),

@@ -92,7 +92,7 @@ fn cut(manifest: &mut Table, folders: &BTreeMap<String, String>) {
         workspace.remove("exclude");
     }
     if let Some(Value::Table(profiles)) = manifest.get_mut("profile") {
-        profiles.retain(|name, _| ["release", "image"].contains(&name));
+        profiles.retain(|name, _| ["release", "image", "gateway"].contains(&name));
     }
 }
 

@@ -75,6 +75,7 @@ pub fn stated(says: &Says) -> Statement {
         initramfs: Sha256::ZERO,
         inputs: vec![],
         waivers: &[],
+        app: None,
         seq: says.seq,
         not_after: says.not_after,
     };
