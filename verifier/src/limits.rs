@@ -1,5 +1,6 @@
 //! What a verdict does not prove. Printed with every report, accepted or not.
 
+use crate::app_report::AppReport;
 use crate::case::Case;
 use crate::clock::{date, timestamp};
 use crate::exchange::Source;
@@ -18,6 +19,11 @@ const ALWAYS: [&str; 7] = [
     "anything about traffic outside the tunnel with the WireGuard key above",
 ];
 
+/// When the image has a program of the operator's own.
+const OWN_PROGRAM: &str =
+    "that the operator's own program keeps nothing of a request in its memory, or answers truly: the audit looks for \
+     logging and storing in its sources, and its sandbox lets nothing out but the answer";
+
 /// When the statement was asked for where it is judged.
 const CHOSEN: &str =
     "that it is the release you mean: the server chose one that your key has signed; a policy can say which";
@@ -28,6 +34,9 @@ pub fn not_proven(case: &Case, level: Option<Level>) -> Vec<String> {
     list.insert(4, cpu(case, level));
     list.insert(5, logged(case));
     list.push(revoked(case).into());
+    if case.release().is_ok_and(|release| AppReport::of(release).is_some()) {
+        list.push(OWN_PROGRAM.into());
+    }
     list.push(firmware(case));
     list.extend(rollback(case));
     if case.inputs.promise.givers().statement == Giver::Server {

@@ -1,5 +1,6 @@
 //! What a check gives to read: by people, or as JSON with a stable form.
 
+use crate::app_report::AppReport;
 use crate::case::{Case, Inputs};
 use crate::clock::date;
 use crate::demands::Demands;
@@ -63,6 +64,9 @@ pub struct ReleaseReport {
     pub lock: Sha256,
     pub config_digest: Sha256,
     pub waivers: usize,
+    /// A program of the operator's own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub app: Option<AppReport>,
 }
 
 /// ```json
@@ -140,6 +144,7 @@ fn release(case: &Case) -> Option<ReleaseReport> {
         lock: release.image.lock,
         config_digest: release.config_digest,
         waivers: release.waivers.len(),
+        app: AppReport::of(release),
     })
 }
 
@@ -229,6 +234,9 @@ impl Report {
             fact("Lock", release.lock.to_string());
             fact("Configuration", release.config_digest.to_string());
             fact("Waivers", format!("{} in the statement: exceptions to screen rules, with reasons", release.waivers));
+            if let Some(app) = &release.app {
+                app.facts_into(&mut fact);
+            }
         }
         match &self.keys {
             Some(keys) => write_keys(keys, &mut fact),

@@ -6,6 +6,7 @@ mod person;
 use mock::Scene;
 use person::{cannot_judge, ends, json, serve_scene, text, Person, Served};
 use std::process::Output;
+use vitrine_attest::app_facts::{AppAudit, AppFacts, AppProgram};
 use vitrine_attest::canonical::to_canonical_json;
 use vitrine_attest::statement::Input;
 use vitrine_attest::Sha256;
@@ -254,6 +255,49 @@ fn programs_of_a_locked_toolchain() {
     }
     let (person, served) = with(&["source", "toolchain"]);
     accepted(&person, &served, &policy("locked"));
+}
+
+/// Images without one are accepted by every word; what the statement says decides about the others.
+#[test]
+fn a_program_of_the_operators_own() {
+    let facts = |program: AppProgram, without: &[&str]| AppFacts {
+        files: Sha256::ZERO,
+        program,
+        sources: Sha256::ZERO,
+        audit: AppAudit {
+            report: Sha256::ZERO,
+            policy: Sha256::ZERO,
+            errors: 0,
+            waived: 1,
+            reviewed: 0,
+            without: without.iter().map(|word| (*word).to_string()).collect(),
+        },
+    };
+    let policy = |word: &str| format!("[statement]\napp = \"{word}\"");
+    let with = |facts: Option<AppFacts>| {
+        let mut scene = Scene::good();
+        scene.statement.predicate.app = facts;
+        let person = Person::of(&scene);
+        (person, serve_scene(scene))
+    };
+    let (person, served) = with(None);
+    for word in ["any", "audited", "none"] {
+        accepted(&person, &served, &policy(word));
+    }
+    let (person, served) = with(Some(facts(AppProgram::Interpreted, &[])));
+    accepted(&person, &served, &policy("audited"));
+    refused(&person, &served, &policy("none"), &["V25 app-not-allowed"]);
+    let shown = check(&person, &served, &policy("any"), "--no-state");
+    let text = String::from_utf8_lossy(&shown.stdout).into_owned();
+    assert!(
+        text.contains("Own program") && text.contains("what runs is what was audited: 0 errors, 1 accepted"),
+        "{text}"
+    );
+    for facts in [facts(AppProgram::Binary, &[]), facts(AppProgram::Interpreted, &["c"])] {
+        let (person, served) = with(Some(facts));
+        accepted(&person, &served, &policy("any"));
+        refused(&person, &served, &policy("audited"), &["V25 app-not-audited"]);
+    }
 }
 
 #[test]

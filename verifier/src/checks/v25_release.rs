@@ -1,5 +1,5 @@
 //! V25: the statement is one that the policy allows: its key, how many of the keys, its image, its sequence number and version, its last day,
-//! who compiled its programs.
+//! who compiled its programs, whether a program of the operator's own is among them.
 //!
 //! Proves nothing about the server: what the person decided beforehand about statements is kept. All that is not met is
 //! named in the words, the reason is that of the first. That the signature holds, and the last day is not over, is V21's.
@@ -8,7 +8,8 @@ use super::Check;
 use crate::case::Case;
 use crate::clock::{date, day_of};
 use crate::outcome::{CheckResult, Failure};
-use crate::policy::{Dotted, ImagePolicy, Policy, Programs, StatementPolicy};
+use crate::policy::{Dotted, ImagePolicy, OwnProgram, Policy, Programs, StatementPolicy};
+use vitrine_attest::app_facts::AppFacts;
 use vitrine_attest::config::Span;
 use vitrine_attest::dsse::k_of_n;
 use vitrine_attest::statement::{Image, Release};
@@ -29,6 +30,7 @@ fn run(case: &Case) -> CheckResult {
         image(policy, release),
         last_day(policy, release, case.inputs.now),
         programs(policy, release),
+        app(policy, release),
     ];
     let mut failures = found.into_iter().flatten();
     let Some(mut first) = failures.next() else { return Ok(String::new()) };
@@ -107,4 +109,24 @@ fn programs(policy: &Policy, release: &Release) -> Option<Failure> {
         let detail = "the statement names no toolchain and sources: its programs are a host's build, and the policy wants a locked one";
         Failure::new("programs-not-locked", detail)
     })
+}
+
+/// What the image starts is in its configuration, which is measured; what was audited is the operator's word.
+fn app(policy: &Policy, release: &Release) -> Option<Failure> {
+    if release.config.app.is_none() && release.app.is_none() {
+        return None;
+    }
+    let audited = release.app.as_ref().is_some_and(AppFacts::is_audited);
+    match policy.statement.app {
+        OwnProgram::Any => None,
+        OwnProgram::Audited if audited => None,
+        OwnProgram::Audited => {
+            let detail = "the image runs a program of the operator's own, and the statement does not say that what runs is what was audited";
+            Some(Failure::new("app-not-audited", detail))
+        }
+        OwnProgram::None => {
+            let detail = "the image runs a program of the operator's own, and the policy wants none";
+            Some(Failure::new("app-not-allowed", detail))
+        }
+    }
 }

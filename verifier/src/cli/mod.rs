@@ -7,11 +7,13 @@ mod beacon;
 mod bundle;
 #[cfg(feature = "cpu-evidence")]
 mod cpu;
+mod fetch;
 mod fleet_epoch;
 mod log;
 mod monitor;
 mod peers;
 mod policy;
+mod proxy;
 mod publish;
 mod rebuild;
 mod revoke;
@@ -27,6 +29,7 @@ pub use beacon::Beacon;
 pub use bundle::Bundle;
 #[cfg(feature = "cpu-evidence")]
 pub use cpu::CpuFiles;
+pub use fetch::Fetch;
 pub use fleet_epoch::{CheckRecord, FleetEpoch, FleetEpochAction, MakeEpoch, MakeRecord};
 pub use log::{
     AppendArgs, FindArgs, FsckArgs, GetArgs, IndexArgs, InitArgs, Log, LogAction, RefreshArgs, RotateArgs, ServeArgs,
@@ -34,6 +37,7 @@ pub use log::{
 pub use monitor::{AckAlert, JudgeEvidence, Monitor, MonitorAction, RunMonitor};
 pub use peers::{AddPeer, CommitmentArgs, OnePeer, OwnerArgs, PeerAction, Peers, SyncPeers};
 pub use policy::{Policy, PolicyAction, ShowPolicy};
+pub use proxy::Proxy;
 pub use publish::Publish;
 pub use rebuild::Rebuild;
 pub use revoke::{CoSign, Revoke};
@@ -71,6 +75,8 @@ pub enum Command {
     Peers(Peers),
     Attach(Attach),
     WgConfig(WgConfig),
+    Fetch(Fetch),
+    Proxy(Proxy),
     Watch(Watch),
     Beacon(Beacon),
     Log(Log),

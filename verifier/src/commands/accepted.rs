@@ -3,7 +3,7 @@
 use super::judging::Prepared;
 use super::Done;
 use crate::cli::Trust;
-use crate::report::Keys;
+use crate::report::{Keys, Report};
 use crate::server::Server;
 use crate::session;
 use std::time::Duration;
@@ -16,6 +16,7 @@ pub struct Accepted {
     pub keys: Keys,
     /// The measured one, from the signed statement.
     pub config: Config,
+    pub report: Report,
 }
 
 /// Where statement and proof come from when the person has not given them.
@@ -40,7 +41,9 @@ pub fn ask(server: &str, trust: &Trust, lacking: Lacking, json: bool) -> Result<
     let exchange = session::converse(&server)?;
     let (case, report) = judging.judge(exchange)?;
     match (&report.keys, case.release()) {
-        (Some(keys), Ok(release)) => Ok(Ok(Accepted { server, keys: keys.clone(), config: release.config.clone() })),
+        (Some(keys), Ok(release)) => {
+            Ok(Ok(Accepted { server, keys: keys.clone(), config: release.config.clone(), report }))
+        }
         _ => {
             let stdout = if json { report.json()? } else { report.text() };
             Ok(Err(Done { stdout, exit_code: report.verdict.exit_code() }))

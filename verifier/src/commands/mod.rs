@@ -10,6 +10,7 @@ mod check;
 mod co_sign;
 mod documents;
 mod event_log;
+mod fetch;
 mod fleet;
 mod fleet_epoch;
 mod judging;
@@ -17,6 +18,7 @@ mod log;
 mod monitor;
 mod peers;
 mod policy;
+mod proxy;
 mod publish;
 mod rebuild;
 mod revoke;
@@ -57,6 +59,8 @@ pub fn run(cli: Cli) -> Result<Done> {
         Command::Peers(args) => peers::run(&args),
         Command::Attach(args) => attach::run(&args),
         Command::WgConfig(args) => wg_config::run(&args),
+        Command::Fetch(args) => fetch::run(&args),
+        Command::Proxy(args) => proxy::run(args),
         Command::Watch(args) => watch::run(&args),
         Command::Beacon(args) => beacon::run(&args),
         Command::Log(args) => log::run(&args),

@@ -195,6 +195,7 @@ fn sample() -> vitrine_attest::statement::Release {
         cmdline: String::new(),
         inputs: vec![],
         waivers: vec![],
+        app: None,
         seq: 1,
         not_after: None,
     }

@@ -91,6 +91,20 @@ pub struct StatementPolicy {
     /// A statement has to end, at most this far from today.
     pub expires_within: Option<Span>,
     pub programs: Programs,
+    pub app: OwnProgram,
+}
+
+/// A program of the operator's own in the image.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OwnProgram {
+    /// Whatever it is; the report shows it.
+    #[default]
+    Any,
+    /// None; or an interpreter that runs what was audited, all of it, as the statement tells.
+    Audited,
+    /// The image has none.
+    None,
 }
 
 /// Who compiled the programs inside the image, as the statement tells.

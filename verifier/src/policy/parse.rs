@@ -2,7 +2,8 @@
 
 use super::log::LogTable;
 use super::{
-    FirstSeen, ImagePolicy, MemoryPolicy, Pin, Policy, Profile, Programs, RebuildPolicy, StatementPolicy, POLICY_LIMIT,
+    FirstSeen, ImagePolicy, MemoryPolicy, OwnProgram, Pin, Policy, Profile, Programs, RebuildPolicy, StatementPolicy,
+    POLICY_LIMIT,
 };
 use crate::case::firmware_pcrs;
 use crate::files;
@@ -60,6 +61,7 @@ struct StatementTable {
     threshold: Option<Spanned<i64>>,
     expires_within: Option<Spanned<String>>,
     programs: Option<Spanned<String>>,
+    app: Option<Spanned<String>>,
 }
 
 #[derive(Deserialize)]
@@ -201,6 +203,13 @@ impl Reader {
             expires_within: self.value(&table.expires_within, "expires_within"),
             programs: self
                 .word(&table.programs, "programs", &[("any", Programs::Any), ("locked", Programs::Locked)])
+                .unwrap_or_default(),
+            app: self
+                .word(
+                    &table.app,
+                    "app",
+                    &[("any", OwnProgram::Any), ("audited", OwnProgram::Audited), ("none", OwnProgram::None)],
+                )
                 .unwrap_or_default(),
             keys,
         }

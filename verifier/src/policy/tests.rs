@@ -25,7 +25,7 @@ fn the_example_demands_little_and_its_comments_are_true() {
     let policy = parse(&used.join("\n")).unwrap();
     assert_eq!(policy.statement.keys[0].name(), "example.org/release");
     assert_eq!(policy.statement.threshold, Some(2));
-    assert_eq!(policy.statement.programs, Programs::Locked);
+    assert_eq!((policy.statement.programs, policy.statement.app), (Programs::Locked, OwnProgram::None));
     assert_eq!(policy.rebuild.map(|rebuild| (rebuild.verdicts, rebuild.keys.len())), Some((2, 2)));
     assert_eq!((policy.images["exit"].min_seq, policy.min_firmware), (Some(7), Some(0x0007_0055_0000_0000)));
     assert_eq!(policy.images["exit"].min_version, Some("1.2".parse().unwrap()));

@@ -1,6 +1,6 @@
 //! A policy in words, and as JSON: `vitrine-verify policy show`.
 
-use super::{FirstSeen, ImagePolicy, LogPolicy, Pin, Policy, Programs};
+use super::{FirstSeen, ImagePolicy, LogPolicy, OwnProgram, Pin, Policy, Programs};
 use serde_json::{json, Value};
 use std::fmt::Write as _;
 
@@ -30,6 +30,13 @@ impl Policy {
         }
         if self.statement.programs == Programs::Locked {
             line("Programs", "compiled with a locked toolchain, not by a host".into());
+        }
+        match self.statement.app {
+            OwnProgram::Any => {}
+            OwnProgram::Audited => {
+                line("Own program", "none of the operator's, or audited sources that an interpreter runs".into())
+            }
+            OwnProgram::None => line("Own program", "none of the operator's".into()),
         }
         if self.images.is_empty() {
             line("Images", "any".into());
@@ -94,6 +101,7 @@ impl Policy {
                 "threshold": self.statement.threshold,
                 "expires_within": self.statement.expires_within.map(|span| span.to_string()),
                 "programs": self.statement.programs,
+                "app": self.statement.app,
             },
             "image": self.images.iter().map(image).collect::<Vec<_>>(),
             "evidence": { "max_age": self.max_age.map(|span| span.to_string()) },

@@ -281,6 +281,7 @@ fn statement(owner: &SigningKey) -> Statement {
             cmdline: "audit=0 quiet".into(),
             inputs: vec![],
             waivers: vec![],
+            app: None,
             seq: 1,
             not_after: Some("2199-12-31".into()),
         },

@@ -58,7 +58,7 @@ fn one(args: &Watch, server: &str, trust: &Trust) -> Result<Done> {
 }
 
 /// One check, whatever comes of it.
-fn look(trust: &Trust, server: &Server) -> Seen {
+pub(super) fn look(trust: &Trust, server: &Server) -> Seen {
     let looked = || -> Result<Report> {
         let judging = Prepared::read(trust, true)?.and_from(server)?;
         Ok(judging.judge(session::converse(server)?)?.1)

@@ -27,7 +27,7 @@ pub fn run(args: &WgConfig) -> Result<Done> {
         Ok(accepted) => accepted,
         Err(done) => return Ok(done),
     };
-    let Accepted { server, keys, config } = &accepted;
+    let Accepted { server, keys, config, .. } = &accepted;
     check_addresses(&args.address, config)?;
     let client = Client {
         private: &private,
