@@ -163,6 +163,10 @@ pub struct Prove {
     /// Zones of tools/test-zones.sh [default: names/ beside the image's folder]
     #[arg(long, value_name = "DIR")]
     pub names: Option<PathBuf>,
+    /// What tools/test-ca.sh left, for a gateway's upstream [default: upstream/
+    /// beside the image's folder]
+    #[arg(long, value_name = "DIR")]
+    pub upstream: Option<PathBuf>,
     /// For CI: without the reset and the boot after it. The report says so
     #[arg(long)]
     pub reduced: bool,
@@ -215,6 +219,9 @@ pub struct Controls {
     /// Zones of tools/test-zones.sh, for the proof
     #[arg(long, value_name = "DIR", default_value = "target/vm/names")]
     pub names: PathBuf,
+    /// What tools/test-ca.sh left, for the proof of a gateway
+    #[arg(long, value_name = "DIR", default_value = "target/vm/upstream")]
+    pub upstream: PathBuf,
     /// Seconds to wait until a server answers
     #[arg(long, value_name = "SECONDS", default_value_t = 300)]
     pub patience: u64,

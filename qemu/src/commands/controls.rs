@@ -18,7 +18,7 @@ pub fn run(args: &Controls) -> Result<u8> {
     let variants = Variants::new(&args.folder)?;
     let screen = ScreenJudge::new(&variants, args.waived.as_deref());
     let mut log = |line: &str| note(&format!("  {line}"));
-    let proof = ProofJudge::new(&variants, &args.names, Duration::from_secs(args.patience), &mut log);
+    let proof = ProofJudge::new(&variants, &args.names, &args.upstream, Duration::from_secs(args.patience), &mut log);
     let judges: &[&dyn Judge] = if args.screen_only { &[&screen] } else { &[&screen, &proof] };
     let report = try_all(&controls, judges, &mut |line| note(line))?;
     if let Some(path) = &args.table {

@@ -6,7 +6,7 @@ use crate::progress::Waiting;
 use crate::prove::picture::{draw, Line};
 use crate::prove::plain;
 use crate::prove::report::Report;
-use crate::prove::run::{names_beside, prove, Options, FLUSHED, TIMES};
+use crate::prove::run::{beside, prove, Options, FLUSHED, TIMES};
 use crate::prove::statement::{payload, sign, signing_key, SIGNED, UNSIGNED};
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -16,7 +16,8 @@ pub fn run(args: &Prove) -> Result<u8> {
     let options = Options {
         out: args.out.clone(),
         keys: args.keys.clone(),
-        names: args.names.clone().unwrap_or_else(|| names_beside(&args.out)),
+        names: args.names.clone().unwrap_or_else(|| beside(&args.out, "names")),
+        upstream: args.upstream.clone().unwrap_or_else(|| beside(&args.out, "upstream")),
         reduced: args.reduced,
         busy: args.busy,
         patience: Duration::from_secs(args.patience),

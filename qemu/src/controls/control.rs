@@ -6,9 +6,6 @@ use std::path::{Path, PathBuf};
 use toml::{Table, Value};
 use vitrine_attest::{Error, Result};
 
-/// The lock of both [`Base`]s.
-pub const LOCK: &str = "base.lock.toml";
-
 /// The server that a variant is a variant of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Base {
@@ -16,21 +13,40 @@ pub enum Base {
     Screened,
     /// For the behavioural proof, which orders and checks it like any other server. Its name is a usual one; it is signed
     /// with keys that are made for it and deleted with it.
-    Proven,
+    Proven(Server),
+}
+
+/// What the behavioural proof boots.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Server {
+    #[default]
+    Exit,
+    Gateway,
 }
 
 impl Base {
+    /// In the folder of controls, or beside it.
     pub fn file(self) -> &'static str {
         match self {
             Self::Screened => "base.toml",
-            Self::Proven => "proof.toml",
+            Self::Proven(Server::Exit) => "proof.toml",
+            Self::Proven(Server::Gateway) => "../tests/recipes/prove-gateway.toml",
+        }
+    }
+
+    /// The same of its lock: no control takes a file of another package into a gateway.
+    pub fn lock(self) -> &'static str {
+        match self {
+            Self::Screened | Self::Proven(Server::Exit) => "base.lock.toml",
+            Self::Proven(Server::Gateway) => "../../recipes/gateway.lock.toml",
         }
     }
 
     fn image_name(self, control: &str) -> String {
         match self {
             Self::Screened => format!("dev-control-{control}"),
-            Self::Proven => format!("control-{control}"),
+            Self::Proven(_) => format!("control-{control}"),
         }
     }
 }
@@ -81,6 +97,9 @@ pub struct Control {
     /// A feature of our programs that shipped builds never have: `control-…`.
     #[serde(default)]
     pub feature: Option<String>,
+    /// What the proof boots: `exit` where nothing is said, or `gateway`.
+    #[serde(default)]
+    pub server: Server,
     pub caught_by: Vec<Expected>,
 }
 
@@ -116,7 +135,8 @@ impl Control {
         }
         let wanted = |path: &PathBuf| {
             let name = path.file_name().unwrap_or_default().to_string_lossy();
-            let not_one = [Base::Screened.file(), Base::Proven.file(), LOCK];
+            let exit = Base::Proven(Server::Exit);
+            let not_one = [Base::Screened.file(), exit.file(), exit.lock()];
             name.ends_with(".toml") && !not_one.contains(&&*name)
         };
         paths.retain(wanted);
@@ -128,10 +148,10 @@ impl Control {
     }
 
     /// No mutation at all: what the proof has to let pass.
-    pub fn unchanged() -> Self {
+    pub fn unchanged(server: Server) -> Self {
         let none = String::new;
         let (image, feature, caught_by) = (Table::new(), None, Vec::new());
-        Self { name: "unchanged".into(), what: none(), why: none(), image, feature, caught_by }
+        Self { name: "unchanged".into(), what: none(), why: none(), image, feature, server, caught_by }
     }
 
     fn read(path: &Path) -> Result<Self> {
@@ -198,6 +218,8 @@ mod tests {
             "dyndbg",
             "efi-pstore",
             "exporter-endpoint",
+            "exporter-path",
+            "gateway-keep-request",
             "init-on-free",
             "janitor-off",
             "journald-volatile",
@@ -235,5 +257,7 @@ mod tests {
         assert!(write("what = \"a\"\nwhy = \"b\"\ncaught_by = []\n").is_err());
         assert!(write(&good.replace("screen", "nobody")).is_err());
         assert!(write(&format!("feature = \"probe\"\n{good}")).is_err());
+        assert_eq!(write(&format!("server = \"gateway\"\n{good}")).unwrap()[0].server, Server::Gateway);
+        assert!(write(&format!("server = \"nothing\"\n{good}")).is_err());
     }
 }

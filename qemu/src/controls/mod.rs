@@ -10,7 +10,7 @@ mod report;
 mod screen;
 mod variant;
 
-pub use control::{Base, Control, Expected, Layer, Waiver};
+pub use control::{Base, Control, Expected, Layer, Server, Waiver};
 pub use proof::ProofJudge;
 pub use report::{Outcome, Report, Row};
 pub use screen::ScreenJudge;

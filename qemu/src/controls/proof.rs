@@ -1,10 +1,11 @@
 //! The behavioural proof as a judge: a variant is booted, used and searched like a server that is shipped.
 
 use super::variant::Variants;
-use super::{Control, Expected, Judge, Layer, Verdict};
+use super::{Control, Expected, Judge, Layer, Server, Verdict};
 use crate::prove::report::{Class, Report};
 use crate::prove::run::{prove, Options};
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use vitrine_attest::Result;
@@ -14,26 +15,31 @@ pub struct ProofJudge<'a> {
     variants: &'a Variants<'a>,
     /// Zones of `tools/test-zones.sh`.
     names: PathBuf,
+    /// What `tools/test-ca.sh` left.
+    upstream: PathBuf,
     patience: Duration,
     log: RefCell<&'a mut (dyn FnMut(&str) + Send)>,
-    /// What the server without a mistake left, once somebody asked.
-    unchanged: RefCell<Option<Counts>>,
+    /// What each server without a mistake left, once somebody asked.
+    unchanged: RefCell<BTreeMap<Server, Counts>>,
 }
 
-/// What is in a class, as words: `E0: 0, E1: 0, …`, and the classes in which there is something.
+/// What is in a class, as words: `E0: 0, E1: 0, …`, with what could not be done; and the classes in which there is something.
 #[derive(Clone)]
 struct Counts {
     words: String,
     found: Vec<String>,
+    /// Nothing is in doubt.
+    judged: bool,
 }
 
 impl Counts {
     fn of(report: &Report) -> Self {
         let name = |class: &Class| format!("{class:?}");
         let each = report.classes.iter();
-        let words: Vec<String> = each.clone().map(|(class, count)| format!("{}: {count}", name(class))).collect();
+        let words = each.clone().map(|(class, count)| format!("{}: {count}", name(class)));
+        let words: Vec<String> = words.chain(report.doubts.iter().cloned()).collect();
         let found = each.filter(|(_, count)| **count > 0).map(|(class, _)| name(class)).collect();
-        Self { words: words.join(", "), found }
+        Self { words: words.join(", "), found, judged: report.doubts.is_empty() }
     }
 }
 
@@ -41,19 +47,21 @@ impl<'a> ProofJudge<'a> {
     pub fn new(
         variants: &'a Variants<'a>,
         names: &Path,
+        upstream: &Path,
         patience: Duration,
         log: &'a mut (dyn FnMut(&str) + Send),
     ) -> Self {
-        let names = crate::commands::files::absolute(names);
-        Self { variants, names, patience, log: RefCell::new(log), unchanged: RefCell::default() }
+        let [names, upstream] = [names, upstream].map(crate::commands::files::absolute);
+        Self { variants, names, upstream, patience, log: RefCell::new(log), unchanged: RefCell::default() }
     }
 
     fn count(&self, control: &Control) -> Result<Counts> {
-        let (out, keys) = self.variants.build(control, &self.names)?;
+        let (out, keys) = self.variants.build(control, &self.names, &self.upstream)?;
         let options = Options {
             out,
             keys,
             names: self.names.clone(),
+            upstream: self.upstream.clone(),
             reduced: true,
             busy: false,
             patience: self.patience,
@@ -63,13 +71,15 @@ impl<'a> ProofJudge<'a> {
     }
 
     /// A proof that finds something in the server without a mistake, too, tells nothing of the mistake.
-    fn unchanged(&self) -> Result<Counts> {
-        if self.unchanged.borrow().is_none() {
-            (self.log.borrow_mut())("first the server without a mistake");
-            let counts = self.count(&Control::unchanged())?;
-            *self.unchanged.borrow_mut() = Some(counts);
+    fn unchanged(&self, server: Server) -> Result<Counts> {
+        if let Some(counts) = self.unchanged.borrow().get(&server) {
+            return Ok(counts.clone());
         }
-        Ok(self.unchanged.borrow().clone().unwrap_or(Counts { words: String::new(), found: Vec::new() }))
+        (self.log.borrow_mut())("first the server without a mistake");
+        let counts = self.count(&Control::unchanged(server))?;
+        (self.log.borrow_mut())(&format!("the server without a mistake: {}", counts.words));
+        self.unchanged.borrow_mut().insert(server, counts.clone());
+        Ok(counts)
     }
 }
 
@@ -82,8 +92,8 @@ impl Judge for ProofJudge<'_> {
         if let Some(missing) = self.variants.missing(control) {
             return Ok(missing);
         }
-        let unchanged = self.unchanged()?;
-        if unchanged.found.iter().any(|class| expected.rules.contains(class)) {
+        let unchanged = self.unchanged(control.server)?;
+        if !unchanged.judged || unchanged.found.iter().any(|class| expected.rules.contains(class)) {
             return Ok(Verdict::NotTried(format!("the server without a mistake does not pass: {}", unchanged.words)));
         }
         (self.log.borrow_mut())(&format!("the proof of {}", control.name));

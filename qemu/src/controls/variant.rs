@@ -1,7 +1,7 @@
 //! Variants of a server, screened and built by the shipped `vitrine`.
 
-use super::control::{Base, LOCK};
-use super::{Control, Verdict, Waiver};
+use super::control::Base;
+use super::{Control, Server, Verdict, Waiver};
 use crate::scratch::Scratch;
 use serde::Deserialize;
 use std::collections::BTreeSet;
@@ -13,6 +13,8 @@ use vitrine_attest::{Error, Result};
 
 /// Folder of programs with control features, beside `image-programs`: `make controls` fills it.
 const PROGRAMS: &str = "control-programs";
+/// Upstreams of `qemu/tests/recipes/prove-gateway.toml`.
+const UPSTREAMS: [&str; 3] = ["api", "silent", "stranger"];
 const WAIVED: &str = "a mutation control: the layers behind the screen have to catch it";
 
 /// Makes variants.
@@ -63,7 +65,7 @@ impl<'a> Variants<'a> {
     /// When the screen cannot be run on it.
     pub fn screen(&self, control: &Control, base: Base, waivers: &[Waiver]) -> Result<(i32, Findings)> {
         let recipe = self.write(&control.recipe(self.folder, base, waivers)?)?;
-        let output = self.vitrine(control, &["--quiet", "--json", "screen"], &recipe, &[])?;
+        let output = self.vitrine(control, base, &["--quiet", "--json", "screen"], &recipe, &[])?;
         let said = String::from_utf8_lossy(&output.stderr);
         let findings = serde_json::from_slice(&output.stdout).map_err(|_| {
             let what = format!("{}: `vitrine screen` gave no findings: {}", control.name, said.trim());
@@ -89,30 +91,24 @@ impl<'a> Variants<'a> {
         control.recipe(self.folder, base, &waivers)
     }
 
-    /// Builds it for the proof, with waivers, in the world of these names. Gives the image's folder and that of its keys.
+    /// Builds it for the proof, in the world of these names and of what stands behind a gateway. Gives the image's folder and that of
+    /// its keys.
     ///
     /// # Errors
     /// When it cannot be built.
-    pub fn build(&self, control: &Control, names: &Path) -> Result<(PathBuf, PathBuf)> {
+    pub fn build(&self, control: &Control, names: &Path, upstream: &Path) -> Result<(PathBuf, PathBuf)> {
         let (out, keys) = (self.work.path().join("out"), self.work.path().join("keys"));
-        let recipe = self.write(&self.waived(control, Base::Proven)?)?;
+        let base = Base::Proven(control.server);
+        let recipe = self.write(&self.waived(control, base)?)?;
         if !keys.exists() {
             let made = Command::new(&self.program).arg("keygen").arg("--out").arg(&keys).output();
             succeeded("keygen", made.map_err(|e| self.unstarted(&e))?)?;
         }
-        let owner = format!("config.owner={}", read(&keys.join("owner.pub"))?);
-        let anchor = format!("config.resolver.upstream.trust_anchors=[\"{}\"]", read(&names.join("anchor"))?);
-        let words: [&OsStr; 8] = [
-            "--out".as_ref(),
-            out.as_ref(),
-            "--keys".as_ref(),
-            keys.as_ref(),
-            "--set".as_ref(),
-            owner.as_ref(),
-            "--set".as_ref(),
-            anchor.as_ref(),
-        ];
-        succeeded(&control.name, self.vitrine(control, &["--quiet", "build"], &recipe, &words)?)?;
+        let mut set = surroundings(control.server, names, upstream)?;
+        set.push(format!("config.owner={}", read(&keys.join("owner.pub"), "look at its folder")?));
+        let mut words: Vec<&OsStr> = vec!["--out".as_ref(), out.as_ref(), "--keys".as_ref(), keys.as_ref()];
+        words.extend(set.iter().flat_map(|set| ["--set".as_ref(), OsStr::new(set)]));
+        succeeded(&control.name, self.vitrine(control, base, &["--quiet", "build"], &recipe, &words)?)?;
         Ok((out, keys))
     }
 
@@ -122,9 +118,9 @@ impl<'a> Variants<'a> {
         Ok(path)
     }
 
-    fn vitrine(&self, control: &Control, verb: &[&str], recipe: &Path, more: &[&OsStr]) -> Result<Output> {
+    fn vitrine(&self, control: &Control, base: Base, verb: &[&str], recipe: &Path, more: &[&OsStr]) -> Result<Output> {
         let mut command = Command::new(&self.program);
-        command.args(verb).arg(recipe).arg("--lock").arg(self.folder.join(LOCK)).args(more);
+        command.args(verb).arg(recipe).arg("--lock").arg(self.folder.join(base.lock())).args(more);
         if let Some(feature) = &control.feature {
             command.arg("--programs").arg(programs(feature)?);
         }
@@ -136,6 +132,21 @@ impl<'a> Variants<'a> {
     }
 }
 
+/// What the small Internet's trust is put into: the root of its zones, or the only CA for what stands behind a gateway.
+fn surroundings(server: Server, names: &Path, upstream: &Path) -> Result<Vec<String>> {
+    match server {
+        Server::Exit => {
+            let anchor = read(&names.join("anchor"), "make the zones with tools/test-zones.sh")?;
+            Ok(vec![format!("config.resolver.upstream.trust_anchors=[\"{anchor}\"]")])
+        }
+        Server::Gateway => {
+            let ca =
+                read(&upstream.join("ca.der.base64"), "make it with tools/test-ca.sh, and name it with --upstream")?;
+            Ok(UPSTREAMS.map(|name| format!("config.gateway.upstreams.{name}.trust={ca}")).into())
+        }
+    }
+}
+
 fn succeeded(what: &str, output: Output) -> Result<()> {
     if output.status.success() {
         return Ok(());
@@ -144,9 +155,8 @@ fn succeeded(what: &str, output: Output) -> Result<()> {
     Err(Error::artefact(format!("{what}: {}", said.trim()), "correct the control, or what the line above names"))
 }
 
-fn read(path: &Path) -> Result<String> {
-    let text = fs::read_to_string(path)
-        .map_err(|e| Error::input(format!("{}: {e}", path.display()), "make the zones with tools/test-zones.sh"))?;
+fn read(path: &Path, hint: &str) -> Result<String> {
+    let text = fs::read_to_string(path).map_err(|e| Error::input(format!("{}: {e}", path.display()), hint))?;
     Ok(text.trim().to_owned())
 }
 

@@ -57,14 +57,38 @@ fn host() -> Result<Host> {
     })
 }
 
-/// What users and strangers do in each run.
-pub const DRIVEN: [&str; 12] = [
+/// What users and strangers do in a run.
+pub fn driven(fit: Fit) -> Vec<String> {
+    let exit = DRIVEN.iter().filter(|_| fit.exit);
+    let gateway = CALLS.iter().filter(|_| fit.gateway.is_some());
+    let app = fit.app.then_some(&APP);
+    exit.chain(gateway).chain(app).chain(&ALWAYS).map(ToString::to_string).collect()
+}
+
+const APP: &str =
+    "bodies through the gateway to the operator's own program, which is ended when nobody has called for its `forget_after`";
+
+const CALLS: [&str; 8] = [
+    "requests to the gateway with a credential, path, query and body, HTTP/1.1 and HTTP/2, from outside by IPv6 and IPv4 and from the tunnel; letters beyond ASCII; headers that are passed on and such that are dropped",
+    "100 MB up and 100 MB down, full of canaries",
+    "events that are read one by one, and a reader who is killed in the middle",
+    "an upstream that answers with an error which repeats the request in its reason, headers and body, one that breaks off, one that is silent, one whose certificate is not right",
+    "no route, a path in another spelling, one that is no UTF-8, a method that is none, a header that is too large",
+    "two lengths for one body",
+    "bodies that break off when their client is killed, over HTTP/1.1 and HTTP/2",
+    "what is no TLS",
+];
+
+const DRIVEN: [&str; 6] = [
     "pages with a credential, datagrams, pings with a pattern; over IPv6 and IPv4, inside and outside",
     "names over UDP, TCP, TLS and HTTPS, signed and not",
     "names that do not exist, whose signature is wrong, whose server is silent, in a zone without them",
     "a port nobody listens on, a private address, a hop limit that ends on the way",
     "packets in several fragments",
     "datagrams to a port that answers with an ICMP error",
+];
+
+const ALWAYS: [&str; 6] = [
     "WireGuard messages of no type, of each type with rubbish in it, too short, too long",
     "a handshake with a key that the server does not know",
     "requests for evidence that are none, orders that are none, headers that lie",
@@ -91,7 +115,7 @@ fn left_out(reduced: bool, fit: Fit) -> Vec<String> {
         "a resolver that crashes: nothing outside can make it; children that are killed are in the VM test of the probe image".to_string(),
         "a kernel panic: nothing outside can make one; it ends in the same reset".to_string(),
     ];
-    if !fit.names {
+    if fit.resolves && !fit.names {
         all.push("names that resolve: the image trusts the Internet's root, so all that are asked fail".to_string());
     }
     if reduced {

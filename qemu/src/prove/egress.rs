@@ -26,6 +26,8 @@ pub enum Purpose {
     Client,
     Resolver,
     Evidence,
+    /// To who calls the gateway, from its port.
+    Gateway,
     /// An answer to a ping, or an error message about a packet that came.
     Icmp,
     /// Not declared.
@@ -37,7 +39,7 @@ impl Purpose {
     fn may_hold(self) -> &'static [Kind] {
         match self {
             // The address of who asked is where it goes
-            Self::WireGuard | Self::Evidence => &[Kind::Endpoint, Kind::Endpoint4],
+            Self::WireGuard | Self::Evidence | Self::Gateway => &[Kind::Endpoint, Kind::Endpoint4],
             Self::Client => &[Kind::Destination, Kind::Destination4, Kind::Payload, Kind::Answer, Kind::Credential],
             Self::Resolver => &[Kind::Name, Kind::FailedName],
             // An error message quotes what it is about (RFC 792); it goes to whom that came from
@@ -53,6 +55,8 @@ impl Purpose {
 #[derive(Debug, Clone)]
 pub struct Declared {
     pub ports: Ports,
+    /// TCP port of the gateway.
+    pub gateway: Option<u16>,
     /// Where clients went.
     pub destinations: BTreeSet<IpAddr>,
     /// Whom the resolver asks: root servers of the configuration, and those that zones name.
@@ -103,6 +107,7 @@ impl Declared {
             Inner::Icmp6 { kind: 133..=136 | 143 } => Purpose::Link,
             Inner::Udp { from, .. } if self.ports.wireguard.contains(&from) => Purpose::WireGuard,
             Inner::Tcp { from, .. } if from == self.ports.attestation => Purpose::Evidence,
+            Inner::Tcp { from, .. } if Some(from) == self.gateway => Purpose::Gateway,
             Inner::Udp { from: 68, to: 67 } => Purpose::Dhcp,
             Inner::Udp { to: 53, .. } | Inner::Tcp { to: 53, .. } if self.upstreams.contains(&to) => Purpose::Resolver,
             Inner::Other | Inner::Icmp6 { kind: 137..=142 | 144.. } => Purpose::Violation,
@@ -127,6 +132,7 @@ mod tests {
 
     fn judge(frames: &[Vec<u8>]) -> Egress {
         let declared = Declared {
+            gateway: Some(443),
             ports: Ports::default(),
             destinations: [SITE.into()].into(),
             upstreams: [[198, 51, 100, 1].into()].into(),

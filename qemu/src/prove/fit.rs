@@ -1,8 +1,9 @@
 //! What of the small Internet an image can use: how it gets its addresses, and whether names resolve for it.
 
+use super::egress::Purpose;
 use crate::world::GUEST;
 use std::path::Path;
-use vitrine_attest::config::{Config, Network, Upstream};
+use vitrine_attest::config::{Config, Forward, Network, Reach, Upstream};
 use vitrine_attest::{Error, Result};
 
 const HINT: &str =
@@ -14,11 +15,26 @@ const HINT: &str =
 pub struct Fit {
     /// It asks for its addresses.
     pub lease: bool,
-    /// It trusts the root of our zones. Otherwise it trusts the Internet's: it asks, and no answer holds.
+    /// It has a resolver for its users.
+    pub resolves: bool,
+    /// … which trusts the root of our zones. Otherwise it trusts the Internet's: it asks, and no answer holds.
     pub names: bool,
+    /// Its users reach the Internet through it.
+    pub exit: bool,
+    /// TCP port of its gateway, when that can be called from outside.
+    pub gateway: Option<u16>,
+    /// Behind it is a program of the operator's own, which answers at `/app/`.
+    pub app: bool,
 }
 
 impl Fit {
+    /// What the guest has to send for.
+    pub fn purposes(self) -> Vec<Purpose> {
+        let own = [(Purpose::Resolver, self.resolves), (Purpose::Gateway, self.gateway.is_some())];
+        let own = own.into_iter().filter_map(|(purpose, has)| has.then_some(purpose));
+        [Purpose::WireGuard, Purpose::Client, Purpose::Evidence].into_iter().chain(own).collect()
+    }
+
     /// # Errors
     /// Blame Input, before minutes are spent: the image has another place, asks other servers, or has no owner.
     pub fn of(config: &Config, names: &Path) -> Result<Self> {
@@ -31,7 +47,19 @@ impl Fit {
         if config.owner.is_none() {
             return wrong("it has no owner who could add users");
         }
-        let Some(resolver) = &config.resolver else { return wrong("it has no resolver") };
+        let callable = config.gateway.as_ref().filter(|gateway| gateway.reach.contains(&Reach::Outside));
+        let gateway = callable.map(|gateway| gateway.port);
+        let app = gateway.is_some() && config.app.is_some();
+        let exit = config.forward != Forward::None;
+        let Some(resolver) = &config.resolver else {
+            return match (gateway, exit) {
+                (Some(_), false) => Ok(Self { lease, resolves: false, names: false, exit, gateway, app }),
+                _ => wrong("it has no resolver"),
+            };
+        };
+        if !exit {
+            return wrong("it has a resolver and forwards nothing");
+        }
         let Upstream::Recursive { roots, trust_anchors } = &resolver.upstream else {
             return wrong("its resolver asks another one, which is not there");
         };
@@ -39,8 +67,8 @@ impl Fit {
         let ours = std::fs::read_to_string(&path)
             .map_err(|e| Error::input(format!("{}: {e}", path.display()), "make the zones: tools/test-zones.sh DIR"))?;
         match trust_anchors.iter().any(|own| own == ours.trim()) {
-            true => Ok(Self { lease, names: true }),
-            false if roots.is_empty() => Ok(Self { lease, names: false }),
+            true => Ok(Self { lease, resolves: true, names: true, exit, gateway, app }),
+            false if roots.is_empty() => Ok(Self { lease, resolves: true, names: false, exit, gateway, app }),
             false => wrong("its root servers are not there, or it does not trust the root of the zones"),
         }
     }
@@ -62,11 +90,18 @@ mod tests {
         );
         assert!(of(&good).unwrap_err().contains("anchor"), "no zones");
         std::fs::write(names.path().join("anchor"), "257 3 13 aa\n").unwrap();
-        assert_eq!(of(&good), Ok(Fit { lease: false, names: true }));
+        let fit = Fit { lease: false, resolves: true, names: true, exit: true, gateway: None, app: false };
+        assert_eq!(of(&good), Ok(fit));
         let mut other: serde_json::Value = serde_json::from_str(&good).unwrap();
         other["network"] = serde_json::json!({"mode": "dhcp"});
         other["resolver"] = serde_json::json!({"upstream": {"mode": "recursive"}});
-        assert_eq!(of(&other.to_string()), Ok(Fit { lease: true, names: false }), "as shipped");
+        assert_eq!(of(&other.to_string()), Ok(Fit { lease: true, names: false, ..fit }), "as shipped");
+        let mut gateway: serde_json::Value = serde_json::from_str(&good).unwrap();
+        gateway["forward"] = "none".into();
+        gateway["gateway"] = serde_json::json!({"routes": [], "upstreams": {}});
+        gateway.as_object_mut().unwrap().remove("resolver");
+        let alone = Fit { resolves: false, names: false, exit: false, gateway: Some(443), ..fit };
+        assert_eq!(of(&gateway.to_string()), Ok(alone), "a gateway and nothing else");
         other.as_object_mut().unwrap().remove("owner");
         let elsewhere =
             [good.replace("203.0.113.10", "203.0.113.11"), good.replace("13 aa", "13 bb"), other.to_string()];

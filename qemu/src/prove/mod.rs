@@ -4,6 +4,7 @@
 mod about;
 mod around;
 mod bystander;
+pub mod caller;
 pub mod canary;
 pub mod disks;
 pub mod egress;

@@ -193,8 +193,8 @@ pub struct Report {
 }
 
 impl Report {
-    /// Fills in classes and verdict from everything else.
-    pub fn judge(&mut self) {
+    /// Fills in classes and verdict from everything else. A frame of each of these purposes has to have been seen.
+    pub fn judge(&mut self, purposes: &[Purpose]) {
         let moments = |demands: &[Demand]| {
             self.moments.iter().filter(|m| demands.contains(&m.demand)).map(|m| m.wrong).sum::<usize>()
         };
@@ -209,8 +209,8 @@ impl Report {
         ]
         .into();
         self.doubts.extend(self.baseline_and_control());
-        for purpose in [Purpose::WireGuard, Purpose::Client, Purpose::Resolver, Purpose::Evidence] {
-            if !self.egress.frames.contains_key(&purpose) {
+        for purpose in purposes {
+            if !self.egress.frames.contains_key(purpose) {
                 self.doubts.push(format!("no frame of the guest was seen that is for {purpose:?}"));
             }
         }
@@ -285,21 +285,18 @@ pub(super) mod tests {
             disks: vec![],
             media: vec![],
             interfaces: vec![],
-            egress: Egress {
-                frames: [Purpose::WireGuard, Purpose::Client, Purpose::Resolver, Purpose::Evidence]
-                    .map(|p| (p, 1))
-                    .into(),
-                ..Egress::default()
-            },
+            egress: Egress { frames: PURPOSES.map(|p| (p, 1)).into(), ..Egress::default() },
             plain: vec![],
             driven: vec![],
             doubts: vec![],
             left_out: vec![],
             not_proven: vec![],
         };
-        report.judge();
+        report.judge(&PURPOSES);
         report
     }
+
+    const PURPOSES: [Purpose; 4] = [Purpose::WireGuard, Purpose::Client, Purpose::Resolver, Purpose::Evidence];
 
     fn good() -> Vec<Moment> {
         let none = Counts::default;
@@ -347,7 +344,7 @@ pub(super) mod tests {
     fn a_record_without_frames_judges_nothing() {
         let mut blind = report(good());
         blind.egress = Egress::default();
-        blind.judge();
+        blind.judge(&PURPOSES);
         assert_eq!(blind.verdict, Verdict::NotJudged);
     }
 
@@ -363,7 +360,7 @@ pub(super) mod tests {
             complaint: Some("changed".into()),
         });
         bad.egress.misplaced.insert(Kind::Name, 2);
-        bad.judge();
+        bad.judge(&PURPOSES);
         assert_eq!(bad.verdict, Verdict::Residue);
         assert_eq!((bad.classes[&Class::E0], bad.classes[&Class::E1]), (1, 3));
     }

@@ -2,6 +2,7 @@
 
 use super::about;
 use super::bystander::Bystander;
+use super::caller::Caller;
 use super::canary::Canary;
 use super::disks::{Disks, Operations};
 use super::egress::{Declared, Egress};
@@ -16,7 +17,7 @@ use super::survivors;
 use super::traffic::Person;
 use crate::commands::files;
 use crate::scratch::Scratch;
-use crate::world::{Leases, Names, World, IANA_ROOTS, OTHER};
+use crate::world::{Api, Leases, Names, World, IANA_ROOTS, OTHER, WEB};
 use serde_json::json;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -43,6 +44,8 @@ pub struct Options {
     pub keys: PathBuf,
     /// Zones of `tools/test-zones.sh`.
     pub names: PathBuf,
+    /// What `tools/test-ca.sh` left: the certificate of what stands behind a gateway.
+    pub upstream: PathBuf,
     /// Without the second boot and the searches between: for CI.
     pub reduced: bool,
     /// With a third user who is there all the time.
@@ -63,7 +66,8 @@ pub fn prove(options: &Options, log: &mut (dyn FnMut(&str) + Send)) -> Result<Re
     let subject = Subject::read(&options.out, &options.keys)?;
     let fit = Fit::of(subject.config(), &options.names)?;
     World::with(|world| {
-        let _names = Names::start(&options.names)?;
+        let _names = fit.resolves.then(|| Names::start(&options.names)).transpose()?;
+        let api = fit.gateway.map(|_| Api::start(&options.upstream)).transpose()?;
         let _leases = fit.lease.then(Leases::start).transpose()?;
         let disks = Scratch::new()?;
         let disks = (Disks::make(&disks)?, disks);
@@ -74,6 +78,7 @@ pub fn prove(options: &Options, log: &mut (dyn FnMut(&str) + Send)) -> Result<Re
         let run = Run {
             options,
             fit,
+            api,
             server,
             memory,
             disks: disks.0,
@@ -109,6 +114,8 @@ fn start<'s>(
 struct Run<'r, 's> {
     options: &'r Options,
     fit: Fit,
+    /// What stands behind the gateway.
+    api: Option<Api>,
     server: Server<'s>,
     memory: Memory,
     disks: Disks,
@@ -128,6 +135,7 @@ impl Run<'_, '_> {
     fn whole(mut self) -> Result<Report> {
         let mut interfaces = Interfaces::default();
         let people = [Person::by_ipv6(2)?, Person::by_ipv4(3)?];
+        let callers = self.callers()?;
         let stranger = Stranger::new()?;
         for person in &people {
             self.canaries.extend(person.canaries()?);
@@ -138,7 +146,7 @@ impl Run<'_, '_> {
         self.serves()?;
         self.look("before anybody comes", Demand::Baseline)?;
         let bystander = self.bystander()?;
-        let mut people = self.live(people, &stranger, &mut interfaces)?;
+        let mut people = self.live(people, callers, &stranger, &mut interfaces)?;
         self.forgotten(&mut people)?;
 
         self.say("evidence, metrics and answers once more");
@@ -159,8 +167,19 @@ impl Run<'_, '_> {
             self.reset(&mut declared)?;
         }
         self.cut(&mut declared)?;
-        self.report.judge();
+        self.report.judge(&self.fit.purposes());
         Ok(self.report)
+    }
+
+    /// Two who call the gateway, when there is one; what they have is looked for from now on.
+    fn callers(&mut self) -> Result<Vec<Caller>> {
+        let (Some(port), Some(api)) = (self.fit.gateway, &self.api) else { return Ok(vec![]) };
+        let app = self.fit.app;
+        let callers = vec![Caller::by_ipv6(port, app)?, Caller::by_ipv4(port, app)?];
+        for caller in &callers {
+            self.canaries.extend(caller.canaries(api)?);
+        }
+        Ok(callers)
     }
 
     /// Comes early enough that nobody else shakes hands in the same second.
@@ -178,6 +197,7 @@ impl Run<'_, '_> {
     fn live(
         &mut self,
         mut people: [Person; 2],
+        mut callers: Vec<Caller>,
         stranger: &Stranger,
         interfaces: &mut Interfaces,
     ) -> Result<[Person; 2]> {
@@ -187,17 +207,22 @@ impl Run<'_, '_> {
         }
         self.look("users are here", Demand::Control)?;
         for person in &people {
-            person.act(self.fit.names)?;
+            self.acts(person)?;
         }
+        if let Some(api) = &self.api {
+            callers.iter().try_for_each(|caller| caller.act(api))?;
+        }
+        callers.iter_mut().try_for_each(Caller::listen)?;
         self.look("users have done what they do", Demand::Control)?;
         self.say("everything that goes wrong, and strangers");
-        for person in &people {
-            // What else there is to find is found all the same
-            self.report.doubts.extend(person.err(self.fit.names).err().map(|error| error.to_string()));
-        }
+        // What else there is to find is found all the same
+        let people_err = people.iter().filter(|_| self.fit.exit).map(|person| person.err(self.fit.names));
+        let errors = people_err.chain(callers.iter().map(Caller::err)).filter_map(Result::err);
+        self.report.doubts.extend(errors.map(|error| error.to_string()));
         stranger.act(self.server.keys.wireguard, self.server.agent_port(), interfaces)?;
         interfaces.ask(&self.server, people[0].client()?, "while users are here")?;
-        self.report.driven = about::DRIVEN.map(String::from).into();
+        self.report.driven = about::driven(self.fit);
+        callers.iter_mut().for_each(Caller::vanish);
         for person in &people {
             person.vanish()?;
         }
@@ -206,6 +231,14 @@ impl Run<'_, '_> {
             self.canaries.extend(person.times());
         }
         Ok(people)
+    }
+
+    /// A user does what this server is for.
+    fn acts(&self, person: &Person) -> Result<()> {
+        match self.fit.gateway {
+            Some(port) if !self.fit.exit => person.call(port),
+            _ => person.act(self.fit.names),
+        }
     }
 
     /// The users are gone without a word; then their owner removes them.
@@ -303,7 +336,7 @@ impl Run<'_, '_> {
         self.canaries.extend(person.canaries()?);
         declared.destinations.insert(person.destination);
         person.come(&self.server)?;
-        person.act(self.fit.names)?;
+        self.acts(&person)?;
         Ok(person)
     }
 
@@ -311,7 +344,9 @@ impl Run<'_, '_> {
         let parse = |text: &&str| text.parse::<IpAddr>().ok();
         let mut destinations: std::collections::BTreeSet<IpAddr> = people.iter().map(|p| p.destination).collect();
         destinations.extend([OTHER].iter().filter_map(parse));
+        destinations.extend(self.api.iter().filter_map(|_| parse(&WEB)));
         Declared {
+            gateway: self.fit.gateway,
             ports: files::guest_ports(self.server.config()),
             destinations,
             upstreams: UPSTREAMS.iter().chain(&IANA_ROOTS).filter_map(parse).collect(),
@@ -382,7 +417,7 @@ impl Run<'_, '_> {
     }
 }
 
-/// The zones that `make images` leaves beside an image's folder.
-pub fn names_beside(out: &Path) -> PathBuf {
-    files::absolute(out).parent().map(|parent| parent.join("names")).unwrap_or_default()
+/// What `make images` leaves beside an image's folder.
+pub fn beside(out: &Path, name: &str) -> PathBuf {
+    files::absolute(out).parent().map(|parent| parent.join(name)).unwrap_or_default()
 }

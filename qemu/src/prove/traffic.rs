@@ -163,6 +163,19 @@ impl Person {
         self.act_with([&["+notcp", "+tls", "+https"][..], &["+tcp"]], resolves)
     }
 
+    /// All that a user of a gateway does in the tunnel: requests to it.
+    ///
+    /// # Errors
+    /// When one is not answered as it should be.
+    pub fn call(&self, port: u16) -> Result<()> {
+        let client = self.client()?;
+        let header = format!("Authorization: Bearer {}", self.credential);
+        let url = format!("https://10.66.0.1:{port}/v1/echo/{}", hex(&self.payload));
+        let words =
+            ["--silent", "--show-error", "--insecure", "--fail", "--max-time", PATIENCE, "--header", &header, &url];
+        client.run("curl", &words).succeeded("a request through the tunnel").map(drop)
+    }
+
     /// The same with a server that has no encrypted transports for names.
     ///
     /// # Errors

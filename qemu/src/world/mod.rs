@@ -9,6 +9,7 @@
 //! A namespace ends with its last thread, process and descriptor. So nothing has a name and nothing is left behind,
 //! also after a panic.
 
+mod api;
 mod client;
 mod leases;
 mod names;
@@ -16,10 +17,11 @@ mod pump;
 mod tools;
 mod tun;
 
+pub use api::{Api, PAUSE, PIECES, THINKS};
 pub use client::{Client, User};
 pub use leases::{Leases, Manner};
 pub use names::{Names, IANA_ROOTS};
-pub use tools::{on_a_thread, run, Said, TALK};
+pub use tools::{on_a_thread, run, tool, Said, TALK};
 
 use crate::boot::{Network, Options};
 use crate::machine::Ports;

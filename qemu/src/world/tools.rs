@@ -90,7 +90,7 @@ pub fn on_a_thread<T: Send>(act: impl FnOnce() -> T + Send) -> T {
     result.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
-/// A command that does not outlast [`PATIENCE`], nor the thread that starts it.
+/// A command that does not outlast `PATIENCE`, nor the thread that starts it.
 pub fn tool(program: &str) -> Command {
     let mut command = Command::new("timeout");
     command.args(["--kill-after=2", PATIENCE, program]);

@@ -9,7 +9,7 @@ use vitrine_attest::secure_boot::Variables;
 use vitrine_attest::statement::Statement;
 use vitrine_qemu::boot::SecureBoot;
 
-/// `keys/`, `names/` and the images `exit/`, `dev/`, `server/`, `dedicated/`, `probe/`, `saboteur/` and `enroller/`, as `tools/test-images.sh`
+/// `keys/`, `names/` and the images `exit/`, `dev/`, `server/`, `dedicated/`, `gateway/`, `probe/`, `saboteur/` and `enroller/`, as `tools/test-images.sh`
 /// leaves them.
 pub struct Images {
     folder: PathBuf,

@@ -13,6 +13,7 @@ mod enrolled;
 mod evidence;
 mod exported;
 mod faults;
+mod gateway;
 mod images;
 mod lease;
 mod machine;

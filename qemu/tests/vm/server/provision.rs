@@ -102,9 +102,14 @@ impl Provisioned<'_> {
 
     /// The same, when somebody between us and the server has this address.
     pub fn verify_at(&self, url: String, words: &[&str], more: &[&str]) -> Outcome {
+        self.verify_as(self.image, url, words, more)
+    }
+
+    /// The same with the statement of another image.
+    pub fn verify_as(&self, image: &str, url: String, words: &[&str], more: &[&str]) -> Outcome {
         let mut arguments: Vec<String> = words.iter().map(ToString::to_string).collect();
         arguments.extend(["--server".into(), url]);
-        let statement = format!("{}/release.dsse.json", self.image);
+        let statement = format!("{image}/release.dsse.json");
         for (flag, file) in [("--statement", statement.as_str()), ("--key", "keys/release.pub")] {
             arguments.extend([flag.to_string(), self.images.path(file).display().to_string()]);
         }
