@@ -21,6 +21,7 @@ static HUNT: LazyLock<Hunt> = LazyLock::new(|| {
     Hunt::new(&[Canary::new(Kind::Payload, Value::Bytes(CANARY.to_vec()))]).expect("a canary that can be searched")
 });
 static DECLARED: LazyLock<Declared> = LazyLock::new(|| Declared {
+    gateway: Some(443),
     ports: Ports::default(),
     destinations: [IpAddr::from([198, 51, 100, 177])].into(),
     upstreams: [IpAddr::from([198, 51, 100, 1])].into(),
