@@ -8,8 +8,9 @@ CARGO_DIR := $(or $(CARGO_HOME),$(HOME)/.cargo)
 # Paths of this machine must not reach the bytes of a program that goes into an image
 REMAP := --remap-path-prefix=$(CURDIR)=/vitrine --remap-path-prefix=$(CARGO_DIR)=/cargo
 # Static programs that see no file system: random numbers by the system call alone. The crate's other way looks for the
-# C library's function at run time, does not find it in a static program, and opens /dev/urandom
-STATIC := -C target-feature=+crt-static --cfg getrandom_backend="linux_raw"
+# C library's function at run time, does not find it in a static program, and opens /dev/urandom. The linker writes relocations
+# as a bit map: a fifth of a megabyte less in an image
+STATIC := -C target-feature=+crt-static --cfg getrandom_backend="linux_raw" -C link-arg=-Wl,-z,pack-relative-relocs
 PROGRAMS := $(TARGET)/image-programs
 export CARGO_TARGET_DIR := $(abspath $(TARGET))
 export PATH := $(abspath $(TARGET))/release:$(PATH)
@@ -18,22 +19,23 @@ BUILT := $(CARGO_TARGET_DIR)/static/$(TRIPLE)/image
 # $(call cargo_static,PACKAGES AND FEATURES[,PROFILE])
 cargo_static = RUSTFLAGS='$(STATIC) $(REMAP)' cargo build --locked --profile $(or $(2),image) --target $(TRIPLE) \
 	--target-dir $(CARGO_TARGET_DIR)/static $(1)
-# $(call static,FEATURES): PID 1, resolver and metrics
-static = $(call cargo_static,-p vitrine-guest -p vitrine-resolver -p vitrine-metrics $(1))
+# $(call static,FEATURES): PID 1, resolver, launcher and metrics; the gateway is a build of its own
+static = $(call cargo_static,-p vitrine-guest -p vitrine-resolver -p vitrine-launcher -p vitrine-metrics $(1))
 # $(call beside,FOLDER,NAMES): the programs as shipped, and over them these of the last build
 beside = mkdir -p $(CARGO_TARGET_DIR)/$(1) && install -m 0755 -t $(CARGO_TARGET_DIR)/$(1) $(PROGRAMS)/vitrine-* && \
 	install -m 0755 -t $(CARGO_TARGET_DIR)/$(1) $(addprefix $(BUILT)/vitrine-,$(2)) || exit 1
 
-.PHONY: help deps build programs verifier probe saboteur controls images demo compiled-tests test prove check bench fuzz interop anchors mutants reproduce clean
+.PHONY: help deps build programs verifier probe saboteur controls images demo compiled-tests test prove check bench fuzz conformance interop anchors mutants reproduce clean
 
 help:
 	@echo "make demo    the main job from nothing: lock, build, boot, tunnel, verdict, three refusals"
 	@echo "make test    all tests, with virtual machines"
 	@echo "make prove   tests that take longer: the whole behavioural proof three times, more network cards"
-	@echo "make controls  variants that log on purpose, each caught by masks, screen or proof (30 min)"
+	@echo "make controls  variants that log on purpose, each caught by masks, screen or proof (50 min)"
 	@echo "make check   format, lint, licences, documentation"
 	@echo "make bench   times, sizes and memory, written as a table"
 	@echo "make fuzz    every parser of foreign bytes, FUZZ_SECONDS each (60)"
+	@echo "make conformance  public tools judge the gateway's HTTP"
 	@echo "make interop other people's programs judge the log's formats, and we judge what they write"
 	@echo "make anchors a local chain and the usual timestamp library judge anchors"
 	@echo "make mutants changes one thing at a time in checks and parsers and asks if a test notices (hours)"
@@ -46,13 +48,14 @@ deps:
 build: deps programs verifier
 	cargo build --release --locked -p vitrine-builder -p vitrine-qemu
 
-# What goes into the image: PID 1, resolver and metrics static, the agent against the host's libtss2 headers
+# What goes into the image: PID 1, resolver, gateway and metrics static, the agent against the host's libtss2 headers
 programs: deps
 	$(call static)
+	$(call cargo_static,-p vitrine-gateway,gateway)
 	RUSTFLAGS="$(REMAP)" cargo build --locked --profile image --target $(TRIPLE) \
 		--target-dir $(CARGO_TARGET_DIR)/dynamic -p vitrine-agent
 	@mkdir -p $(PROGRAMS)
-	@install -m 0755 -t $(PROGRAMS) $(addprefix $(BUILT)/vitrine-,init resolver metrics)
+	@install -m 0755 -t $(PROGRAMS) $(addprefix $(BUILT)/vitrine-,init resolver launcher metrics) $(dir $(BUILT))gateway/vitrine-gateway
 	@install -m 0755 $(CARGO_TARGET_DIR)/dynamic/$(TRIPLE)/image/vitrine-agent $(PROGRAMS)/vitrine-agent
 
 # What an outsider downloads: one static file
@@ -74,14 +77,15 @@ saboteur: programs
 	$(call static,--features vitrine-guest/saboteur)
 	@$(call beside,$@-programs,init)
 
-# Programs with mistakes made on purpose, then all mutation controls: half an hour, as root
-CONTROLS := guest/control-janitor-off metrics/control-endpoint-label guest/control-panic-name,vitrine-resolver/control-panic-name
+# Programs with mistakes made on purpose, then all mutation controls: fifty minutes, as root
+CONTROLS := guest/control-janitor-off metrics/control-endpoint-label guest/control-panic-name,vitrine-resolver/control-panic-name \
+	gateway/control-keep-request
 controls: images
 	@set -e; for features in $(CONTROLS); do \
 		$(call static,--features vitrine-$$features); \
-		$(call beside,control-programs/$${features##*/},init resolver metrics); \
+		$(call beside,control-programs/$${features##*/},init resolver gateway metrics); \
 	done
-	vitrine-qemu controls --names $(CARGO_TARGET_DIR)/vm/names
+	vitrine-qemu controls --names $(CARGO_TARGET_DIR)/vm/names --upstream $(CARGO_TARGET_DIR)/vm/upstream
 
 # The images that all VM tests share
 images: build probe saboteur
@@ -93,7 +97,8 @@ compiled-tests: deps
 
 test: images
 	VITRINE_AGENT_BINARY=$(abspath $(PROGRAMS))/vitrine-agent \
-		VITRINE_RESOLVER_BINARY=$(abspath $(PROGRAMS))/vitrine-resolver cargo test --workspace --locked --no-fail-fast
+		VITRINE_RESOLVER_BINARY=$(abspath $(PROGRAMS))/vitrine-resolver \
+		VITRINE_GATEWAY_BINARY=$(abspath $(PROGRAMS))/vitrine-gateway cargo test --workspace --locked --no-fail-fast
 	@tools/object-storage/install.sh
 	@# what is in no build by default, in one build
 	cargo test -p vitrine-attest --features ml-dsa --lib --locked
@@ -125,6 +130,7 @@ bench: build probe
 	@tools/bench/peers.sh
 	@tools/bench/tunnel.sh
 	@tools/bench/dns.sh
+	@tools/bench/gateway.sh
 	@tools/bench/scan.sh
 	@tools/bench/watch.sh
 	@tools/bench/verify.sh
@@ -137,6 +143,10 @@ fuzz:
 	cd fuzz && cargo run --locked --example seeds
 	cd fuzz && export RUSTC_BOOTSTRAP=1 && cargo fuzz build && for target in $$(cargo fuzz list); do \
 		cargo fuzz run $$target -- -max_total_time=$(FUZZ_SECONDS) || exit 1; done
+
+# See docs/gateway.md: the tools are installed below the target folder
+conformance: programs
+	@tools/conformance/run.sh
 
 # See docs/interop.md: installs the peers below the target folder
 interop:

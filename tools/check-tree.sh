@@ -14,7 +14,7 @@ if cargo tree --locked -p vitrine-verifier -e normal | grep -q tss-esapi; then c
 if cargo tree --locked -p vitrine-attest -e normal | grep -q tss-esapi; then complain "tss-esapi is in attest's graph"; fi
 
 # Mistakes made on purpose are in no build that nobody asks for by name
-for package in vitrine-guest vitrine-resolver vitrine-metrics; do
+for package in vitrine-guest vitrine-resolver vitrine-gateway vitrine-launcher vitrine-metrics; do
   if cargo tree --locked -p $package -e features,no-dev --format '{p} {f}' | grep -q 'control-'; then
     complain "$package has a control- feature by default"
   fi

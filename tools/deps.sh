@@ -13,11 +13,13 @@ packages=(
   iproute2 iputils-ping curl knot-dnsutils  # users of the VM tests' tunnel
   nsd ldnsutils                       # name servers of the VM tests
   dnsdist                             # a DNSCrypt server, for tests of the resolver
+  python3-minimal                     # a program of an operator, in tests of the launcher
+  openssl                             # certificates of the VM tests' upstream
   strace                              # failing system calls, for tests of the log
   dosfstools mtools gdisk xorriso qemu-utils  # peers that judge exported media
   faketime disorderfs xfsprogs        # other conditions for the reproducibility matrix
 )
-[ "${1:-}" != bench ] || packages+=(unbound dnsperf binutils zstd mkosi debootstrap systemd-container mmdebstrap dpkg-dev)
+[ "${1:-}" != bench ] || packages+=(unbound dnsperf binutils zstd mkosi debootstrap systemd-container mmdebstrap dpkg-dev nginx-light wrk nghttp2-client)
 missing=()
 for package in "${packages[@]}"; do
   dpkg-query -W -f='${db:Status-Abbrev}' "$package" 2>/dev/null | grep -q '^ii' || missing+=("$package")
@@ -30,8 +32,8 @@ if [ "$(id -u)" -ne 0 ]; then
   as_root=(sudo)
 fi
 echo "installing: ${missing[*]}" >&2
-# Tests and benchmarks start their own name servers; Debian would start one on this machine's port 53
-for package in nsd dnsdist unbound; do
+# Tests and benchmarks start their own servers; Debian would start one on this machine's port 53 or 80
+for package in nsd dnsdist unbound nginx; do
   if [ -d /run/systemd/system ] && [[ " ${missing[*]} " == *" $package "* ]]; then
     "${as_root[@]}" systemctl mask --quiet "$package.service" || true
   fi
