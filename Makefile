@@ -14,16 +14,16 @@ STATIC := -C target-feature=+crt-static --cfg getrandom_backend="linux_raw" -C l
 PROGRAMS := $(TARGET)/image-programs
 export CARGO_TARGET_DIR := $(abspath $(TARGET))
 export PATH := $(abspath $(TARGET))/release:$(PATH)
-BUILT := $(CARGO_TARGET_DIR)/static/$(TRIPLE)/image
+BUILT := $(CARGO_TARGET_DIR)/static/$(TRIPLE)
 
 # $(call cargo_static,PACKAGES AND FEATURES[,PROFILE])
 cargo_static = RUSTFLAGS='$(STATIC) $(REMAP)' cargo build --locked --profile $(or $(2),image) --target $(TRIPLE) \
 	--target-dir $(CARGO_TARGET_DIR)/static $(1)
 # $(call static,FEATURES): PID 1, resolver, launcher and metrics; the gateway is a build of its own
 static = $(call cargo_static,-p vitrine-guest -p vitrine-resolver -p vitrine-launcher -p vitrine-metrics $(1))
-# $(call beside,FOLDER,NAMES): the programs as shipped, and over them these of the last build
+# $(call beside,FOLDER,NAMES[,PROFILE]): the programs as shipped, and over them these of the last build
 beside = mkdir -p $(CARGO_TARGET_DIR)/$(1) && install -m 0755 -t $(CARGO_TARGET_DIR)/$(1) $(PROGRAMS)/vitrine-* && \
-	install -m 0755 -t $(CARGO_TARGET_DIR)/$(1) $(addprefix $(BUILT)/vitrine-,$(2)) || exit 1
+	install -m 0755 -t $(CARGO_TARGET_DIR)/$(1) $(addprefix $(BUILT)/$(or $(3),image)/vitrine-,$(2)) || exit 1
 
 .PHONY: help deps build programs verifier probe saboteur controls images demo compiled-tests test prove check bench fuzz conformance interop anchors mutants reproduce clean
 
@@ -55,7 +55,7 @@ programs: deps
 	RUSTFLAGS="$(REMAP)" cargo build --locked --profile image --target $(TRIPLE) \
 		--target-dir $(CARGO_TARGET_DIR)/dynamic -p vitrine-agent
 	@mkdir -p $(PROGRAMS)
-	@install -m 0755 -t $(PROGRAMS) $(addprefix $(BUILT)/vitrine-,init resolver launcher metrics) $(dir $(BUILT))gateway/vitrine-gateway
+	@install -m 0755 -t $(PROGRAMS) $(addprefix $(BUILT)/image/vitrine-,init resolver launcher metrics) $(BUILT)/gateway/vitrine-gateway
 	@install -m 0755 $(CARGO_TARGET_DIR)/dynamic/$(TRIPLE)/image/vitrine-agent $(PROGRAMS)/vitrine-agent
 
 # What an outsider downloads: one static file
@@ -78,13 +78,14 @@ saboteur: programs
 	@$(call beside,$@-programs,init)
 
 # Programs with mistakes made on purpose, then all mutation controls: fifty minutes, as root
-CONTROLS := guest/control-janitor-off metrics/control-endpoint-label guest/control-panic-name,vitrine-resolver/control-panic-name \
-	gateway/control-keep-request
+CONTROLS := guest/control-janitor-off metrics/control-endpoint-label guest/control-panic-name,vitrine-resolver/control-panic-name
 controls: images
 	@set -e; for features in $(CONTROLS); do \
 		$(call static,--features vitrine-$$features); \
-		$(call beside,control-programs/$${features##*/},init resolver gateway metrics); \
+		$(call beside,control-programs/$${features##*/},init resolver metrics); \
 	done
+	$(call cargo_static,-p vitrine-gateway --features vitrine-gateway/control-keep-request,gateway)
+	@$(call beside,control-programs/control-keep-request,gateway,gateway)
 	vitrine-qemu controls --names $(CARGO_TARGET_DIR)/vm/names --upstream $(CARGO_TARGET_DIR)/vm/upstream
 
 # The images that all VM tests share
