@@ -86,7 +86,7 @@ controls: images
 	done
 	$(call cargo_static,-p vitrine-gateway --features vitrine-gateway/control-keep-request,gateway)
 	@$(call beside,control-programs/control-keep-request,gateway,gateway)
-	vitrine-qemu controls --names $(CARGO_TARGET_DIR)/vm/names --upstream $(CARGO_TARGET_DIR)/vm/upstream
+	vitrine-qemu controls --names $(CARGO_TARGET_DIR)/vm/names --upstream $(CARGO_TARGET_DIR)/vm/upstream --app $(CARGO_TARGET_DIR)/vm/nosy
 
 # The images that all VM tests share
 images: build probe saboteur

@@ -222,6 +222,10 @@ pub struct Controls {
     /// What tools/test-ca.sh left, for the proof of a gateway
     #[arg(long, value_name = "DIR", default_value = "target/vm/upstream")]
     pub upstream: PathBuf,
+    /// The program that a gateway carries, as tools/test-images.sh compiles it,
+    /// for its proof
+    #[arg(long, value_name = "DIR", default_value = "target/vm/nosy")]
+    pub app: PathBuf,
     /// Seconds to wait until a server answers
     #[arg(long, value_name = "SECONDS", default_value_t = 300)]
     pub patience: u64,

@@ -1,8 +1,8 @@
 //! `vitrine-qemu controls`
 
-use super::{note, print};
+use super::{files, note, print};
 use crate::cli::Controls;
-use crate::controls::{run as try_all, Control, Judge, ProofJudge, Report, ScreenJudge, Variants};
+use crate::controls::{run as try_all, Control, Judge, ProofJudge, Report, ScreenJudge, Surroundings, Variants};
 use std::fs;
 use std::time::Duration;
 use vitrine_attest::{Error, Result};
@@ -15,10 +15,11 @@ pub fn run(args: &Controls) -> Result<u8> {
             return Err(Error::input(format!("there is no control {only}"), "look into the folder of controls"));
         }
     }
-    let variants = Variants::new(&args.folder)?;
+    let [names, upstream, app] = [&args.names, &args.upstream, &args.app].map(|path| files::absolute(path));
+    let variants = Variants::new(&args.folder, Surroundings { names, upstream, app })?;
     let screen = ScreenJudge::new(&variants, args.waived.as_deref());
     let mut log = |line: &str| note(&format!("  {line}"));
-    let proof = ProofJudge::new(&variants, &args.names, &args.upstream, Duration::from_secs(args.patience), &mut log);
+    let proof = ProofJudge::new(&variants, Duration::from_secs(args.patience), &mut log);
     let judges: &[&dyn Judge] = if args.screen_only { &[&screen] } else { &[&screen, &proof] };
     let report = try_all(&controls, judges, &mut |line| note(line))?;
     if let Some(path) = &args.table {

@@ -8,12 +8,14 @@ mod control;
 mod proof;
 mod report;
 mod screen;
+mod surroundings;
 mod variant;
 
 pub use control::{Base, Control, Expected, Layer, Server, Waiver};
 pub use proof::ProofJudge;
 pub use report::{Outcome, Report, Row};
 pub use screen::ScreenJudge;
+pub use surroundings::Surroundings;
 pub use variant::Variants;
 
 use vitrine_attest::Result;

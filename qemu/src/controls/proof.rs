@@ -6,17 +6,12 @@ use crate::prove::report::{Class, Report};
 use crate::prove::run::{prove, Options};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 use vitrine_attest::Result;
 
 /// Runs shortened proofs.
 pub struct ProofJudge<'a> {
     variants: &'a Variants<'a>,
-    /// Zones of `tools/test-zones.sh`.
-    names: PathBuf,
-    /// What `tools/test-ca.sh` left.
-    upstream: PathBuf,
     patience: Duration,
     log: RefCell<&'a mut (dyn FnMut(&str) + Send)>,
     /// What each server without a mistake left, once somebody asked.
@@ -44,24 +39,18 @@ impl Counts {
 }
 
 impl<'a> ProofJudge<'a> {
-    pub fn new(
-        variants: &'a Variants<'a>,
-        names: &Path,
-        upstream: &Path,
-        patience: Duration,
-        log: &'a mut (dyn FnMut(&str) + Send),
-    ) -> Self {
-        let [names, upstream] = [names, upstream].map(crate::commands::files::absolute);
-        Self { variants, names, upstream, patience, log: RefCell::new(log), unchanged: RefCell::default() }
+    pub fn new(variants: &'a Variants<'a>, patience: Duration, log: &'a mut (dyn FnMut(&str) + Send)) -> Self {
+        Self { variants, patience, log: RefCell::new(log), unchanged: RefCell::default() }
     }
 
     fn count(&self, control: &Control) -> Result<Counts> {
-        let (out, keys) = self.variants.build(control, &self.names, &self.upstream)?;
+        let (out, keys) = self.variants.build(control)?;
+        let around = self.variants.surroundings();
         let options = Options {
             out,
             keys,
-            names: self.names.clone(),
-            upstream: self.upstream.clone(),
+            names: around.names.clone(),
+            upstream: around.upstream.clone(),
             reduced: true,
             busy: false,
             patience: self.patience,

@@ -1,7 +1,8 @@
 //! Variants of a server, screened and built by the shipped `vitrine`.
 
 use super::control::Base;
-use super::{Control, Server, Verdict, Waiver};
+use super::surroundings::{read, Surroundings};
+use super::{Control, Verdict, Waiver};
 use crate::scratch::Scratch;
 use serde::Deserialize;
 use std::collections::BTreeSet;
@@ -13,14 +14,13 @@ use vitrine_attest::{Error, Result};
 
 /// Folder of programs with control features, beside `image-programs`: `make controls` fills it.
 const PROGRAMS: &str = "control-programs";
-/// Upstreams of `qemu/tests/recipes/prove-gateway.toml`.
-const UPSTREAMS: [&str; 3] = ["api", "silent", "stranger"];
 const WAIVED: &str = "a mutation control: the layers behind the screen have to catch it";
 
 /// Makes variants.
 pub struct Variants<'a> {
     program: PathBuf,
     folder: &'a Path,
+    surroundings: Surroundings,
     work: Scratch,
 }
 
@@ -48,8 +48,12 @@ pub struct Masked {
 impl<'a> Variants<'a> {
     /// # Errors
     /// When there is no `vitrine` beside this program, or no place for scratch files.
-    pub fn new(folder: &'a Path) -> Result<Self> {
-        Ok(Self { program: beside("vitrine")?, folder, work: Scratch::new()? })
+    pub fn new(folder: &'a Path, surroundings: Surroundings) -> Result<Self> {
+        Ok(Self { program: beside("vitrine")?, folder, surroundings, work: Scratch::new()? })
+    }
+
+    pub fn surroundings(&self) -> &Surroundings {
+        &self.surroundings
     }
 
     /// Why this control cannot be tried.
@@ -91,12 +95,11 @@ impl<'a> Variants<'a> {
         control.recipe(self.folder, base, &waivers)
     }
 
-    /// Builds it for the proof, in the world of these names and of what stands behind a gateway. Gives the image's folder and that of
-    /// its keys.
+    /// Builds it for the proof, in its surroundings. Gives the image's folder and that of its keys.
     ///
     /// # Errors
     /// When it cannot be built.
-    pub fn build(&self, control: &Control, names: &Path, upstream: &Path) -> Result<(PathBuf, PathBuf)> {
+    pub fn build(&self, control: &Control) -> Result<(PathBuf, PathBuf)> {
         let (out, keys) = (self.work.path().join("out"), self.work.path().join("keys"));
         let base = Base::Proven(control.server);
         let recipe = self.write(&self.waived(control, base)?)?;
@@ -104,10 +107,10 @@ impl<'a> Variants<'a> {
             let made = Command::new(&self.program).arg("keygen").arg("--out").arg(&keys).output();
             succeeded("keygen", made.map_err(|e| self.unstarted(&e))?)?;
         }
-        let mut set = surroundings(control.server, names, upstream)?;
+        let mut set = self.surroundings.trust(control.server)?;
         set.push(format!("config.owner={}", read(&keys.join("owner.pub"), "look at its folder")?));
         let mut words: Vec<&OsStr> = vec!["--out".as_ref(), out.as_ref(), "--keys".as_ref(), keys.as_ref()];
-        words.extend(set.iter().flat_map(|set| ["--set".as_ref(), OsStr::new(set)]));
+        words.extend(as_options(&set));
         succeeded(&control.name, self.vitrine(control, base, &["--quiet", "build"], &recipe, &words)?)?;
         Ok((out, keys))
     }
@@ -121,6 +124,9 @@ impl<'a> Variants<'a> {
     fn vitrine(&self, control: &Control, base: Base, verb: &[&str], recipe: &Path, more: &[&OsStr]) -> Result<Output> {
         let mut command = Command::new(&self.program);
         command.args(verb).arg(recipe).arg("--lock").arg(self.folder.join(base.lock())).args(more);
+        if let Base::Proven(server) = base {
+            command.args(as_options(&self.surroundings.of_recipe(server)?));
+        }
         if let Some(feature) = &control.feature {
             command.arg("--programs").arg(programs(feature)?);
         }
@@ -132,19 +138,8 @@ impl<'a> Variants<'a> {
     }
 }
 
-/// What the small Internet's trust is put into: the root of its zones, or the only CA for what stands behind a gateway.
-fn surroundings(server: Server, names: &Path, upstream: &Path) -> Result<Vec<String>> {
-    match server {
-        Server::Exit => {
-            let anchor = read(&names.join("anchor"), "make the zones with tools/test-zones.sh")?;
-            Ok(vec![format!("config.resolver.upstream.trust_anchors=[\"{anchor}\"]")])
-        }
-        Server::Gateway => {
-            let ca =
-                read(&upstream.join("ca.der.base64"), "make it with tools/test-ca.sh, and name it with --upstream")?;
-            Ok(UPSTREAMS.map(|name| format!("config.gateway.upstreams.{name}.trust={ca}")).into())
-        }
-    }
+fn as_options(set: &[String]) -> impl Iterator<Item = &OsStr> {
+    set.iter().flat_map(|set| ["--set".as_ref(), OsStr::new(set)])
 }
 
 fn succeeded(what: &str, output: Output) -> Result<()> {
@@ -153,11 +148,6 @@ fn succeeded(what: &str, output: Output) -> Result<()> {
     }
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     Err(Error::artefact(format!("{what}: {}", said.trim()), "correct the control, or what the line above names"))
-}
-
-fn read(path: &Path, hint: &str) -> Result<String> {
-    let text = fs::read_to_string(path).map_err(|e| Error::input(format!("{}: {e}", path.display()), hint))?;
-    Ok(text.trim().to_owned())
 }
 
 fn programs(feature: &str) -> Result<PathBuf> {
