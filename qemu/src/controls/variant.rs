@@ -21,6 +21,7 @@ pub struct Variants<'a> {
     program: PathBuf,
     folder: &'a Path,
     surroundings: Surroundings,
+    lock: Option<PathBuf>,
     work: Scratch,
 }
 
@@ -49,7 +50,20 @@ impl<'a> Variants<'a> {
     /// # Errors
     /// When there is no `vitrine` beside this program, or no place for scratch files.
     pub fn new(folder: &'a Path, surroundings: Surroundings) -> Result<Self> {
-        Ok(Self { program: beside("vitrine")?, folder, surroundings, work: Scratch::new()? })
+        Self::by(beside("vitrine")?, folder, surroundings)
+    }
+
+    /// By this `vitrine`.
+    ///
+    /// # Errors
+    /// When there is no place for scratch files.
+    pub fn by(program: PathBuf, folder: &'a Path, surroundings: Surroundings) -> Result<Self> {
+        Ok(Self { program, folder, surroundings, lock: None, work: Scratch::new()? })
+    }
+
+    /// The same with another lock than the one of the control's base.
+    pub fn with_lock(self, lock: Option<PathBuf>) -> Self {
+        Self { lock, ..self }
     }
 
     pub fn surroundings(&self) -> &Surroundings {
@@ -123,7 +137,8 @@ impl<'a> Variants<'a> {
 
     fn vitrine(&self, control: &Control, base: Base, verb: &[&str], recipe: &Path, more: &[&OsStr]) -> Result<Output> {
         let mut command = Command::new(&self.program);
-        command.args(verb).arg(recipe).arg("--lock").arg(self.folder.join(base.lock())).args(more);
+        let lock = self.lock.clone().unwrap_or_else(|| self.folder.join(base.lock()));
+        command.args(verb).arg(recipe).arg("--lock").arg(lock).args(more);
         if let Base::Proven(server) = base {
             command.args(as_options(&self.surroundings.of_recipe(server)?));
         }

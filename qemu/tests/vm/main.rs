@@ -8,6 +8,7 @@ mod ask;
 mod attached;
 // the longest comes early: with two at a time, the others are done beside it
 mod behaviour;
+mod controls;
 mod crosscheck;
 mod enrolled;
 mod evidence;
