@@ -22,7 +22,7 @@ mod refusal;
 pub mod routes;
 pub mod rules;
 pub mod run;
-pub mod start;
-pub mod stop;
 mod upstream;
 mod workers;
+
+pub use vitrine_child::stop;

@@ -7,8 +7,8 @@ use std::os::fd::{FromRawFd as _, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::process::ExitCode;
 use vitrine_attest::inside::GatewayStart;
+use vitrine_child::start;
 use vitrine_gateway::run::{run, upstream_ports};
-use vitrine_gateway::start;
 use vitrine_gateway::stop::{OrStop as _, Step};
 use vitrine_sandbox::{seal, Profile, Tcp};
 use vitrine_wiping::Wiping;
@@ -32,6 +32,7 @@ fn main() -> ExitCode {
 
 fn life() -> Step {
     let init = UnixStream::from(descriptor(INIT));
+    // the TLS key is in the line: the allocator wipes it, `run` the stack below it
     let start = start::read(&init)?;
     run(init, start, seal_for)?;
     Ok(())

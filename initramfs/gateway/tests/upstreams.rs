@@ -2,12 +2,14 @@
 #![allow(clippy::disallowed_macros)]
 mod common;
 
+use base64::prelude::{Engine as _, BASE64_STANDARD};
 use common::backend::{echo, read, read_head, say, Backend};
-use common::tls::ca;
 use common::two::{block_on, connect, request};
 use common::{free_port, is_error, plain, soon, status, Running};
 use http_body_util::BodyExt as _;
+use rustls::ServerConfig;
 use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 fn down() -> SocketAddr {
@@ -131,6 +133,12 @@ fn spare_connections_that_ended() {
 fn with_tls(address: SocketAddr, name: &str, trust: Option<&str>) -> String {
     let trust = trust.map(|trust| format!("trust = \"{trust}\"\n")).unwrap_or_default();
     plain(address, "").replace("protocol = \"plain\"", &trust).replace("api.example", name)
+}
+
+/// A CA as the configuration names it, and a server's configuration with a certificate from it.
+fn ca(name: &str, years: (i32, i32)) -> (String, Arc<ServerConfig>) {
+    let (ca, config) = vitrine_tls_peer::ca(name, years);
+    (BASE64_STANDARD.encode(ca), config)
 }
 
 #[test]

@@ -8,10 +8,10 @@
 
 mod become_program;
 mod descriptors;
-mod start;
 
 use become_program::Words;
 use std::process::ExitCode;
+use vitrine_attest::inside::AppStart;
 use vitrine_sandbox::{seal, Profile, Tcp};
 
 fn main() -> ExitCode {
@@ -24,7 +24,7 @@ fn main() -> ExitCode {
 /// Returns when a step fails; None says no more than that.
 fn run() -> Option<std::convert::Infallible> {
     let init = descriptors::init_socket();
-    let app = start::read(&init)?.app;
+    let AppStart { app } = vitrine_child::start::read(&init).ok()?;
     let words = Words::new(&app)?;
     descriptors::put_away(&app, init)?;
     seal(Profile::App, Tcp { bind: &[app.port], connect: &[] }).ok()?;

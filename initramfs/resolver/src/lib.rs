@@ -18,9 +18,9 @@ pub mod run;
 pub mod server;
 pub mod service;
 pub mod special;
-pub mod start;
-pub mod stop;
 pub mod upstream;
+
+pub use vitrine_child::stop;
 
 /// What a question came in by, as far as an answer depends on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -9,10 +9,11 @@ use std::os::unix::net::UnixStream;
 use std::process::ExitCode;
 use vitrine_attest::config::Transport;
 use vitrine_attest::inside::ResolverStart;
+use vitrine_child::start;
 use vitrine_resolver::run::{run, Place};
+use vitrine_resolver::server::Ports;
 use vitrine_resolver::stop::{OrStop as _, Step};
 use vitrine_resolver::upstream::Upstream;
-use vitrine_resolver::{server::Ports, start};
 use vitrine_sandbox::{seal, Profile, Tcp};
 
 /// The socket to init.
@@ -34,6 +35,7 @@ fn main() -> ExitCode {
 
 fn life() -> Step<()> {
     let init = UnixStream::from(descriptor(INIT));
+    // the TLS key is in the line: wiped with the buffers of a process that ends, and by init_on_free
     let start = start::read(&init)?;
     run(init, start, || Some(File::from(descriptor(BLOCKLIST))), Place::STANDARD, seal_for)?;
     Ok(())

@@ -213,7 +213,10 @@ fn doh_http2() {
     runtime.block_on(async {
         let tcp = tokio::net::TcpStream::connect(resolver.doh()).await.unwrap();
         let name = rustls::pki_types::ServerName::IpAddress(resolver.doh().ip().into());
-        let stream = tokio_rustls::TlsConnector::from(tls::client_config(b"h2")).connect(name, tcp).await.unwrap();
+        let stream = tokio_rustls::TlsConnector::from(vitrine_tls_peer::client_config(b"h2", None))
+            .connect(name, tcp)
+            .await
+            .unwrap();
         let io = hyper_util::rt::TokioIo::new(stream);
         let (mut sender, connection) =
             hyper::client::conn::http2::handshake(hyper_util::rt::TokioExecutor::new(), io).await.unwrap();

@@ -6,10 +6,9 @@ mod http2;
 pub mod listen;
 mod patient;
 mod strict;
-mod tls;
 
 pub use activity::Activity;
-pub use tls::config;
+pub use vitrine_child::tls::config;
 
 use crate::forward::Service;
 use crate::workers::Workers;

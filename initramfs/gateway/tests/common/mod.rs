@@ -2,7 +2,6 @@
 #![allow(dead_code, clippy::disallowed_macros, clippy::disallowed_methods)] // each test file uses its part; a test may print
 
 pub mod backend;
-pub mod tls;
 pub mod two;
 
 use ring::signature::KeyPair as _;
@@ -11,9 +10,9 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
-use tls::Stream;
 use vitrine_attest::config::{Gateway, Span};
 use vitrine_attest::inside::{GatewayStart, TlsKey};
+use vitrine_tls_peer::Stream;
 
 /// A configuration with one plain upstream at `/v1`; `more` are lines before the tables.
 pub fn plain(upstream: SocketAddr, more: &str) -> String {
@@ -68,7 +67,7 @@ impl Running {
 
     /// A TLS connection for HTTP/1.1.
     pub fn connect(&self) -> Stream {
-        tls::connect(self.address, b"http/1.1", &self.point)
+        vitrine_tls_peer::connect(self.address, b"http/1.1", Some(&self.point), Duration::from_secs(20))
     }
 
     /// Sends bytes on a connection of their own and reads until the gateway closes it.

@@ -1,6 +1,5 @@
 //! An HTTP/2 client.
 
-use super::tls::client_config;
 use super::Running;
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::{Bytes, Incoming};
@@ -22,7 +21,7 @@ pub async fn stream(gateway: &Running, protocol: &[u8]) -> tokio_rustls::client:
     let tcp = TcpStream::connect(gateway.address).await.unwrap();
     tcp.set_nodelay(true).unwrap();
     let name = ServerName::IpAddress(gateway.address.ip().into());
-    let connector = TlsConnector::from(client_config(protocol, &gateway.point));
+    let connector = TlsConnector::from(vitrine_tls_peer::client_config(protocol, Some(&gateway.point)));
     connector.connect(name, tcp).await.unwrap()
 }
 

@@ -3,10 +3,10 @@
 mod doh;
 mod listen;
 mod stream;
-pub mod tls;
 mod udp;
 
 pub use listen::{Listeners, Ports};
+pub use vitrine_child::tls;
 
 use crate::limits;
 use crate::service::Service;
