@@ -60,7 +60,7 @@ impl Agent {
     }
 
     fn measured(introduction: Introduction, child: Child, now: Instant) -> Self {
-        let mut keeper = Keeper::new(CleanExit::Crash, now);
+        let mut keeper = Keeper::new(AGENT, CleanExit::Crash, now);
         keeper.started(Ok(child), now);
         Self {
             introduction: Introduction { measured_already: true, ..introduction },
@@ -84,8 +84,8 @@ impl Agent {
     pub fn tick(&mut self, now: Instant) {
         if self.keeper.due(now) {
             self.phase = Phase::Measuring { deadline: now + MEASURE_PATIENCE };
-            self.keeper.started(Child::start(&AGENT, None), now);
-            self.introduce(now);
+            self.keeper.started(self.keeper.launch(None), now);
+            self.keeper.tell(&self.introduction, now);
         }
         if matches!(self.phase, Phase::Measuring { deadline } if now >= deadline) {
             self.keeper.kill(now);
@@ -93,24 +93,15 @@ impl Agent {
         self.keeper.tick(now);
     }
 
-    fn introduce(&mut self, now: Instant) {
-        if self.keeper.child().is_some_and(|child| child.channel.tell(&self.introduction, now).is_err()) {
-            self.keeper.kill(now);
-        }
-    }
-
     /// For the watch.
     pub fn known(&self) -> Option<Known> {
-        self.keeper.process().map(|pid| Known { pid, program: AGENT })
+        self.keeper.known()
     }
 
     /// The watch has found this: all evidence of this boot will say so, also that of an agent that is started again.
     pub fn violation(&mut self, rule: Rule, now: Instant) {
         self.introduction.violation = Some(rule);
-        let told = |child: &mut Child| child.channel.tell(&ToAgent::Violation(rule), now).is_ok();
-        if self.keeper.child().is_some_and(|child| !told(child)) {
-            self.keeper.kill(now);
-        }
+        self.keeper.tell(&ToAgent::Violation(rule), now);
     }
 
     #[cfg(feature = "probe")]
@@ -136,14 +127,11 @@ impl Agent {
 
     /// Takes in what the agent sent, and answers its orders through `order`.
     pub fn receive(&mut self, now: Instant, order: impl FnMut(&[u8]) -> Ordered) {
-        match self.try_receive(now, order) {
-            Ok(()) => {}
-            Err(Stop("child-gone")) => self.keeper.gone(now),
-            Err(_) => self.keeper.kill(now),
-        }
+        let heard = self.hear(now, order);
+        self.keeper.heard(heard, now);
     }
 
-    fn try_receive(&mut self, now: Instant, mut order: impl FnMut(&[u8]) -> Ordered) -> Step {
+    fn hear(&mut self, now: Instant, mut order: impl FnMut(&[u8]) -> Ordered) -> Step {
         let Some(child) = self.keeper.child() else {
             return Ok(());
         };
@@ -173,11 +161,8 @@ impl Agent {
     /// These later keys are alive from now on, and no others.
     pub fn rotated(&mut self, keys: Vec<RotatedKey>, now: Instant) {
         self.introduction.rotated.clone_from(&keys);
-        let Some(child) = self.keeper.child() else {
-            return;
-        };
-        if self.phase == Phase::Serving && child.channel.tell(&ToAgent::Rotated(keys), now).is_err() {
-            self.keeper.kill(now);
+        if self.phase == Phase::Serving {
+            self.keeper.tell(&ToAgent::Rotated(keys), now);
         }
     }
 }

@@ -1,7 +1,7 @@
 use super::super::channel::Channel;
-use super::super::process::Process;
+use super::super::process::{Child, Process};
 use super::*;
-use rustix::process::{waitpid, WaitOptions};
+use rustix::process::{waitpid, Pid, WaitOptions};
 use std::io::Write as _;
 use std::os::unix::net::UnixStream;
 use std::process::Command;
@@ -20,8 +20,8 @@ fn running(now: Instant) -> (App, UnixStream) {
 }
 
 fn end(app: &mut App, now: Instant) {
-    let (pid, status) = waitpid(app.keeper.process(), WaitOptions::empty()).unwrap().unwrap();
-    app.reaped(pid, status, now);
+    let (pid, status) = waitpid(app.keeper.known().map(|known| known.pid), WaitOptions::empty()).unwrap().unwrap();
+    app.keeper.reaped(pid, status, now);
 }
 
 #[test]

@@ -1,12 +1,10 @@
 //! The gateway: it answers requests, and says in classes how many.
 
 use super::keeper::{CleanExit, Keeper};
+use super::kept::Kept;
 use super::process::Child;
-use super::program::{self, Program};
-use super::Known;
-use crate::stop::{OrStop as _, Step, Stop};
-use rustix::event::PollFd;
-use rustix::process::{Pid, WaitStatus};
+use super::program;
+use crate::stop::{OrStop as _, Step};
 use std::collections::BTreeSet;
 use std::time::Instant;
 use vitrine_attest::config::Config;
@@ -14,7 +12,6 @@ use vitrine_attest::inside::{Count, FromGateway, GatewayStart, TlsKey, MOST_COUN
 
 pub struct Gateway {
     start: GatewayStart,
-    program: Program,
     keeper: Keeper,
     /// Of the gateway that runs, since its start.
     counts: Vec<Count>,
@@ -26,11 +23,11 @@ impl Gateway {
     /// Due at once, when the configuration has a gateway.
     pub fn new(config: &Config, tls_key: TlsKey, now: Instant) -> Option<Self> {
         let gateway = config.gateway.clone()?;
-        let program = program::gateway(&gateway);
+        let keeper = Keeper::new(program::gateway(&gateway), CleanExit::Crash, now);
         let addresses = config.wireguard.addresses.iter().map(|network| network.address).collect();
         let quiet_after = config.app.as_ref().map(|app| app.forget_after);
         let start = GatewayStart { gateway, addresses, tls_key, quiet_after };
-        Some(Self { start, program, keeper: Keeper::new(CleanExit::Crash, now), counts: vec![], quiet: false })
+        Some(Self { start, keeper, counts: vec![], quiet: false })
     }
 
     /// Requests since the start of the gateway that runs; one that is started again begins anew.
@@ -42,54 +39,27 @@ impl Gateway {
     pub fn became_quiet(&mut self) -> bool {
         std::mem::take(&mut self.quiet)
     }
+}
 
-    pub fn tick(&mut self, now: Instant) {
-        if self.keeper.due(now) {
-            self.counts.clear();
-            self.keeper.started(Child::start(&self.program, None), now);
-            if self.keeper.child().is_some_and(|child| child.channel.tell(&self.start, now).is_err()) {
-                self.keeper.kill(now);
-            }
-        }
-        self.keeper.tick(now);
+impl Kept for Gateway {
+    fn keeper(&self) -> &Keeper {
+        &self.keeper
     }
 
-    /// For the watch.
-    pub fn known(&self) -> Option<Known> {
-        self.keeper.process().map(|pid| Known { pid, program: self.program })
+    fn keeper_mut(&mut self) -> &mut Keeper {
+        &mut self.keeper
     }
 
-    /// For good.
-    pub fn end(mut self, now: Instant) {
-        self.keeper.kill(now);
+    fn launch(&mut self) -> Step<Child> {
+        self.counts.clear();
+        self.keeper.launch(None)
     }
 
-    #[cfg(feature = "probe")]
-    pub fn up(&self) -> Option<Pid> {
-        self.keeper.pid()
+    fn introduce(&mut self, now: Instant) {
+        self.keeper.tell(&self.start, now);
     }
 
-    pub fn wake(&self) -> Option<Instant> {
-        self.keeper.wake()
-    }
-
-    pub fn watch<'a>(&'a self, fds: &mut Vec<PollFd<'a>>) {
-        self.keeper.watch(fds);
-    }
-
-    pub fn reaped(&mut self, pid: Pid, status: WaitStatus, now: Instant) {
-        self.keeper.reaped(pid, status, now);
-    }
-
-    pub fn receive(&mut self, now: Instant) {
-        match self.try_receive() {
-            Ok(()) => {}
-            Err(Stop("child-gone")) => self.keeper.gone(now),
-            Err(_) => self.keeper.kill(now),
-        }
-    }
-
-    fn try_receive(&mut self) -> Step {
+    fn hear(&mut self) -> Step {
         let Some(child) = self.keeper.child() else {
             return Ok(());
         };

@@ -1,6 +1,7 @@
 use super::super::channel::Channel;
 use super::super::process::Process;
 use super::*;
+use rustix::process::Pid;
 use std::io::Write as _;
 use std::os::unix::net::UnixStream;
 use std::process::Command;

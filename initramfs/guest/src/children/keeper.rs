@@ -1,9 +1,13 @@
 //! Keeps one program running: started again when it ends, with back-off when it does not last.
 
 use super::process::{Child, Process};
-use crate::stop::Step;
+use super::program::Program;
+use super::Known;
+use crate::stop::{Step, Stop};
 use rustix::event::PollFd;
 use rustix::process::{Pid, WaitStatus};
+use serde::Serialize;
+use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
 /// First pause before a restart; doubled for each child that does not last.
@@ -44,6 +48,7 @@ enum State {
 
 #[derive(Debug)]
 pub struct Keeper {
+    program: Program,
     clean: CleanExit,
     state: State,
     pause: Duration,
@@ -53,13 +58,18 @@ pub struct Keeper {
 
 impl Keeper {
     /// The first start is due at once.
-    pub fn new(clean: CleanExit, now: Instant) -> Self {
-        Self { clean, state: State::Waiting { until: now }, pause: FIRST_PAUSE, replacing: false }
+    pub fn new(program: Program, clean: CleanExit, now: Instant) -> Self {
+        Self { program, clean, state: State::Waiting { until: now }, pause: FIRST_PAUSE, replacing: false }
     }
 
-    /// Whether the program has to be started now: then call [`Self::started`].
+    /// Whether the program has to be started now: then call [`Self::launch`] and [`Self::started`].
     pub fn due(&self, now: Instant) -> bool {
         matches!(self.state, State::Waiting { until } if now >= until)
+    }
+
+    /// Starts the program, with `extra` as its descriptor 4.
+    pub fn launch(&self, extra: Option<OwnedFd>) -> Step<Child> {
+        Child::start(&self.program, extra)
     }
 
     /// What came of a start.
@@ -82,13 +92,14 @@ impl Keeper {
         matches!(self.state, State::Up { .. })
     }
 
-    /// The process that is there, running or ending.
-    pub fn process(&self) -> Option<Pid> {
-        match &self.state {
-            State::Up { child, .. } => Some(child.process.pid),
-            State::Ending { process, .. } => Some(process.pid),
-            State::Waiting { .. } => None,
-        }
+    /// The process that is there, running or ending; for the watch.
+    pub fn known(&self) -> Option<Known> {
+        let pid = match &self.state {
+            State::Up { child, .. } => child.process.pid,
+            State::Ending { process, .. } => process.pid,
+            State::Waiting { .. } => return None,
+        };
+        Some(Known { pid, program: self.program })
     }
 
     /// The running child's number, for the probe.
@@ -100,8 +111,24 @@ impl Keeper {
         }
     }
 
+    /// Tells the running child something. One that does not take it ends.
+    pub fn tell(&mut self, message: &impl Serialize, now: Instant) {
+        if self.child().is_some_and(|child| child.channel.tell(message, now).is_err()) {
+            self.kill(now);
+        }
+    }
+
+    /// What came of listening to it.
+    pub fn heard(&mut self, heard: Step, now: Instant) {
+        match heard {
+            Ok(()) => {}
+            Err(Stop("child-gone")) => self.gone(now),
+            Err(_) => self.kill(now),
+        }
+    }
+
     /// Its channel is at the end: it is given a moment to finish by itself.
-    pub fn gone(&mut self, now: Instant) {
+    fn gone(&mut self, now: Instant) {
         self.end(Some(now + ENDING_PATIENCE), now);
     }
 

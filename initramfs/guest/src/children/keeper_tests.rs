@@ -1,6 +1,6 @@
 use super::super::channel::Channel;
+use super::super::program::METRICS;
 use super::*;
-use crate::stop::Stop;
 use rustix::process::{waitpid, WaitOptions};
 use std::os::unix::net::UnixStream;
 use std::process::Command;
@@ -36,7 +36,7 @@ const SECOND: Duration = Duration::from_secs(1);
 #[test]
 fn crashes_are_backed_off_and_a_lasting_one_starts_over() {
     let now = Instant::now();
-    let mut keeper = Keeper::new(CleanExit::Forgotten, now);
+    let mut keeper = Keeper::new(METRICS, CleanExit::Forgotten, now);
     assert!(keeper.due(now));
     let mut pauses = vec![];
     for _ in 0..8 {
@@ -56,7 +56,7 @@ fn crashes_are_backed_off_and_a_lasting_one_starts_over() {
 #[test]
 fn one_that_forgot_starts_at_once() {
     let now = Instant::now();
-    let mut keeper = Keeper::new(CleanExit::Forgotten, now);
+    let mut keeper = Keeper::new(METRICS, CleanExit::Forgotten, now);
     let theirs = start(&mut keeper, "exit 0", now);
     drop(theirs);
     keeper.gone(now + SECOND);
@@ -71,7 +71,7 @@ fn one_that_forgot_starts_at_once() {
 #[test]
 fn exit_zero_of_others_is_a_crash() {
     let now = Instant::now();
-    let mut keeper = Keeper::new(CleanExit::Crash, now);
+    let mut keeper = Keeper::new(METRICS, CleanExit::Crash, now);
     let _theirs = start(&mut keeper, "exit 0", now);
     reap(&mut keeper, now + 2 * SECOND);
     assert!(!keeper.due(now + 2 * SECOND));
@@ -80,7 +80,7 @@ fn exit_zero_of_others_is_a_crash() {
 #[test]
 fn a_hanging_one_is_killed() {
     let now = Instant::now();
-    let mut keeper = Keeper::new(CleanExit::Crash, now);
+    let mut keeper = Keeper::new(METRICS, CleanExit::Crash, now);
     let theirs = start(&mut keeper, "exec sleep 60", now);
     drop(theirs);
     keeper.gone(now);
@@ -95,7 +95,7 @@ fn a_hanging_one_is_killed() {
 #[test]
 fn a_failed_start_is_backed_off() {
     let now = Instant::now();
-    let mut keeper = Keeper::new(CleanExit::Crash, now);
+    let mut keeper = Keeper::new(METRICS, CleanExit::Crash, now);
     keeper.started(Err(Stop("child-start")), now);
     assert_eq!(pause(&keeper, now), FIRST_PAUSE);
     assert!(keeper.due(now + FIRST_PAUSE));

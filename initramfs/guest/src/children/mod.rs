@@ -1,6 +1,6 @@
 //! The programs that PID 1 starts: the agent, the resolver, the gateway and what is behind it, the page of metrics.
 //!
-//! Each has a user, a root and limits of its own ([`program`]), is started again when it dies ([`keeper`]), and can
+//! Each has a user, a root and limits of its own ([`program`]), is started again when it dies ([`keeper`], [`kept`]), and can
 //! say one kind of line ([`agent`], [`resolver`], [`gateway`], [`page`]; [`app`] none). None of them can hold up PID 1 or another one.
 
 mod agent;
@@ -8,6 +8,7 @@ mod app;
 mod channel;
 mod gateway;
 mod keeper;
+mod kept;
 mod line;
 mod page;
 mod process;
@@ -22,6 +23,7 @@ pub use page::Page;
 pub use resolver::Resolver;
 pub use roots::{hand_over_tpm, prepare_roots};
 
+use kept::Kept;
 use rustix::event::PollFd;
 use rustix::process::{waitpid, Pid, WaitOptions};
 use std::time::Instant;
@@ -55,96 +57,61 @@ pub struct Children {
 }
 
 impl Children {
+    /// All but the agent.
+    fn kept(&self) -> impl Iterator<Item = &dyn Kept> {
+        fn of<K: Kept>(child: &Option<K>) -> Option<&dyn Kept> {
+            child.as_ref().map(|child| child as &dyn Kept)
+        }
+        [of(&self.resolver), of(&self.gateway), of(&self.app), of(&self.page)].into_iter().flatten()
+    }
+
+    /// All but the agent, to do something with them.
+    fn kept_mut(&mut self) -> impl Iterator<Item = &mut dyn Kept> {
+        fn of<K: Kept>(child: &mut Option<K>) -> Option<&mut dyn Kept> {
+            child.as_mut().map(|child| child as &mut dyn Kept)
+        }
+        [of(&mut self.resolver), of(&mut self.gateway), of(&mut self.app), of(&mut self.page)].into_iter().flatten()
+    }
+
     /// Starts what is due, ends what hangs.
     pub fn tick(&mut self, now: Instant) {
         self.agent.tick(now);
-        if let Some(resolver) = &mut self.resolver {
-            resolver.tick(now);
-        }
-        if let Some(gateway) = &mut self.gateway {
-            gateway.tick(now);
-        }
-        if let Some(app) = &mut self.app {
-            app.tick(now);
-        }
-        if let Some(page) = &mut self.page {
-            page.tick(now);
-        }
+        self.kept_mut().for_each(|child| child.tick(now));
     }
 
     /// When [`Self::tick`] has something to do.
     pub fn wake(&self) -> Option<Instant> {
-        let others = [
-            self.resolver.as_ref().and_then(Resolver::wake),
-            self.gateway.as_ref().and_then(Gateway::wake),
-            self.app.as_ref().and_then(App::wake),
-            self.page.as_ref().and_then(Page::wake),
-        ];
-        others.into_iter().chain([self.agent.wake()]).flatten().min()
+        let others = self.kept().map(|child| child.keeper().wake());
+        others.chain([self.agent.wake()]).flatten().min()
     }
 
     /// Adds everything to be polled. After the poll, [`Self::receive`] and [`Self::reap`] see what happened.
     pub fn watch<'a>(&'a self, fds: &mut Vec<PollFd<'a>>) {
         self.agent.watch(fds);
-        if let Some(resolver) = &self.resolver {
-            resolver.watch(fds);
-        }
-        if let Some(gateway) = &self.gateway {
-            gateway.watch(fds);
-        }
-        if let Some(app) = &self.app {
-            app.watch(fds);
-        }
-        if let Some(page) = &self.page {
-            page.watch(fds);
-        }
+        self.kept().for_each(|child| child.keeper().watch(fds));
     }
 
     /// Takes in what they sent, without waiting; the agent's orders go through `order`.
     pub fn receive(&mut self, now: Instant, order: impl FnMut(&[u8]) -> Ordered) {
         self.agent.receive(now, order);
-        if let Some(resolver) = &mut self.resolver {
-            resolver.receive(now);
-        }
-        if let Some(gateway) = &mut self.gateway {
-            gateway.receive(now);
-        }
-        if let Some(app) = &mut self.app {
-            app.receive(now);
-            if self.gateway.as_mut().is_some_and(Gateway::became_quiet) {
+        self.kept_mut().for_each(|child| child.receive(now));
+        if let (Some(gateway), Some(app)) = (&mut self.gateway, &mut self.app) {
+            if gateway.became_quiet() {
                 app.forget(now);
             }
-        }
-        if let Some(page) = &mut self.page {
-            page.receive(now);
         }
     }
 
     /// Everyone who is there, for the watch.
     pub fn known(&self) -> Vec<Known> {
-        let others = [
-            self.resolver.as_ref().and_then(Resolver::known),
-            self.gateway.as_ref().and_then(Gateway::known),
-            self.app.as_ref().and_then(App::known),
-            self.page.as_ref().and_then(Page::known),
-        ];
-        others.into_iter().chain([self.agent.known()]).flatten().collect()
+        let others = self.kept().map(|child| child.keeper().known());
+        others.chain([self.agent.known()]).flatten().collect()
     }
 
     /// The agent alone stays: evidence can be had, and nothing else.
     pub fn withdraw(&mut self, now: Instant) {
-        if let Some(resolver) = self.resolver.take() {
-            resolver.end(now);
-        }
-        if let Some(gateway) = self.gateway.take() {
-            gateway.end(now);
-        }
-        if let Some(app) = self.app.take() {
-            app.end(now);
-        }
-        if let Some(page) = self.page.take() {
-            page.end(now);
-        }
+        self.kept_mut().for_each(|child| child.keeper_mut().kill(now));
+        (self.resolver, self.gateway, self.app, self.page) = (None, None, None, None);
     }
 
     /// Takes the exit states of all that have died; PID 1 inherits every orphan as well. Whether one of them was none of
@@ -154,17 +121,8 @@ impl Children {
         while let Ok(Some((pid, status))) = waitpid(None, WaitOptions::NOHANG) {
             stranger |= !self.known().iter().any(|known| known.pid == pid);
             self.agent.reaped(pid, status, now);
-            if let Some(resolver) = &mut self.resolver {
-                resolver.reaped(pid, status, now);
-            }
-            if let Some(gateway) = &mut self.gateway {
-                gateway.reaped(pid, status, now);
-            }
-            if let Some(app) = &mut self.app {
-                app.reaped(pid, status, now);
-            }
-            if let Some(page) = &mut self.page {
-                page.reaped(pid, status, now);
+            for child in self.kept_mut() {
+                child.keeper_mut().reaped(pid, status, now);
             }
         }
         stranger
@@ -172,13 +130,16 @@ impl Children {
 
     /// Name and number of each child that is up, for the probe; those that its image has come first.
     #[cfg(feature = "probe")]
-    pub fn up(&self) -> [(&'static str, Option<rustix::process::Pid>); 5] {
+    pub fn up(&self) -> [(&'static str, Option<Pid>); 5] {
+        fn up<K: Kept>(child: &Option<K>) -> Option<Pid> {
+            child.as_ref().and_then(|child| child.keeper().pid())
+        }
         [
             ("agent", self.agent.serving()),
-            ("resolver", self.resolver.as_ref().and_then(Resolver::up)),
-            ("metrics", self.page.as_ref().and_then(Page::up)),
-            ("gateway", self.gateway.as_ref().and_then(Gateway::up)),
-            ("app", self.app.as_ref().and_then(App::up)),
+            ("resolver", up(&self.resolver)),
+            ("metrics", up(&self.page)),
+            ("gateway", up(&self.gateway)),
+            ("app", up(&self.app)),
         ]
     }
 

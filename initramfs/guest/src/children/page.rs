@@ -1,12 +1,10 @@
 //! The metrics program: it gets a page and serves it. It is asked nothing and says nothing.
 
 use super::keeper::{CleanExit, Keeper};
-use super::process::Child;
+use super::kept::Kept;
 use super::program::METRICS;
-use super::Known;
 use crate::stop::{Step, Stop};
-use rustix::event::PollFd;
-use rustix::process::{Pid, WaitStatus};
+use serde::de::IgnoredAny;
 use std::time::Instant;
 use vitrine_attest::config::{Config, Level};
 use vitrine_attest::inside::ToMetrics;
@@ -22,71 +20,48 @@ impl Page {
     /// Due at once, unless the configuration tells nothing.
     pub fn new(config: &Config, text: String, now: Instant) -> Option<Self> {
         let port = config.metrics.port;
-        (config.metrics.level != Level::L0).then(|| Self { port, text, keeper: Keeper::new(CleanExit::Crash, now) })
+        let keeper = Keeper::new(METRICS, CleanExit::Crash, now);
+        (config.metrics.level != Level::L0).then_some(Self { port, text, keeper })
     }
 
     /// The page from now on.
     pub fn replace(&mut self, text: String, now: Instant) {
         self.text = text;
-        let message = ToMetrics::Text(self.text.clone());
-        if self.keeper.child().is_some_and(|child| child.channel.tell(&message, now).is_err()) {
-            self.keeper.kill(now);
-        }
+        self.tell_text(now);
     }
 
-    pub fn tick(&mut self, now: Instant) {
-        if self.keeper.due(now) {
-            self.keeper.started(Child::start(&METRICS, None), now);
-            if self.first_words(now).is_err() {
-                self.keeper.kill(now);
-            }
-        }
-        self.keeper.tick(now);
+    fn tell_text(&mut self, now: Instant) {
+        self.keeper.tell(&ToMetrics::Text(self.text.clone()), now);
+    }
+}
+
+impl Kept for Page {
+    fn keeper(&self) -> &Keeper {
+        &self.keeper
     }
 
-    fn first_words(&mut self, now: Instant) -> Step {
-        let Some(child) = self.keeper.child() else { return Ok(()) };
-        child.channel.tell(&ToMetrics::Port(self.port), now)?;
-        child.channel.tell(&ToMetrics::Text(self.text.clone()), now)
+    fn keeper_mut(&mut self) -> &mut Keeper {
+        &mut self.keeper
     }
 
-    /// For the watch.
-    pub fn known(&self) -> Option<Known> {
-        self.keeper.process().map(|pid| Known { pid, program: METRICS })
-    }
-
-    /// For good.
-    pub fn end(mut self, now: Instant) {
-        self.keeper.kill(now);
-    }
-
-    #[cfg(feature = "probe")]
-    pub fn up(&self) -> Option<Pid> {
-        self.keeper.pid()
-    }
-
-    pub fn wake(&self) -> Option<Instant> {
-        self.keeper.wake()
-    }
-
-    pub fn watch<'a>(&'a self, fds: &mut Vec<PollFd<'a>>) {
-        self.keeper.watch(fds);
-    }
-
-    pub fn reaped(&mut self, pid: Pid, status: WaitStatus, now: Instant) {
-        self.keeper.reaped(pid, status, now);
+    fn introduce(&mut self, now: Instant) {
+        self.keeper.tell(&ToMetrics::Port(self.port), now);
+        self.tell_text(now);
     }
 
     /// Whatever it says is wrong; what is expected is the end of its output.
-    pub fn receive(&mut self, now: Instant) {
+    fn hear(&mut self) -> Step {
         let Some(child) = self.keeper.child() else {
-            return;
+            return Ok(());
         };
-        let said = child.channel.receive().and_then(|()| child.channel.message::<serde::de::IgnoredAny>());
-        match said {
-            Ok(None) => {}
-            Err(Stop("child-gone")) => self.keeper.gone(now),
-            Ok(Some(_)) | Err(_) => self.keeper.kill(now),
+        child.channel.receive()?;
+        match child.channel.message()? {
+            None => Ok(()),
+            Some(IgnoredAny) => Err(Stop("child-line")),
         }
     }
 }
+
+#[cfg(test)]
+#[path = "page_tests.rs"]
+mod tests;

@@ -1,13 +1,11 @@
 //! The resolver. It ends itself to forget, and says one number.
 
 use super::keeper::{CleanExit, Keeper};
+use super::kept::Kept;
 use super::process::Child;
-use super::program::{self, Program};
-use super::Known;
-use crate::stop::{OrStop as _, Step, Stop};
-use rustix::event::PollFd;
+use super::program;
+use crate::stop::{OrStop as _, Step};
 use rustix::fs::{open, Mode, OFlags};
-use rustix::process::{Pid, WaitStatus};
 use std::ffi::CStr;
 use std::time::Instant;
 use vitrine_attest::config::Config;
@@ -18,7 +16,6 @@ const BLOCKLIST: &CStr = c"/etc/vitrine/blocklist";
 
 pub struct Resolver {
     start: ResolverStart,
-    program: Program,
     keeper: Keeper,
     /// Of the resolvers before this one, and of this one so far.
     former: u64,
@@ -29,73 +26,42 @@ impl Resolver {
     /// Due at once, when the configuration has a resolver.
     pub fn new(config: &Config, tls_key: TlsKey, now: Instant) -> Option<Self> {
         let resolver = config.resolver.clone()?;
-        let program = program::resolver(&resolver);
+        let keeper = Keeper::new(program::resolver(&resolver), CleanExit::Forgotten, now);
         let addresses = config.wireguard.addresses.iter().map(|network| network.address).collect();
         let start = ResolverStart { resolver, addresses, tls_key };
-        Some(Self { start, program, keeper: Keeper::new(CleanExit::Forgotten, now), former: 0, current: 0 })
+        Some(Self { start, keeper, former: 0, current: 0 })
     }
 
     /// Names refused because of the blocklist since the boot.
     pub fn blocked(&self) -> u64 {
         self.former.saturating_add(self.current)
     }
+}
 
-    pub fn tick(&mut self, now: Instant) {
-        if self.keeper.due(now) {
-            self.former = self.blocked();
-            self.current = 0;
-            self.keeper.started(self.launch(), now);
-            if self.keeper.child().is_some_and(|child| child.channel.tell(&self.start, now).is_err()) {
-                self.keeper.kill(now);
-            }
-        }
-        self.keeper.tick(now);
+impl Kept for Resolver {
+    fn keeper(&self) -> &Keeper {
+        &self.keeper
     }
 
-    fn launch(&self) -> Step<Child> {
+    fn keeper_mut(&mut self) -> &mut Keeper {
+        &mut self.keeper
+    }
+
+    fn launch(&mut self) -> Step<Child> {
+        self.former = self.blocked();
+        self.current = 0;
         let list = match self.start.resolver.blocklist {
             Some(_) => Some(open(BLOCKLIST, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).or_stop("child-start")?),
             None => None,
         };
-        Child::start(&self.program, list)
+        self.keeper.launch(list)
     }
 
-    /// For the watch.
-    pub fn known(&self) -> Option<Known> {
-        self.keeper.process().map(|pid| Known { pid, program: self.program })
+    fn introduce(&mut self, now: Instant) {
+        self.keeper.tell(&self.start, now);
     }
 
-    /// For good.
-    pub fn end(mut self, now: Instant) {
-        self.keeper.kill(now);
-    }
-
-    #[cfg(feature = "probe")]
-    pub fn up(&self) -> Option<Pid> {
-        self.keeper.pid()
-    }
-
-    pub fn wake(&self) -> Option<Instant> {
-        self.keeper.wake()
-    }
-
-    pub fn watch<'a>(&'a self, fds: &mut Vec<PollFd<'a>>) {
-        self.keeper.watch(fds);
-    }
-
-    pub fn reaped(&mut self, pid: Pid, status: WaitStatus, now: Instant) {
-        self.keeper.reaped(pid, status, now);
-    }
-
-    pub fn receive(&mut self, now: Instant) {
-        match self.try_receive() {
-            Ok(()) => {}
-            Err(Stop("child-gone")) => self.keeper.gone(now),
-            Err(_) => self.keeper.kill(now),
-        }
-    }
-
-    fn try_receive(&mut self) -> Step {
+    fn hear(&mut self) -> Step {
         let Some(child) = self.keeper.child() else {
             return Ok(());
         };
@@ -113,6 +79,7 @@ mod tests {
     use super::super::channel::Channel;
     use super::super::process::Process;
     use super::*;
+    use rustix::process::Pid;
     use std::io::Write as _;
     use std::os::unix::net::UnixStream;
     use std::process::Command;
@@ -181,7 +148,7 @@ mod tests {
         drop(theirs);
         resolver.receive(now);
         assert!(process.try_wait().unwrap().is_none(), "not killed yet");
-        let late = resolver.wake().unwrap();
+        let late = resolver.keeper.wake().unwrap();
         assert!(late <= now + Duration::from_secs(2));
         resolver.tick(late);
         process.wait().unwrap();
