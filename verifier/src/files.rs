@@ -1,12 +1,14 @@
 //! Files in and out, with limits.
 
-use crate::server::random;
+mod part;
+
+pub use part::Part;
+
 use rustix::fs::{flock, FlockOperation};
 use std::fs::{File, OpenOptions};
-use std::io::{Read as _, Write as _};
+use std::io::Read as _;
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::Path;
-use vitrine_attest::digest::hex;
 use vitrine_attest::{Error, Result};
 
 /// Reads a file of at most `limit` bytes.
@@ -72,20 +74,11 @@ pub fn write_state(path: &Path, bytes: &[u8]) -> Result<()> {
 }
 
 fn replace(path: &Path, bytes: &[u8], mode: u32, hint: &str) -> Result<()> {
-    let mut name = path.file_name().unwrap_or_default().to_os_string();
-    // random: in a container every program has the same number, and one that was killed has left its part
-    name.push(format!(".{}.part", hex(&random()?[..8])));
-    let part = path.with_file_name(name);
-    let write = || {
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(&part)?;
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        std::fs::rename(&part, path)
-    };
-    write().map_err(|e: std::io::Error| {
-        let _ = std::fs::remove_file(&part);
-        Error::host(format!("{}: {e}", path.display()), hint)
-    })
+    let written = Part::beside(path, mode)?.and_then(|mut part| {
+        part.write_all(bytes)?;
+        part.finish()
+    });
+    written.map_err(|e| Error::host(format!("{}: {e}", path.display()), hint))
 }
 
 #[cfg(test)]

@@ -1,11 +1,10 @@
 //! Where an answer goes: each piece at once.
 
-use crate::server::random;
+use crate::files::Part;
 use hyper::body::Bytes;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use vitrine_attest::digest::hex;
 use vitrine_attest::{Error, Result};
 
 #[derive(Debug)]
@@ -25,7 +24,7 @@ impl Output {
         let opened = if special {
             OpenOptions::new().write(true).open(path).map(|file| Self::Device(file, path.to_owned()))
         } else {
-            Part::beside(path)?.map(Self::File)
+            Part::beside(path, 0o666)?.map(Self::File)
         };
         opened.map_err(|e| unwritten(&path.display().to_string(), &e))
     }
@@ -43,7 +42,7 @@ impl Output {
         let (name, written) = match self {
             Self::Stdout => ("stdout".into(), at_once(&mut io::stdout().lock(), piece)),
             Self::Device(file, path) => (path.display().to_string(), at_once(file, piece)),
-            Self::File(part) => (part.path.display().to_string(), part.file.write_all(piece)),
+            Self::File(part) => (part.path().display().to_string(), part.write_all(piece)),
         };
         written.map_err(|e| unwritten(&name, &e))
     }
@@ -55,7 +54,10 @@ impl Output {
     pub fn finish(self) -> Result<()> {
         match self {
             Self::Stdout | Self::Device(..) => Ok(()),
-            Self::File(mut part) => part.finish().map_err(|e| unwritten(&part.path.display().to_string(), &e)),
+            Self::File(part) => {
+                let name = part.path().display().to_string();
+                part.finish().map_err(|e| unwritten(&name, &e))
+            }
         }
     }
 }
@@ -67,40 +69,6 @@ fn at_once(writer: &mut impl Write, piece: &[u8]) -> io::Result<()> {
 
 fn unwritten(name: &str, error: &io::Error) -> Error {
     Error::host(format!("{name}: the answer cannot be written: {error}"), "choose another place with --output")
-}
-
-/// A file beside its place, gone unless it is finished.
-#[derive(Debug)]
-pub struct Part {
-    path: PathBuf,
-    part: PathBuf,
-    file: File,
-    whole: bool,
-}
-
-impl Part {
-    fn beside(path: &Path) -> Result<io::Result<Self>> {
-        let mut name = path.file_name().unwrap_or_default().to_os_string();
-        name.push(format!(".{}.part", hex(&random()?[..8])));
-        let part = path.with_file_name(name);
-        let opened = OpenOptions::new().write(true).create_new(true).open(&part);
-        Ok(opened.map(|file| Self { path: path.to_owned(), part, file, whole: false }))
-    }
-
-    fn finish(&mut self) -> io::Result<()> {
-        self.file.sync_all()?;
-        std::fs::rename(&self.part, &self.path)?;
-        self.whole = true;
-        Ok(())
-    }
-}
-
-impl Drop for Part {
-    fn drop(&mut self) {
-        if !self.whole {
-            let _ = std::fs::remove_file(&self.part);
-        }
-    }
 }
 
 #[cfg(test)]
