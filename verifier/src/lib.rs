@@ -37,6 +37,7 @@ pub mod proxy;
 pub mod published;
 pub mod report;
 pub mod roots;
+pub mod runtime;
 pub mod scratch;
 pub mod secret_key;
 pub mod server;

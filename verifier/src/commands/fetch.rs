@@ -6,6 +6,7 @@ use crate::cli::Fetch;
 use crate::fetch::{exchange, Data, Output, Parts, Wanted};
 use crate::gateway::{client, Address};
 use crate::http_serve::signals;
+use crate::runtime;
 use std::fmt::Write as _;
 use std::time::Duration;
 use vitrine_attest::event_log::printable;
@@ -38,17 +39,14 @@ fn send(args: &Fetch, address: &Address, accepted: &Accepted, parts: Parts, outp
     let wanted = Wanted { include: args.include, fail: args.fail.then_some(FAILED) };
     let longest = args.max_time.map_or(Duration::MAX, Duration::from_secs);
     let failed = |e: std::io::Error| Error::host(format!("cannot begin: {e}"), "try again");
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
-    let ended = runtime.block_on(async {
+    runtime::run(failed, async {
         let signals = signals()?;
         tokio::select! {
             ended = exchange(address, &tls, parts, output, wanted) => ended,
             () = tokio::time::sleep(longest) => Err(late(args.max_time)),
             () = signals => Err(Error::host("ended by a signal, before the answer was whole", "run it again")),
         }
-    });
-    runtime.shutdown_background(); // a thread may still wait for who reads our output
-    ended
+    })
 }
 
 fn late(seconds: Option<u64>) -> Error {

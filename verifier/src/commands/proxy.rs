@@ -9,6 +9,7 @@ use crate::clock::{now, timestamp};
 use crate::gateway::Address;
 use crate::http_serve::{listen, signals};
 use crate::proxy::{publisher, serve, uptime, Guard, Limits, Proxy, Publisher, Refusal};
+use crate::runtime;
 use crate::server::Server;
 use serde_json::{json, Value};
 use std::net::SocketAddr;
@@ -68,9 +69,8 @@ fn run_until_a_signal(
     checker: Checker,
 ) -> Result<()> {
     let failed = |e: std::io::Error| Error::host(format!("cannot serve: {e}"), "try again");
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
     listener.set_nonblocking(true).map_err(failed)?;
-    let ended = runtime.block_on(async {
+    runtime::run(failed, async {
         let listener = tokio::net::TcpListener::from_std(listener).map_err(failed)?;
         let signals = signals()?;
         checker.ready(address, &proxy.gateway)?;
@@ -78,9 +78,7 @@ fn run_until_a_signal(
             () = serve(listener, proxy, signals) => Ok(()),
             ended = checker.run() => ended,
         }
-    });
-    runtime.shutdown_background(); // a check may still wait for its server
-    ended
+    })
 }
 
 /// Checks the server again and again, and tells of changes.

@@ -11,6 +11,7 @@ mod pace;
 #[cfg(test)]
 mod tests;
 
+use crate::runtime::one_thread;
 use http_body_util::Full;
 use hyper::body::{Body as _, Bytes, Incoming};
 use hyper::header::{HeaderName, HeaderValue, ALLOW, CONTENT_TYPE};
@@ -141,8 +142,7 @@ pub fn serve_within(
     until: impl Future<Output = ()>,
 ) -> Result<()> {
     let failed = |e: std::io::Error| Error::host(format!("cannot serve: {e}"), "try again");
-    let mut builder = tokio::runtime::Builder::new_current_thread();
-    let runtime = builder.enable_all().max_blocking_threads(HANDLERS).build().map_err(failed)?;
+    let runtime = one_thread().max_blocking_threads(HANDLERS).build().map_err(failed)?;
     listener.set_nonblocking(true).map_err(failed)?;
     let tasks = tokio::task::LocalSet::new();
     let ended = tasks.block_on(&runtime, async {
