@@ -76,22 +76,28 @@ impl AppSpec {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AppInput {
     pub files: BTreeMap<String, Vec<u8>>,
-    pub sources: BTreeMap<String, Vec<u8>>,
+    /// Of `app.sources`; None: the audit reads the files, which are not kept twice for it.
+    sources: Option<BTreeMap<String, Vec<u8>>>,
     pub waivers: Vec<Waiver>,
     pub program: AppProgram,
 }
 
 impl AppInput {
+    /// What the audit reads.
+    pub fn sources(&self) -> &BTreeMap<String, Vec<u8>> {
+        self.sources.as_ref().unwrap_or(&self.files)
+    }
+
     /// Of everything in it: two inputs with one digest give one image and one report.
     pub fn digest(&self) -> Sha256 {
         let waivers = self.waivers.iter().map(|waiver| format!("{waiver:?}\n")).collect::<String>();
-        let parts = [listing(&self.files), listing(&self.sources), waivers];
+        let parts = [listing(&self.files), listing(self.sources()), waivers];
         Sha256::of_parts(&[b"vitrine app v1\0", &parts.map(|part| Sha256::of(part.as_bytes()).0).concat()])
     }
 
     /// [`vitrine_attest::app_facts::AppFacts::sources`]
     pub fn sources_digest(&self) -> Sha256 {
-        Sha256::of(listing(&self.sources).as_bytes())
+        Sha256::of(listing(self.sources()).as_bytes())
     }
 }
 
@@ -147,10 +153,8 @@ fn read(spec: &AppSpec, merged: &Placed, source: &dyn Source) -> Result<AppInput
     let at = |key: &str, name: &str| beside(merged, &["app".into(), key.into()]).join(name);
     let files = folder(&at("files", &spec.files), source).map_err(|why| ("app.files", why))?;
     let program = app_program::of(spec, &files)?;
-    let sources = match &spec.sources {
-        Some(name) => folder(&at("sources", name), source).map_err(|why| ("app.sources", why))?,
-        None => files.clone(),
-    };
+    let sources = spec.sources.as_ref().map(|name| folder(&at("sources", name), source));
+    let sources = sources.transpose().map_err(|why| ("app.sources", why))?;
     let waivers = match &spec.waivers {
         Some(name) => waivers(&at("waivers", name), source).map_err(|why| ("app.waivers", why))?,
         None => vec![],

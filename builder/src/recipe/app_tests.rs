@@ -64,7 +64,7 @@ fn a_binary_names_its_sources() {
     let command = RECIPE.lines().find(|line| line.starts_with("command")).unwrap();
     let text = RECIPE.replace("files = \"srv\"\n", "").replace(command, BINARY);
     let input = load(&text).unwrap().app_input.unwrap();
-    assert_eq!((input.program, input.sources.len()), (AppProgram::Binary, 1));
+    assert_eq!((input.program, input.sources().len()), (AppProgram::Binary, 1));
     let error = load(&text.replace("sources = \"src\"\n", "")).unwrap_err();
     assert!(error.what.contains("r/x.toml:") && error.what.contains("app.sources: the program is a binary"), "{error}");
     let error = load(&text.replace("/srv/server", "/srv/none")).unwrap_err();

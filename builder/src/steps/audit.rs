@@ -50,10 +50,10 @@ impl Audited {
         };
         with.progress.step("audit the sources of app");
         let options = Options { waivers: input.waivers.clone(), without: spec.without.iter().cloned().collect() };
-        let audit = audit_files(&input.sources, &options, &Rules::standard()).map_err(|e| e.within("app.without"))?;
+        let audit = audit_files(input.sources(), &options, &Rules::standard()).map_err(|e| e.within("app.without"))?;
         let findings = Findings::of(&audit)?;
         keep(&findings)?;
-        judge(&audit, &input.sources)?;
+        judge(&audit, input.sources())?;
         if input.program == AppProgram::Binary {
             with.progress
                 .note("the program of [app] is a binary: that it was made from the audited sources is your word alone");
