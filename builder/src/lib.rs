@@ -38,3 +38,4 @@ pub mod uki;
 pub mod update;
 pub mod userland;
 pub mod vendor;
+mod waiver_file;

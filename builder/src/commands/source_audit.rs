@@ -1,15 +1,13 @@
 //! `vitrine screen --source DIR`: the source audit.
 
 use super::Outcome;
-use crate::bounded;
+use crate::recipe::Disk;
+use crate::waiver_file;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use vitrine_attest::{Error, Result};
 use vitrine_initramfs::{sarif, Finding, RuleText};
-use vitrine_source_audit::{audit, waivers, Audit, Options, Rules};
-
-/// Bytes of a file of waivers.
-const WAIVER_BYTES: u64 = 1 << 20;
+use vitrine_source_audit::{audit, Audit, Options, Rules};
 
 /// What could not be judged, in SARIF, which has no other place for it.
 const UNJUDGED: RuleText<'static> = RuleText {
@@ -48,12 +46,9 @@ fn to_sarif(audit: &Audit) -> Value {
 }
 
 fn read_waivers(path: &Path) -> Result<Vec<vitrine_attest::statement::Waiver>> {
-    let refuse = |e: std::io::Error| Error::input(format!("{}: {e}", path.display()), "give --waivers a file (TOML)");
-    let bytes = bounded::read(path, WAIVER_BYTES).map_err(refuse)?;
-    let text = String::from_utf8(bytes).map_err(|_| {
+    waiver_file::read(path, &Disk)?.ok_or_else(|| {
         Error::input(format!("{}: is no UTF-8", path.display()), "write [[waiver]] with rule, path and reason")
-    })?;
-    waivers(&text).map_err(|e| e.within(path.display()))
+    })
 }
 
 fn verdict(code: u8) -> &'static str {

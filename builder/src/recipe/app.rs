@@ -5,6 +5,7 @@ use super::problems::Problems;
 use super::source::Source;
 use super::tree::Placed;
 use super::{app_program, Recipe};
+use crate::waiver_file;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -16,10 +17,9 @@ use vitrine_initramfs::{ImagePath, APP_ROOT};
 
 /// Where the operator's files lie, as the program sees it.
 pub const SRV: &str = "/srv";
-/// Bytes of one file, of all files of one folder, and of the file of waivers.
+/// Bytes of one file, and of all files of one folder.
 const FILE_LIMIT: u64 = 64 << 20;
 const FOLDER_LIMIT: u64 = 128 << 20;
-const WAIVER_LIMIT: u64 = 1 << 20;
 
 /// ```toml
 /// [app]
@@ -190,9 +190,8 @@ fn folder(path: &Path, source: &dyn Source) -> Result<BTreeMap<String, Vec<u8>>,
 }
 
 fn waivers(path: &Path, source: &dyn Source) -> Result<Vec<Waiver>, String> {
-    let bytes = source.read(path, WAIVER_LIMIT).map_err(|e| format!("{}: {e}", path.display()))?;
-    let text = String::from_utf8(bytes).map_err(|_| format!("{} is no UTF-8", path.display()))?;
-    vitrine_source_audit::waivers(&text).map_err(|e| format!("{}: {}", path.display(), e.what))
+    let waivers = waiver_file::read(path, source).map_err(|e| e.what)?;
+    waivers.ok_or_else(|| format!("{} is no UTF-8", path.display()))
 }
 
 #[cfg(test)]
