@@ -4,21 +4,21 @@ use super::{Cidr, Span};
 use serde::{Deserialize, Serialize};
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, default)]
 pub struct Attestation {
     /// TCP port the agent answers on (HTTP; what it serves is signed, not secret).
-    #[serde(default = "default_attestation_port")]
     pub port: u16,
+}
+
+impl Attestation {
+    /// Where the configuration says nothing, and what a client asks that was told no port.
+    pub const PORT: u16 = 8787;
 }
 
 impl Default for Attestation {
     fn default() -> Self {
-        Self { port: default_attestation_port() }
+        Self { port: Self::PORT }
     }
-}
-
-fn default_attestation_port() -> u16 {
-    8787
 }
 
 /// Who may be a client. Never which: peers are personal data and come by the owner's orders.

@@ -2,10 +2,9 @@
 
 use hyper::Uri;
 use rustls::pki_types::ServerName;
+use vitrine_attest::config::Attestation;
 use vitrine_attest::{Error, Result};
 
-/// Where a server is asked for evidence, unless its configuration says otherwise.
-const ATTESTATION_PORT: u16 = 8787;
 const HTTPS_PORT: u16 = 443;
 const HINT: &str = "write it as https://HOST/PATH, https://HOST:PORT/PATH or https://[IPV6]:PORT/PATH";
 
@@ -51,9 +50,9 @@ impl Address {
         Ok(Self { host, port, name, authority, target })
     }
 
-    /// Where its evidence is, if nobody says otherwise: the same host, plain HTTP.
+    /// Where its evidence is, if nobody says otherwise: the same host, plain HTTP, the port of a configuration that names none.
     pub fn attestation(&self) -> String {
-        format!("http://{}:{ATTESTATION_PORT}", self.host)
+        format!("http://{}:{}", self.host, Attestation::PORT)
     }
 
     /// Host and port to connect to; the host without brackets.
