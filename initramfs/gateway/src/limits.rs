@@ -49,6 +49,8 @@ pub const INIT: Duration = Duration::from_millis(250);
 /// An HTTP/2 stream whose client takes nothing, and an upstream that neither takes nor answers, have this much longer than
 /// `limits.idle`: so that the one who is really waited for is blamed first.
 pub const SLACK: Duration = Duration::from_millis(500);
+/// As many connections have to go, and half of all, before memory is given back to the kernel; looked for at each [`TICK`].
+pub const CROWD: usize = 256;
 /// For a connection's last bytes.
 pub const FAREWELL: Duration = Duration::from_secs(2);
 /// Bytes that a client may send after he was refused, so that he can read why.

@@ -41,8 +41,9 @@ pub fn run(init: InitSocket, start: GatewayStart, seal: impl FnOnce(&GatewayStar
     workers::event_loop()?.block_on(async {
         let listener = TcpListener::from_std(listener).or_stop("listen")?;
         let init = UnixStream::from_std(init).or_stop("init-socket")?;
-        tokio::spawn(client::accept(listener, workers, service.limits.connections));
-        watch(init, &services, quiet).await;
+        let workers = Arc::new(workers);
+        tokio::spawn(client::accept(listener, workers.clone(), service.limits.connections));
+        watch(init, &services, &workers, quiet).await;
         Ok(())
     })
 }
@@ -66,12 +67,13 @@ fn descriptors(limits: &Limits) -> Step {
 }
 
 /// Tells init the counts, ends connections that nobody needs, and waits for the end.
-async fn watch(mut init: UnixStream, services: &[Arc<Service>], mut quiet: Quiet) {
+async fn watch(mut init: UnixStream, services: &[Arc<Service>], workers: &Workers, mut quiet: Quiet) {
     // they share what is asked here
     let Some(service) = services.first() else { return };
     let mut tick = interval(limits::INIT);
     let mut report = Report { told: 0, last: None };
     let mut swept = Instant::now();
+    let mut crowd = Crowd::default();
     let mut byte = [0];
     loop {
         tick.tick().await;
@@ -81,6 +83,9 @@ async fn watch(mut init: UnixStream, services: &[Arc<Service>], mut quiet: Quiet
         }
         if swept.elapsed() >= limits::TICK {
             services.iter().for_each(|service| service.sweep());
+            if crowd.has_gone(workers.connections()) {
+                vitrine_wiping::give_back();
+            }
             swept = Instant::now();
         }
         for message in [report.due(service), quiet.due(service)].into_iter().flatten() {
@@ -89,6 +94,22 @@ async fn watch(mut init: UnixStream, services: &[Arc<Service>], mut quiet: Quiet
                 return;
             }
         }
+    }
+}
+
+/// Most connections since memory was last given back.
+#[derive(Default)]
+struct Crowd(usize);
+
+impl Crowd {
+    /// Half of them or more, so that it is worth the while.
+    fn has_gone(&mut self, now: usize) -> bool {
+        self.0 = self.0.max(now);
+        let gone = now <= self.0 / 2 && self.0 - now >= limits::CROWD;
+        if gone {
+            self.0 = now;
+        }
+        gone
     }
 }
 

@@ -19,7 +19,7 @@ use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
 /// Takes connections for ever, and gives them to the threads.
-pub async fn accept(listener: TcpListener, workers: Workers, most: u32) {
+pub async fn accept(listener: TcpListener, workers: Arc<Workers>, most: u32) {
     loop {
         let Ok((stream, _)) = listener.accept().await else {
             // out of descriptors, or the client has gone: not a reason to spin
