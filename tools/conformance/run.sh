@@ -36,7 +36,7 @@ for _ in $(seq 400); do [ -s "$ground/said" ] && break; sleep 0.05; done
 read -r two one <"$ground/said" || { echo "the gateway did not start: look at $program" >&2; exit 2; }
 
 ask() { # port, file, more words
-  SEQUENTIAL=1 RUST_LOG=off "$work/bin/httpwg" --address "127.0.0.1:$1" --connect-timeout 5000 --frame-timeout 2000 "${@:3}" \
+  SEQUENTIAL=1 RUST_LOG=off "$work/bin/httpwg" --address "127.0.0.1:$1" --connect-timeout 5000 --frame-timeout 5000 --verbose "${@:3}" \
     >"$work/$2" 2>&1 || true
 }
 ask "$two" httpwg.log
