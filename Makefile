@@ -92,19 +92,24 @@ controls: images
 images: build probe saboteur
 	@tools/test-images.sh
 
+# What is in no build by default, in one build
+WITH_FEATURES_ATTEST := -p vitrine-attest --features ml-dsa --lib --locked
+WITH_FEATURES_VERIFIER := -p vitrine-verifier --features cpu-evidence,anchors,object-storage,ml-dsa --lib --test cpu --test anchor \
+	--test bucket --test witness --test logged --locked
+
 # So that `make -j2 images compiled-tests` uses the second core while the first links an image's programs
 compiled-tests: deps
 	cargo test --workspace --locked --no-run
+	cargo test $(WITH_FEATURES_ATTEST) --no-run
+	cargo test $(WITH_FEATURES_VERIFIER) --no-run
 
 test: images
 	VITRINE_AGENT_BINARY=$(abspath $(PROGRAMS))/vitrine-agent \
 		VITRINE_RESOLVER_BINARY=$(abspath $(PROGRAMS))/vitrine-resolver \
 		VITRINE_GATEWAY_BINARY=$(abspath $(PROGRAMS))/vitrine-gateway cargo test --workspace --locked --no-fail-fast
 	@tools/object-storage/install.sh
-	@# what is in no build by default, in one build
-	cargo test -p vitrine-attest --features ml-dsa --lib --locked
-	cargo test -p vitrine-verifier --features cpu-evidence,anchors,object-storage,ml-dsa --lib --test cpu --test anchor --test bucket \
-		--test witness --test logged --locked
+	cargo test $(WITH_FEATURES_ATTEST)
+	cargo test $(WITH_FEATURES_VERIFIER)
 	@echo "all tests passed"
 
 # What make test leaves out for its length
