@@ -13,6 +13,7 @@ use crate::scratch::Scratch;
 use crate::text;
 use crate::tpm::{Pristine, Tpm, EK_ROOTS};
 use crate::vars::{self, Variable};
+use serde_json::json;
 use std::fs::File;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
 use std::path::{Path, PathBuf};
@@ -131,6 +132,8 @@ pub struct Guest {
     ports: Ports,
     guest_ports: Ports,
     command_line: CommandLine,
+    /// In the namespace of whoever started it.
+    tap: Option<String>,
     powered_on: Instant,
     scratch: Scratch,
 }
@@ -238,12 +241,31 @@ impl Guest {
                 None => Ok(None),
             }
         })?;
-        answer.ok_or_else(|| self.failure(&format!("the guest did not answer within {} s", patience.as_secs())))
+        answer.ok_or_else(|| {
+            let error = self.failure(&format!("the guest did not answer within {} s", patience.as_secs()));
+            Error { hint: format!("{}\n{}", error.hint, self.signs_of_life()), ..error }
+        })
+    }
+
+    /// What a machine shows whose image says nothing: where its processors are (they sleep with HLT=1; the firmware is below
+    /// 4 GiB, the kernel at the end of the address space), and on a tap what has come from its card.
+    fn signs_of_life(&mut self) -> String {
+        let registers = match self.qmp.execute("human-monitor-command", json!({ "command-line": "info registers -a" }))
+        {
+            Ok(said) => said.as_str().unwrap_or_default().to_owned(),
+            Err(e) => format!("RIP=? {e}"),
+        };
+        let registers = registers.lines().filter(|line| line.contains("RIP=")).map(str::trim);
+        let cards = std::fs::read_to_string("/proc/thread-self/net/dev").unwrap_or_default();
+        let tap = |line: &&str| self.tap.as_ref().is_some_and(|tap| line.starts_with(&format!("{tap}:")));
+        let tap = cards.lines().map(str::trim).filter(tap).map(|line| format!("bytes and packets of {line}"));
+        let lines: Vec<String> = registers.map(String::from).chain(tap).collect();
+        format!("the machine:\n{}", lines.join("\n"))
     }
 
     fn failure(&self, what: &str) -> Error {
         let mut hint = String::from("boot it with `vitrine-qemu boot --keep` and look into its folder");
-        for (name, file) in [("QEMU", "qemu.log"), ("console", "console.log")] {
+        for (name, file) in [("QEMU", "qemu.log"), ("swtpm", "tpm.log"), ("console", "console.log")] {
             let lines = text::last_lines(&self.scratch.join(file), 8);
             if !lines.is_empty() {
                 hint = format!("{hint}\n{name} said last:\n{lines}");
@@ -318,6 +340,10 @@ fn power_on(
                     ports,
                     guest_ports,
                     command_line,
+                    tap: match &options.network {
+                        Network::Tap { interface, .. } => Some(interface.clone()),
+                        Network::User => None,
+                    },
                     powered_on,
                     scratch,
                 });
