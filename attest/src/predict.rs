@@ -30,59 +30,81 @@ const FIRST_STUB_WITH_OS_RELEASE: u32 = 257;
 /// When the image is malformed, or holds a section whose measurement is not known.
 pub fn predict(uki: &[u8], variables: Option<&Variables>) -> Result<Prediction> {
     let pe = Pe::parse(uki)?;
-    let image = Image::read(&pe)?;
-    let mut platforms = BTreeMap::from([(Platform::NoSecureBoot, image.without_secure_boot()?)]);
+    prediction(&pe, Image::read(&pe, || pe.authenticode())?, variables)
+}
+
+/// The same for an image whose Authenticode digest the caller knows, because it has just signed it.
+///
+/// # Errors
+/// As [`predict`].
+pub fn predict_signed(uki: &[u8], authenticode: Sha256, variables: &Variables) -> Result<Prediction> {
+    let pe = Pe::parse(uki)?;
+    debug_assert_eq!(pe.authenticode(), authenticode, "something else was signed");
+    prediction(&pe, Image::read(&pe, || authenticode)?, Some(variables))
+}
+
+fn prediction(pe: &Pe<'_>, image: Image, variables: Option<&Variables>) -> Result<Prediction> {
+    let mut platforms = BTreeMap::from([(Platform::NoSecureBoot, image.without_secure_boot())]);
     if let Some(variables) = variables {
         variables.check()?;
-        platforms.insert(Platform::SecureBoot, image.with_secure_boot(&pe, variables)?);
+        platforms.insert(Platform::SecureBoot, image.with_secure_boot(pe, variables)?);
     }
     let Image { stub_version, authenticode, cmdline, .. } = image;
     Ok(Prediction { stub_version, authenticode, cmdline, platforms })
 }
 
 /// What the measurements depend on.
-struct Image<'a> {
+struct Image {
     stub_version: u32,
     authenticode: Sha256,
     cmdline: String,
-    kernel: &'a [u8],
+    /// Authenticode digest of the kernel, where the firmware loads it.
+    kernel: Option<Sha256>,
     /// Sections in the order of their measurement into PCR 11, with the hash of their contents.
     measured: Vec<(&'static str, Sha256)>,
     initrd: Sha256,
 }
 
-impl<'a> Image<'a> {
-    fn read(pe: &Pe<'a>) -> Result<Self> {
+impl Image {
+    /// `whole` gives the Authenticode digest of the image.
+    fn read(pe: &Pe<'_>, whole: impl FnOnce() -> Sha256 + Send) -> Result<Self> {
         let stub_version = stub_version(pe)?;
         lint(pe, stub_version)?;
-        let (authenticode, measured) = std::thread::scope(|scope| {
-            let whole = scope.spawn(|| pe.authenticode()); // half of all bytes that are hashed here
+        let kernel = || match stub_version <= LAST_STUB_WITH_LOADED_KERNEL {
+            true => authenticode(contents(pe, ".linux")?.unwrap_or_default())
+                .map_err(|e| e.within("section .linux"))
+                .map(Some),
+            false => Ok(None),
+        };
+        // All bytes are hashed at least twice here
+        let (images, measured, initrd) = std::thread::scope(|scope| {
+            let images = scope.spawn(|| (whole(), kernel()));
             let measured = measured(pe, stub_version);
-            (whole.join().map_err(|_| Error::bug("the hash of the image was not finished")), measured)
+            let initrd = initrd_parts(pe, stub_version).map(|parts| initrd_digest(&parts));
+            (images.join().map_err(|_| Error::bug("the hash of the image was not finished")), measured, initrd)
         });
-        let (authenticode, measured) = (authenticode?, measured?);
+        let (authenticode, kernel) = images?;
         Ok(Self {
             stub_version,
             authenticode,
             cmdline: measured_cmdline(contents(pe, ".cmdline")?.unwrap_or_default())?,
-            kernel: contents(pe, ".linux")?.unwrap_or_default(),
-            measured,
-            initrd: initrd_digest(&initrd_parts(pe, stub_version)?),
+            kernel: kernel?,
+            measured: measured?,
+            initrd: initrd?,
         })
     }
 
-    fn without_secure_boot(&self) -> Result<ExpectedBoot> {
+    fn without_secure_boot(&self) -> ExpectedBoot {
         let mut boot = Boot::default();
         boot.variables(&Variables::none(), OFF);
         boot.boot_option();
         boot.add(Pcr::BOOT_LOADER, self.authenticode, "Authenticode digest of the image");
         self.stub(&mut boot);
-        if self.stub_version <= LAST_STUB_WITH_LOADED_KERNEL {
-            let kernel = authenticode(self.kernel).map_err(|e| e.within("section .linux"))?;
+        if let Some(kernel) = self.kernel {
             boot.add(Pcr::BOOT_LOADER, kernel, "Authenticode digest of the kernel in the image");
         }
         self.kernel(&mut boot);
-        Ok(boot.finish())
+        boot.finish()
     }
 
     fn with_secure_boot(&self, pe: &Pe<'_>, variables: &Variables) -> Result<ExpectedBoot> {

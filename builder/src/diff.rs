@@ -268,7 +268,7 @@ mod tests {
 
     #[test]
     fn signatures_do_not_count_and_sections_do() {
-        let signed = attach(&sample(), b"signature").unwrap();
+        let signed = attach(sample(), b"signature").unwrap();
         let alike = compare(folder(&[(out::UNSIGNED, &signed)]).path(), folder(&[(out::UNSIGNED, &sample())]).path());
         assert_eq!(alike.unwrap(), Comparison::Alike { compared: vec![out::UNSIGNED.into()] });
         let mut changed = sample();

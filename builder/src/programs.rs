@@ -69,7 +69,7 @@ pub fn inputs(programs: &[Program]) -> impl Iterator<Item = Input> + '_ {
         kind: crate::sbom::PROGRAM.into(),
         name: program.name.clone(),
         version: env!("CARGO_PKG_VERSION").into(),
-        sha256: program.sha256,
+        sha256: program.content.sha256,
     })
 }
 

@@ -62,7 +62,7 @@ pub fn key(
     parts.push(Sha256::ZERO);
     for program in programs {
         parts.extend([program.name.as_bytes(), program.path.as_bytes()].map(Sha256::of));
-        parts.push(program.sha256);
+        parts.push(program.content.sha256);
     }
     parts.push(Sha256::ZERO);
     for input in compiled_from {

@@ -204,7 +204,9 @@ fn read_framed(path: &Path) -> io::Result<Option<Content>> {
     let mut file = File::open(path)?.take(FILE_LIMIT);
     let mut digest = [0; 32];
     file.read_exact(&mut digest).map_err(|_| io::Error::from(io::ErrorKind::InvalidData))?;
-    let mut bytes = Vec::new();
+    // the length is a hint: what is read is what is hashed
+    let length = file.get_ref().metadata()?.len().min(FILE_LIMIT);
+    let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or_default());
     file.read_to_end(&mut bytes)?;
     let content = Content::new(bytes);
     Ok((content.sha256.0 == digest).then_some(content))

@@ -20,7 +20,7 @@ impl Cache for Folder {
         std::fs::read(self.0.join(format!("{kind}-{key}"))).ok().map(Content::new)
     }
     fn put(&self, kind: &str, key: Sha256, content: &Content) {
-        let _ = std::fs::write(self.0.join(format!("{kind}-{key}")), &content.bytes);
+        let _ = std::fs::write(self.0.join(format!("{kind}-{key}")), &*content.bytes);
     }
 }
 

@@ -1,7 +1,7 @@
 //! Derived data between builds: file lists and files of packages, compressed layers.
 
 use std::collections::BTreeMap;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use vitrine_attest::Sha256;
 
 /// Where derived data is kept between builds. Everything in it can be made again from the packages,
@@ -56,15 +56,19 @@ impl Cache for MemoryCache {
     }
 }
 
-/// Bytes with their hash.
+/// Bytes with their hash. Copies share them: the largest are a third of all that a build touches.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Content {
-    pub bytes: Vec<u8>,
+    pub bytes: Arc<Vec<u8>>,
     pub sha256: Sha256,
 }
 
 impl Content {
     pub fn new(bytes: Vec<u8>) -> Self {
-        Self { sha256: Sha256::of(&bytes), bytes }
+        Self { sha256: Sha256::of(&bytes), bytes: bytes.into() }
+    }
+
+    pub fn into_bytes(self) -> Vec<u8> {
+        Arc::unwrap_or_clone(self.bytes)
     }
 }

@@ -100,7 +100,7 @@ fn text_of(sources: &Sources<'_>, folder: &ImagePath, name: &str) -> Result<Stri
     let path = ImagePath::parse(&format!("{folder}/{name}"))?;
     let Some(found) = sources.find(&path)? else { return Ok(String::new()) };
     let content = sources.read(&path, found, Form::Stored)?;
-    String::from_utf8(content.bytes)
+    String::from_utf8(content.into_bytes())
         .map_err(|_| Error::artefact(format!("{path} is not UTF-8"), "use another kernel package"))
 }
 

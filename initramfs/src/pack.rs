@@ -7,6 +7,7 @@ use crate::path::ImagePath;
 use crate::read_back::{read_pieces, Limits, Piece, ReadBack, Unpacked, UnpackedEntry};
 use crate::screen::Screened;
 use crate::tree::{Entry, Layer, Node, Tree};
+use std::sync::Arc;
 use vitrine_attest::{Error, Result, Sha256};
 
 /// A finished initramfs.
@@ -67,7 +68,7 @@ const READ_BACK: &str = "read-back";
 /// A layer as it goes into the archive.
 #[derive(Default)]
 struct Packed {
-    bytes: Vec<u8>,
+    bytes: Arc<Vec<u8>>,
     /// Name of the note that these bytes were read back; none when nobody can say by whom.
     note: Option<Sha256>,
     /// There was such a note.
@@ -125,7 +126,7 @@ fn pack_one(
         Sha256::of_parts(&[b"vitrine layer read back v1\0", &maker.0, &layer.digest.0, &content.sha256.0])
     };
     let note = maker.map(of_maker);
-    let read_before = note.is_some_and(|note| cache.get(READ_BACK, note).is_some_and(|found| found.bytes == note.0));
+    let read_before = note.is_some_and(|note| cache.get(READ_BACK, note).is_some_and(|found| *found.bytes == note.0));
     Ok(Packed { bytes: content.bytes, note, read_before })
 }
 

@@ -308,7 +308,7 @@ mod tests {
             let packages = [Package { name: "p", version: "1", sha256: Sha256::of(b"p"), load }];
             let sources = Sources::open(&packages, &cache, &quiet).unwrap();
             let read = |at: &str, form| {
-                sources.read(&path(at), sources.find(&path(at)).unwrap().unwrap(), form).unwrap().bytes
+                sources.read(&path(at), sources.find(&path(at)).unwrap().unwrap(), form).unwrap().into_bytes()
             };
             assert_eq!(read("/usr/a", Form::Stored), b"body");
             assert_eq!(read("/usr/m.ko.xz", Form::Plain), b"module");

@@ -13,7 +13,7 @@ use crate::take::Taker;
 use crate::tree::{Layer, Tree, OWN};
 use crate::users;
 use std::collections::BTreeSet;
-use vitrine_attest::{Error, Result, Sha256};
+use vitrine_attest::{Error, Result};
 
 /// Where the guest's init reads which modules to load: absolute paths, one a line, dependencies first.
 pub const MODULE_LIST: &str = "/etc/vitrine/modules";
@@ -47,16 +47,14 @@ pub struct Selection {
 pub struct Program {
     /// Where it goes in the image.
     pub path: String,
-    pub bytes: Vec<u8>,
-    /// Of these bytes: several steps ask for it.
-    pub sha256: Sha256,
+    pub content: Content,
     /// `vitrine-init`
     pub name: String,
 }
 
 impl Program {
     pub fn new(name: &str, path: &str, bytes: Vec<u8>) -> Self {
-        Self { path: path.into(), sha256: Sha256::of(&bytes), bytes, name: name.into() }
+        Self { path: path.into(), content: Content::new(bytes), name: name.into() }
     }
 }
 
@@ -77,7 +75,7 @@ pub struct Staged {
     pub kernel: Content,
     /// `uname -r`
     pub kernel_release: String,
-    pub stub: Vec<u8>,
+    pub stub: Content,
     /// Names of the packages that gave something: a file, a module, the kernel, the stub.
     pub contributed: BTreeSet<String>,
     /// What the mask took out before libraries were looked for.
@@ -122,7 +120,7 @@ pub fn stage(
     closed?;
     let (kernel, kernel_package) = kernel?;
     let (stub, stub_package) = single(&sources, &selection.stub, "stub")?;
-    let (stub, kernel_release) = (stub.bytes, kernel::release(&kernel.bytes)?);
+    let kernel_release = kernel::release(&kernel.bytes)?;
     let Taker { mut tree, mut contributed, .. } = taker;
     contributed.extend([kernel_package, stub_package]);
     let modules = Catalogue::new(&sources, &kernel_release)?.close(&selection.modules, progress)?;
@@ -141,8 +139,8 @@ fn add_own(tree: &mut Tree, selection: &Selection) -> Result<()> {
         tree.add_directory(ImagePath::parse(path)?, Layer::Configuration, OWN)?;
     }
     for program in &selection.programs {
-        let content = Content { bytes: program.bytes.clone(), sha256: program.sha256 };
-        tree.add_file(place(&program.path)?, content, 0o555, Layer::Programs, &format!("program {}", program.name))?;
+        let (path, origin) = (place(&program.path)?, format!("program {}", program.name));
+        tree.add_file(path, program.content.clone(), 0o555, Layer::Programs, &origin)?;
     }
     for file in &selection.files {
         let content = Content::new(file.bytes.clone());
@@ -192,6 +190,7 @@ mod tests {
     use crate::fixture::{bzimage, deb, module, program, Tar, Wants};
     use crate::sources::Load;
     use crate::unpack::{pack, Coding};
+    use vitrine_attest::Sha256;
 
     fn linux() -> Vec<u8> {
         let tar = Tar::new()
@@ -239,7 +238,7 @@ mod tests {
     fn whole_tree_cold_and_warm() {
         let cache = MemoryCache::default();
         let cold = staged(&selection(), &cache).unwrap();
-        assert_eq!((cold.kernel_release.as_str(), cold.stub.as_slice()), ("6.12", b"MZ".as_slice()));
+        assert_eq!((cold.kernel_release.as_str(), cold.stub.bytes.as_slice()), ("6.12", b"MZ".as_slice()));
         assert_eq!(
             cold.contributed.iter().map(String::as_str).collect::<Vec<_>>(),
             ["libc6", "linux", "systemd-boot-efi"]

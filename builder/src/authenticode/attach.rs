@@ -18,8 +18,8 @@ const ALIGNMENT: usize = 8;
 ///
 /// # Errors
 /// When the image is malformed, signed already, or not a multiple of 8 bytes long (its digest would change).
-pub fn attach(image: &[u8], pkcs7: &[u8]) -> Result<Vec<u8>> {
-    let directory = Layout::of(image)?.certificate_directory()?;
+pub fn attach(image: Vec<u8>, pkcs7: &[u8]) -> Result<Vec<u8>> {
+    let directory = Layout::of(&image)?.certificate_directory()?;
     if image[directory..directory + 8] != [0; 8] {
         return Err(Error::input("the image is signed already", "give the unsigned image, 6-image.unsigned.efi"));
     }
@@ -29,16 +29,16 @@ pub fn attach(image: &[u8], pkcs7: &[u8]) -> Result<Vec<u8>> {
             "give an image made by `vitrine build`",
         ));
     }
-    let length = (HEADER + pkcs7.len()).next_multiple_of(ALIGNMENT);
-    let mut out = Vec::with_capacity(image.len() + length);
-    out.extend_from_slice(image);
-    out.resize(image.len() + HEADER, 0);
-    put_u32(&mut out, image.len(), length)?;
-    out[image.len() + 4..image.len() + 6].copy_from_slice(&REVISION.to_le_bytes());
-    out[image.len() + 6..image.len() + 8].copy_from_slice(&PKCS_SIGNED_DATA.to_le_bytes());
+    let (end, length) = (image.len(), (HEADER + pkcs7.len()).next_multiple_of(ALIGNMENT));
+    let mut out = image;
+    out.reserve_exact(length);
+    out.resize(end + HEADER, 0);
+    put_u32(&mut out, end, length)?;
+    out[end + 4..end + 6].copy_from_slice(&REVISION.to_le_bytes());
+    out[end + 6..end + 8].copy_from_slice(&PKCS_SIGNED_DATA.to_le_bytes());
     out.extend_from_slice(pkcs7);
-    out.resize(image.len() + length, 0);
-    put_u32(&mut out, directory, image.len())?;
+    out.resize(end + length, 0);
+    put_u32(&mut out, directory, end)?;
     put_u32(&mut out, directory + 4, length)?;
     Ok(out)
 }

@@ -85,11 +85,13 @@ fn make(
 ) -> Result<()> {
     let compiled_from = sources.compiled_from();
     let with = Workshop { store: &sources.store, programs: &sources.programs, compiled_from: &compiled_from, progress };
-    match signing {
-        Some(signing) => drop(pipeline::release(sources.locked, &with, signing, out)?),
-        None => drop(pipeline::unsigned(sources.locked, &with, out)?),
-    }
-    sources.store.sweep();
+    std::thread::scope(|scope| {
+        scope.spawn(|| sources.store.sweep());
+        match signing {
+            Some(signing) => pipeline::release(sources.locked, &with, signing, out).map(drop),
+            None => pipeline::unsigned(sources.locked, &with, out).map(drop),
+        }
+    })?;
     match key {
         Some(key) => Record::of(out).keep(&Derived::new(&sources.store, progress), key),
         None => Ok(()),

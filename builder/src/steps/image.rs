@@ -1,6 +1,7 @@
 //! Steps 6 and 7: the image, then its signature.
 
 use super::{beside, Origin, Packed};
+use crate::authenticode::attach::attach;
 use crate::authenticode::{self, Signer};
 use crate::out::{self, Leaves, Left};
 use crate::uki::{assemble, Parts};
@@ -8,13 +9,19 @@ use std::sync::OnceLock;
 use vitrine_attest::{Result, Sha256};
 use vitrine_initramfs::Report;
 
+/// What a statement says of an image beside its bytes.
+#[derive(Debug)]
+pub(super) struct About {
+    pub origin: Origin,
+    pub report: Report,
+    /// SHA-256 of the uncompressed initramfs.
+    pub initramfs: Sha256,
+}
+
 /// The unsigned image: what anybody can rebuild, byte by byte.
 #[derive(Debug)]
 pub struct Uki {
-    pub(super) origin: Origin,
-    pub(super) report: Report,
-    /// SHA-256 of the uncompressed initramfs.
-    pub(super) initramfs: Sha256,
+    about: About,
     bytes: Vec<u8>,
     sha256: OnceLock<Sha256>,
 }
@@ -35,13 +42,9 @@ impl Uki {
         };
         let bytes = beside(|| keep(&packed), || assemble(&parts))?;
         packed.sizes.check(bytes.len(), packed.origin.locked.recipe().image.budget)?;
-        Ok(Self {
-            origin: packed.origin,
-            report: packed.report,
-            initramfs: packed.archive.uncompressed_sha256,
-            bytes,
-            sha256: OnceLock::new(),
-        })
+        let Packed { origin, report, archive, .. } = packed;
+        let about = About { origin, report, initramfs: archive.uncompressed_sha256 };
+        Ok(Self { about, bytes, sha256: OnceLock::new() })
     }
 
     pub fn bytes(&self) -> &[u8] {
@@ -66,9 +69,11 @@ impl Leaves for Uki {
 /// The image as it boots.
 #[derive(Debug)]
 pub struct SignedUki {
-    pub(super) unsigned: Uki,
+    pub(super) about: About,
     /// SHA-256 of the unsigned image's file.
     pub(super) subject: Sha256,
+    /// What was signed.
+    pub(super) authenticode: Sha256,
     bytes: Vec<u8>,
 }
 
@@ -78,8 +83,10 @@ impl SignedUki {
     /// # Errors
     /// When the signer fails, or gives a signature that does not verify.
     pub fn new(unsigned: Uki, signer: &Signer, keep: impl FnOnce(&Uki) -> Result<()> + Send) -> Result<Self> {
-        let bytes = beside(|| keep(&unsigned), || authenticode::sign(&unsigned.bytes, signer))?;
-        Ok(Self { bytes, subject: unsigned.sha256(), unsigned })
+        let signed = beside(|| keep(&unsigned), || authenticode::signature(&unsigned.bytes, signer))?;
+        let subject = unsigned.sha256();
+        let bytes = attach(unsigned.bytes, &signed.pkcs7)?;
+        Ok(Self { about: unsigned.about, subject, authenticode: signed.digest, bytes })
     }
 
     pub fn bytes(&self) -> &[u8] {

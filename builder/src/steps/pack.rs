@@ -5,6 +5,7 @@ use crate::budget::Sizes;
 use crate::maker;
 use crate::out::{self, Leaves, Left};
 use crate::recipe;
+use std::sync::Arc;
 use vitrine_attest::{Error, Result};
 use vitrine_initramfs::{pack, Archive, Compression, Report};
 
@@ -15,9 +16,9 @@ pub struct Packed {
     pub(super) os_release: String,
     pub(super) report: Report,
     pub(super) archive: Archive,
-    pub(super) kernel: Vec<u8>,
+    pub(super) kernel: Arc<Vec<u8>>,
     pub(super) kernel_release: String,
-    pub(super) stub: Vec<u8>,
+    pub(super) stub: Arc<Vec<u8>>,
     pub(super) sizes: Sizes,
     compression: Compression,
 }

@@ -1,5 +1,6 @@
 //! Step 8: what the TPM will say.
 
+use super::image::About;
 use super::{beside, SignedUki, Uki};
 use crate::out::{self, Leaves, Left};
 use vitrine_attest::expected::Prediction;
@@ -9,21 +10,21 @@ use vitrine_attest::{Error, Result, Sha256};
 /// The predicted registers of an image.
 #[derive(Debug)]
 pub struct Predicted {
-    pub(super) unsigned: Uki,
+    pub(super) about: About,
     pub(super) subject: Sha256,
     pub(super) prediction: Prediction,
 }
 
 impl Predicted {
-    /// Predicts from the bytes that will boot. `keep` gets them, and works meanwhile.
+    /// Predicts from the bytes that will boot, and from the hash of them that was just signed. `keep` gets them, and works meanwhile.
     pub fn of(
         signed: SignedUki,
         variables: &Variables,
         keep: impl FnOnce(&SignedUki) -> Result<()> + Send,
     ) -> Result<Self> {
-        let predict = || vitrine_attest::predict::predict(signed.bytes(), Some(variables));
+        let predict = || vitrine_attest::predict::predict_signed(signed.bytes(), signed.authenticode, variables);
         let prediction = beside(|| keep(&signed), predict)?;
-        Ok(Self { unsigned: signed.unsigned, subject: signed.subject, prediction })
+        Ok(Self { about: signed.about, subject: signed.subject, prediction })
     }
 
     pub fn prediction(&self) -> &Prediction {

@@ -4,6 +4,7 @@ use super::{Origin, Staged, Workshop};
 use crate::maker;
 use crate::out::{self, Leaves, Left};
 use serde::Serialize;
+use std::sync::Arc;
 use vitrine_attest::evidence::is_dev_name;
 use vitrine_attest::{Error, Result};
 use vitrine_initramfs::{app_digest, mask, screen, Context, Masked, Memo, Policy, Report};
@@ -23,9 +24,9 @@ pub struct Screened {
     pub(super) os_release: String,
     pub(super) tree: vitrine_initramfs::Screened,
     pub(super) report: Report,
-    pub(super) kernel: Vec<u8>,
+    pub(super) kernel: Arc<Vec<u8>>,
     pub(super) kernel_release: String,
-    pub(super) stub: Vec<u8>,
+    pub(super) stub: Arc<Vec<u8>>,
 }
 
 impl Screened {
@@ -61,7 +62,7 @@ impl Screened {
         let findings = Findings { report, masked };
         keep(&findings)?;
         let tree = tree.ok_or_else(|| refusal(&findings.report))?;
-        let (kernel, kernel_release, stub) = (inner.kernel.bytes, inner.kernel_release, inner.stub);
+        let (kernel, kernel_release, stub) = (inner.kernel.bytes, inner.kernel_release, inner.stub.bytes);
         Ok(Self { origin, os_release, tree, report: findings.report, kernel, kernel_release, stub })
     }
 }

@@ -22,21 +22,21 @@ impl Stated {
     /// # Errors
     /// When the prediction lacks the Secure Boot platform.
     pub fn new(predicted: Predicted, key: &SigningKey) -> Result<Self> {
-        let Predicted { unsigned, subject, prediction } = predicted;
-        let recipe = unsigned.origin.locked.recipe();
+        let Predicted { about, subject, prediction } = predicted;
+        let recipe = about.origin.locked.recipe();
         let facts = Facts {
-            id: &unsigned.origin.id,
+            id: &about.origin.id,
             config: &recipe.config,
-            initramfs: unsigned.initramfs,
-            inputs: unsigned.origin.inputs.clone(),
+            initramfs: about.initramfs,
+            inputs: about.origin.inputs.clone(),
             waivers: &recipe.waivers,
-            app: unsigned.origin.app.clone(),
+            app: about.origin.app.clone(),
             seq: recipe.release.seq,
             not_after: recipe.release.not_after.as_deref(),
         };
         let statement = statement(subject, release(&facts, &prediction)?);
         let envelope = dsse::sign(&statement, key)?;
-        let zero_log = zero_log(&statement, &unsigned.report)?.sign(key)?;
+        let zero_log = zero_log(&statement, &about.report)?.sign(key)?;
         Ok(Self { statement, envelope, zero_log })
     }
 

@@ -204,7 +204,7 @@ fn keep(store: &Store, inputs: &Inputs, room: &Room) -> Result<Compiled> {
 fn kept(store: &Store, inputs: &Inputs) -> Result<Option<Compiled>> {
     let key = inputs.key()?;
     let find = |name: &str| store.cache_get(KIND, &place(key, name)).found();
-    let found: Option<Vec<_>> = PROGRAMS.iter().map(|(name, _, _)| Some((*name, find(name)?.bytes))).collect();
+    let found: Option<Vec<_>> = PROGRAMS.iter().map(|(name, _, _)| Some((*name, find(name)?.into_bytes()))).collect();
     Ok(found.map(|programs| compiled(inputs, programs, true)))
 }
 

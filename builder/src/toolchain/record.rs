@@ -70,10 +70,10 @@ impl Record {
     /// # Errors
     /// [`vitrine_attest::Blame::Artefact`] when a program is not one of these.
     pub fn check(&self, programs: &[Program]) -> Result<()> {
-        let wrong = programs.iter().find(|program| self.programs.get(&program.name) != Some(&program.sha256));
+        let wrong = programs.iter().find(|program| self.programs.get(&program.name) != Some(&program.content.sha256));
         let Some(program) = wrong else { return Ok(()) };
         let what = match self.programs.get(&program.name) {
-            Some(expected) => format!("expected {expected}, got {}", program.sha256),
+            Some(expected) => format!("expected {expected}, got {}", program.content.sha256),
             None => format!("{RECORD} does not name it"),
         };
         let hint = "make the programs again with `vitrine compile`, or give the host's with --programs DIR";

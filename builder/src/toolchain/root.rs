@@ -38,7 +38,7 @@ pub fn make(lock: &Lock, digest: Sha256, folder: &Path, store: &Store, progress:
     let (root, key) = (folder.join("root"), Sha256::of_parts(&[FORM, &digest.0]));
     if let Some(kept) = store.cache_get(KIND, &key).found() {
         progress.step("check the toolchain's root");
-        if listing(&root).is_ok_and(|found| found.as_bytes() == kept.bytes) {
+        if listing(&root).is_ok_and(|found| found.as_bytes() == kept.bytes.as_slice()) {
             return Ok(root);
         }
         progress.note("the kept root of the toolchain was altered or is gone: it is made anew");

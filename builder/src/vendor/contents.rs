@@ -48,7 +48,7 @@ impl Contents {
         find_again(locked.recipe(), &recipe, set, &small)?;
         small.insert(README.into(), README_TEXT.into());
         small.insert(LOCK.into(), locked.lock().to_toml()?.into_bytes());
-        let file = |program: &Program| (format!("{PROGRAMS}{}", program.name), program.bytes.clone());
+        let file = |program: &Program| (format!("{PROGRAMS}{}", program.name), program.content.bytes.to_vec());
         small.extend(programs.programs.iter().map(file));
         if let Some(record) = programs.record {
             small.insert(format!("{PROGRAMS}{RECORD}"), record.to_json()?);
