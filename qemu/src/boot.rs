@@ -5,7 +5,7 @@ use crate::esp::{self, EspFile};
 use crate::firmware::Firmware;
 use crate::http;
 use crate::interrupt;
-use crate::machine::{Accel, CommandLine, Machine, Ports, Wire, QEMU, QEMU_PACKAGE};
+use crate::machine::{Accel, CommandLine, Machine, Ports, Threads, Wire, QEMU, QEMU_PACKAGE};
 use crate::medium::Medium;
 use crate::process::{version, Process};
 use crate::qmp::Qmp;
@@ -147,7 +147,8 @@ impl Guest {
     pub fn start(options: &Options, log: &mut dyn FnMut(&str)) -> Result<Self> {
         interrupt::check()?;
         let firmware = Firmware::find()?;
-        log(&version(QEMU, QEMU_PACKAGE)?);
+        let emulator = version(QEMU, QEMU_PACKAGE)?;
+        log(&emulator);
         log(&version("swtpm", "swtpm")?);
         log(&firmware.to_string());
         let mut scratch = Scratch::new()?;
@@ -156,7 +157,8 @@ impl Guest {
             log(&format!("the folder {} will be kept", scratch.path().display()));
         }
         let pristine = options.tpm.as_deref().map(Pristine::named).transpose()?;
-        let machine = prepare(options, &firmware, &scratch)?;
+        let mut machine = prepare(options, &firmware, &scratch)?;
+        machine.threads = Threads::of(&emulator);
         power_on(options, pristine.as_ref(), machine, scratch, log)
     }
 

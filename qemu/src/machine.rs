@@ -23,6 +23,38 @@ pub enum Accel {
     Kvm,
 }
 
+/// In how many threads the emulator runs the guest's processors.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Threads {
+    /// All in one, by turns.
+    One,
+    /// Each in its own.
+    Each,
+}
+
+impl Threads {
+    /// One each from QEMU 8.1 on. Before ("accel/tcg: Always lock pages before translation", deba78709a) one processor could
+    /// run code that another was writing, and kernels, which patch themselves, crash or hang for it now and then.
+    ///
+    /// `version` is the first line of `qemu-system-x86_64 --version`.
+    pub fn of(version: &str) -> Self {
+        let numbers = version.split_once("version ").map(|(_, numbers)| numbers.split(|c: char| !c.is_ascii_digit()));
+        let mut numbers = numbers.into_iter().flatten().map(|number| number.parse::<u32>().ok());
+        match (numbers.next().flatten(), numbers.next().flatten()) {
+            (Some(major), Some(minor)) if (major, minor) >= (8, 1) => Self::Each,
+            _ => Self::One,
+        }
+    }
+
+    /// What `-accel` gets.
+    pub const fn accelerator(self) -> &'static str {
+        match self {
+            Self::One => "tcg,thread=single",
+            Self::Each => "tcg,thread=multi",
+        }
+    }
+}
+
 /// Ports of the server's services: in the guest, or those of 127.0.0.1 that lead to them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ports {
@@ -71,6 +103,7 @@ pub struct Machine {
     pub console: PathBuf,
     pub memory_mib: u32,
     pub accel: Accel,
+    pub threads: Threads,
     pub wire: Wire,
     pub card: Card,
     /// Where the services listen inside the guest.
@@ -91,6 +124,7 @@ impl Machine {
             console,
             memory_mib: 1024,
             accel: Accel::Tcg,
+            threads: Threads::One,
             wire: Wire::None,
             card: Card::default(),
             guest_ports: Ports::default(),
@@ -113,7 +147,7 @@ impl Machine {
         line.pair("-machine", format!("q35,smm={smm},vmport=off"));
         match self.accel {
             // without ERMS the kernel clears its pages eight bytes at a time, which the emulator does quicker than single ones
-            Accel::Tcg => line.pair("-accel", "tcg,thread=multi").pair("-cpu", "max,-erms"),
+            Accel::Tcg => line.pair("-accel", self.threads.accelerator()).pair("-cpu", "max,-erms"),
             Accel::Kvm => line.pair("-accel", "kvm").pair("-cpu", "host"),
         };
         line.pair("-m", self.memory_mib.to_string()).pair("-smp", "2").flag("-nodefaults").flag("-no-user-config");
@@ -232,7 +266,7 @@ mod tests {
     fn the_whole_line() {
         assert_eq!(
             machine().command_line().to_string(),
-            "qemu-system-x86_64 -machine q35,smm=on,vmport=off -accel tcg,thread=multi -cpu max,-erms -m 1024 -smp 2 \
+            "qemu-system-x86_64 -machine q35,smm=on,vmport=off -accel tcg,thread=single -cpu max,-erms -m 1024 -smp 2 \
              -nodefaults -no-user-config -display none -monitor none -serial file:/t/a,,b \
              -qmp unix:/t/qmp,server=on,wait=off \
              -global driver=cfi.pflash01,property=secure,value=on -global ICH9-LPC.disable_s3=1 \
@@ -246,6 +280,18 @@ mod tests {
              hostfwd=udp:127.0.0.1:1001-:51820,hostfwd=udp:127.0.0.1:1003-:443,hostfwd=tcp:127.0.0.1:1002-:8787 \
              -device virtio-net-pci,netdev=net0,romfile= -smbios 'type=11,value=a b'"
         );
+    }
+
+    #[test]
+    fn threads_of_versions() {
+        let of = |version: &str| Threads::of(&format!("QEMU emulator version {version}"));
+        for version in ["7.2.22 (Debian 1:7.2+dfsg-7+deb12u18+b3)", "8.0.4", "0.9", "x", "", "8"] {
+            assert_eq!(of(version), Threads::One, "{version}");
+        }
+        for version in ["8.1.0", "8.2.2 (Debian 1:8.2.2+ds-0)", "9.0.0", "10.0.2 (Debian 1:10.0.2+ds-2)", "11.1"] {
+            assert_eq!(of(version), Threads::Each, "{version}");
+        }
+        assert_eq!(Threads::of("QEMU"), Threads::One);
     }
 
     #[test]

@@ -6,8 +6,8 @@
 use super::memory::{self, Counts, Hunt, Memory};
 use super::report::{Demand, Moment};
 use super::traffic::Person;
-use crate::machine::{NETDEV, QEMU, QEMU_PACKAGE};
-use crate::process::Process;
+use crate::machine::{Threads, NETDEV, QEMU, QEMU_PACKAGE};
+use crate::process::{version, Process};
 use crate::qmp::Qmp;
 use crate::scratch::Scratch;
 use crate::world::{Names, World, GUEST};
@@ -96,7 +96,8 @@ impl Plain {
         let initrd = scratch.write("initrd", &initrd)?;
         let (console, socket) = (scratch.join("console.log"), scratch.join("qmp.sock"));
         let mut command = Command::new(QEMU);
-        command.args(["-machine", "q35", "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2", "-nodefaults"]);
+        let threads = Threads::of(&version(QEMU, QEMU_PACKAGE)?);
+        command.args(["-machine", "q35", "-accel", threads.accelerator(), "-cpu", "max", "-smp", "2", "-nodefaults"]);
         command.args(["-no-user-config", "-display", "none", "-monitor", "none", "-m", &MEMORY_MIB.to_string()]);
         command.args(memory::arguments(MEMORY_MIB));
         command.arg("-serial").arg(format!("file:{}", console.display()));

@@ -38,8 +38,8 @@ start() {
 }
 cpu() { awk '{print $14 + $15}' "/proc/$1/stat"; } # ticks of 10 ms
 emulator() { pgrep -P "$guest" -f qemu-system | head -n 1; }
-# wait_line PATTERN: until the console has it; sets seen. Fails when the kernel has panicked: a busy QEMU without KVM does
-# that to any kernel now and then (int3 while it patches itself), and then the boot is no measurement
+# wait_line PATTERN: until the console has it; sets seen. Fails when the kernel has panicked: an emulated machine on a busy one
+# may do that, and then the boot is no measurement
 wait_line() {
   until grep -aq "$1" "$console"; do
     alive

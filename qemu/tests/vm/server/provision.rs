@@ -80,6 +80,9 @@ impl Provisioned<'_> {
     pub fn step_on_the_machine(&mut self, name: &'static str, step: impl FnOnce(&mut Self)) {
         if !succeeds(name, || step(self)) {
             self.failed.push(name);
+            // A kernel that panics starts the machine again, without a word and without its peers
+            let starts = self.running.guest.console().matches("BdsDxe: starting").count();
+            eprintln!("the firmware has started the image {starts} time(s)");
         }
     }
 
